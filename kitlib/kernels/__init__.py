@@ -1,0 +1,1 @@
+"""Kernels: one whole module each."""
