@@ -1,0 +1,20 @@
+"""The labels that the decision on a folio jumps to (isolate_migratepages_block(), mm/compaction.c): a goto is a return."""
+from ..folio import Folio, folio_put
+from ..step import Path
+from ..verdict import Verdict
+
+
+def isolate_fail(why: str) -> Verdict:
+    """goto isolate_fail: no reference was taken."""
+    return Verdict("isolate_fail", why)
+
+
+def isolate_fail_put(folio: Folio, why: str) -> Path:
+    """goto isolate_fail_put: the reference is dropped first."""
+    yield folio_put(folio)
+    return Verdict("isolate_fail_put", why)
+
+
+def isolate_success() -> Verdict:
+    """goto isolate_success: the folio is off its LRU list, with one reference that belongs to the scanner."""
+    return Verdict("isolate_success")

@@ -1,0 +1,61 @@
+"""The first try: RFC v11 of the guest_memfd series (July 2023), never merged.
+
+Wrong: it asks the mapping without the folio lock, so truncation and eviction can free the mapping between the two steps.
+Leaves out the movable_ops pages of row 8 and the folios that grow during the scan (rows 24 and 25).
+"""
+from ..folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
+                     folio_has_extra_refs, folio_mapping, folio_test_clear_lru, folio_test_dirty, folio_test_lru,
+                     folio_test_unevictable, folio_test_writeback, folio_trylock, folio_unlock, migrate_folio)
+from ..mapping import has_migrate_folio, mapping_unmovable
+from ..step import Path
+from ..verdict import Mode, MigrateMode, Result
+from .labels import isolate_fail, isolate_fail_put, isolate_success
+
+
+def isolate_folio(folio: Folio, mode: Mode) -> Path:
+    """Decide on one folio: rows 8 to 22 of isolate_migratepages_block() (mm/compaction.c, RFC v11)."""
+    if not (yield PageLRU(folio)):
+        return isolate_fail("not on the LRU")
+    if not (yield folio_get_nontail_page(folio)):
+        return isolate_fail("reference count is zero")
+
+    mapping = yield folio_mapping(folio)
+    if not mapping and (yield folio_has_extra_refs(folio)):
+        return (yield from isolate_fail_put(folio, "no mapping, extra references"))
+    if mapping and (yield mapping_unmovable(mapping)):
+        return (yield from isolate_fail_put(folio, "mapping is unmovable"))
+    if not mode.gfp_fs and mapping:
+        return (yield from isolate_fail_put(folio, "has a mapping, and GFP_NOFS"))
+    if not (yield folio_test_lru(folio)):
+        return (yield from isolate_fail_put(folio, "left the LRU"))
+
+    if not mode.unevictable and (yield folio_test_unevictable(folio)):
+        return (yield from isolate_fail_put(folio, "unevictable"))
+    if mode.async_migrate and (yield folio_test_writeback(folio)):
+        return (yield from isolate_fail_put(folio, "under writeback"))
+
+    if mode.async_migrate and (yield folio_test_dirty(folio)):
+        if not (yield folio_trylock(folio)):
+            return (yield from isolate_fail_put(folio, "locked by somebody else"))
+        # Truncation holds the folio lock until the folio has left the mapping: locked, a non-NULL mapping is alive.
+        mapping = yield folio_mapping(folio)
+        migrate_dirty = not mapping or (yield has_migrate_folio(mapping))
+        yield folio_unlock(folio)
+        if not migrate_dirty:
+            return (yield from isolate_fail_put(folio, "dirty, and no migrate_folio"))
+
+    if not (yield folio_test_clear_lru(folio)):
+        return (yield from isolate_fail_put(folio, "isolated by somebody else"))
+    return isolate_success()
+
+
+def move_to_new_folio(dst: Folio, src: Folio, mode: MigrateMode) -> Path:
+    """Move one folio, both locked by the caller; returns a Result (mm/migrate.c, RFC v11)."""
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield mapping_unmovable(mapping)):
+        return Result.EOPNOTSUPP
+    if (yield has_migrate_folio(mapping)):
+        return (yield a_ops_migrate_folio(mapping, dst, src))
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))

@@ -1,0 +1,74 @@
+"""What one page comes to when the migrate scanner looks at it: rows 6 to 22 of isolate_migratepages_block().
+
+`ByPath` runs the kernel's own path on every page. `ByTable` reads a verdict per page that was made from the same path
+(scan.py), and passes over a run of pages at once. Both act on the zone alike; a test marries them.
+"""
+import re
+from types import ModuleType
+from typing import NamedTuple
+
+from .folio import PG
+from .sched import run_path
+from .verdict import Code, Mode
+from .zone import Zone
+
+FREE, FAIL, ISOLATED = "free", "fail", "isolated"
+_ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
+
+
+class Look(NamedTuple):
+    """What the scanner sees at a pfn: a free page, a failed candidate or a folio it has isolated, and its pages."""
+
+    outcome: str                # FREE, FAIL or ISOLATED
+    pages: int = 1              # the scanner goes on this many pages further
+    jumped: bool = False        # they are one block, looked at once; otherwise each was looked at
+
+
+_BASE_PAGE = {outcome: Look(outcome) for outcome in (FREE, FAIL, ISOLATED)}
+
+
+def _block(outcome: str, order: int) -> Look:
+    return Look(outcome, 1 << order, jumped=True) if order else _BASE_PAGE[outcome]
+
+
+class ByPath:
+    """Rows 6 to 22 for one page at a time: the kernel's path decides, and acts on the zone."""
+
+    def __init__(self, zone: Zone, kernel: ModuleType, mode: Mode, skip_order: int):
+        self.zone, self.kernel, self.mode = zone, kernel, mode
+        self.skip_order = skip_order            # compound pages of this order and above are stepped over
+
+    def __call__(self, pfn: int, end_pfn: int) -> Look:
+        flags, order = self.zone.flags[pfn], self.zone.order[pfn]
+        if flags & PG.BUDDY:
+            return _block(FREE, order)
+        if flags & PG.HEAD and order >= self.skip_order:
+            return _block(FAIL, order)
+        verdict = run_path(self.kernel.isolate_folio(self.zone.folio(pfn), self.mode))
+        # Large folios that fail are not stepped over: each tail is looked at, and fails at its reference count.
+        return _block(ISOLATED, order) if verdict.isolated else _BASE_PAGE[FAIL]
+
+
+class ByTable:
+    """The same from a verdict per page: base pages that come to nothing are passed over in runs."""
+
+    # With skip_on_failure a failed page matters, so that only single free pages come to nothing.
+    NOTHING = re.compile(b"[^%c%c%c]+" % (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
+    SINGLE_FREE = re.compile(b"%c+" % Code.FREE)
+
+    def __init__(self, zone: Zone, verdicts: bytes, skip_on_failure: bool):
+        self.zone, self.verdicts = zone, verdicts
+        self.run = (self.SINGLE_FREE if skip_on_failure else self.NOTHING).match
+
+    def __call__(self, pfn: int, end_pfn: int) -> Look:
+        code, zone = self.verdicts[pfn], self.zone
+        if code == _ISOLATED:
+            zone.flags[pfn] &= ~PG.LRU
+            zone.refcount[pfn] += 1
+            return _block(ISOLATED, zone.order[pfn])
+        if code == _FREE_BLOCK:
+            return _block(FREE, zone.order[pfn])
+        if code == _COMPOUND:
+            return _block(FAIL, zone.order[pfn])
+        run = self.run(self.verdicts, pfn, end_pfn)
+        return Look(FREE, run.end() - pfn) if run else _BASE_PAGE[FAIL]

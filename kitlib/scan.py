@@ -1,0 +1,116 @@
+"""Whole zones at once: a table made from a kernel's decision tree, and numpy to look every page up in it.
+
+The table holds a code for every combination of what the path can ask. Nothing here knows what the kernel decides, only
+where the answer to a step stands in the zone's columns (`ANSWERS`). The one module below floor 4 that imports numpy.
+Leaves out pages that change meanwhile: the zone must be quiet.
+"""
+from functools import lru_cache
+from types import ModuleType
+
+import numpy as np
+
+from .compaction import skip_isolation_order
+from .folio import PG
+from .kernels import after, before, check_kernel, racy
+from .mapping import AddressSpace, has_migrate_folio, mapping_unmovable
+from .tree import Leaf, Tree, unfold
+from .verdict import MODES, WHY, Code, Mode, check_mode
+from .zone import Zone
+
+# An index into the table: ten flags as they stand in the flags column, then five more bits about the page.
+FLAG_BITS = 10
+REFERENCED, EXTRA_REFS, MAPPED, CAN_MIGRATE, UNMOVABLE = (1 << bit for bit in range(FLAG_BITS, FLAG_BITS + 5))
+INDEX_BITS = FLAG_BITS + 5
+
+# Which bit answers a step, and which branch is taken when it is set.
+ANSWERS = {
+    "PageLRU": (PG.LRU, "yes"),
+    "folio_get_nontail_page": (REFERENCED, "yes"),
+    "folio_mapping": (MAPPED, "mapping"),
+    "folio_has_extra_refs": (EXTRA_REFS, "yes"),
+    "folio_test_lru": (PG.LRU, "yes"),
+    "folio_test_unevictable": (PG.UNEVICTABLE, "yes"),
+    "folio_test_writeback": (PG.WRITEBACK, "yes"),
+    "folio_test_dirty": (PG.DIRTY, "yes"),
+    "folio_trylock": (PG.LOCKED, "no"),
+    "folio_test_clear_lru": (PG.LRU, "yes"),
+    "has_migrate_folio": (CAN_MIGRATE, "yes"),
+    "mapping_unmovable": (UNMOVABLE, "yes"),
+}
+REASONS = [WHY[code] for code in Code]      # by code; the paths' reasons are entered as tables are made
+CHUNK = 1 << 15                             # pages looked up at a time: the scratch arrays stay in the cache
+
+
+@lru_cache(maxsize=256)
+def table(kernel: ModuleType, mode: Mode) -> np.ndarray:
+    """A code for each of the 2^INDEX_BITS combinations of answers: uint8, filled from the tree of kernel.isolate_folio."""
+    codes = np.empty((2,) * INDEX_BITS, np.uint8)
+
+    def fill(tree: Tree, known: dict[int, int]) -> None:
+        if isinstance(tree, Leaf):
+            codes[tuple(known.get(1 << bit, slice(None)) for bit in reversed(range(INDEX_BITS)))] = _code(tree.result.why)
+            return
+        if tree.step not in ANSWERS:
+            raise KeyError(f"{tree.step}() has no column: write in scan.ANSWERS which bit answers it")
+        bit, if_set = ANSWERS[tree.step]
+        for answer, branch in tree.branches:
+            value = int(answer == if_set)
+            # A question asked twice has one answer: in a quiet zone nothing changes between the two steps.
+            if known.get(bit, value) == value:
+                fill(branch, {**known, bit: value})
+
+    fill(unfold(check_kernel(kernel).isolate_folio, mode=check_mode(mode)), {})
+    codes = codes.reshape(-1)
+    index = np.arange(len(codes))
+    for flags, code in ((PG.BUDDY, Code.FREE), (PG.BUDDY | PG.HEAD, Code.FREE_BLOCK), (PG.FREE_TAIL, Code.FREE_TAIL),
+                        (PG.TAIL, Code.TAIL), (PG.NO_PAGE, Code.NO_PAGE)):
+        codes[index & flags == flags] = code
+    return codes
+
+
+def _code(why: str) -> int:
+    if why not in REASONS:
+        REASONS.append(why)
+    return REASONS.index(why)
+
+
+for _kernel in (before, racy, after):
+    for _mode in MODES:
+        table(_kernel, _mode)
+
+
+def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | None = None) -> np.ndarray:
+    """What becomes of every page: uint8, one code a pfn; REASONS[code] says why ("" = isolated).
+
+    `release` tells which compound pages are stepped over (default: the recording's own, else "6.8").
+    """
+    lookup = table(kernel, mode)
+    zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
+    release = release or getattr(zone_or_recording, "release", "6.8")
+    flags, refcount, mapcount, mapping = columns(zone)
+    per_mapping = np.array([_mapping_bits(m) for m in zone.mappings], np.uint16)
+    codes = np.empty(len(flags), np.uint8)
+    for start in range(0, len(codes), CHUNK):
+        part = slice(start, start + CHUNK)
+        index = flags[part] & np.uint16((1 << FLAG_BITS) - 1)
+        index |= per_mapping.take(mapping[part])
+        # Before the scanner has taken its own reference: refcount - 1 > mapcount becomes refcount > mapcount.
+        index |= np.multiply(refcount[part] > mapcount[part], EXTRA_REFS, dtype=np.uint16)
+        index |= np.multiply(refcount[part] > 0, REFERENCED, dtype=np.uint16)
+        lookup.take(index, out=codes[part], mode="clip")
+    heads = np.flatnonzero(flags & (PG.HEAD | PG.BUDDY) == PG.HEAD)
+    orders = np.frombuffer(zone.order, np.uint8)[heads]
+    codes[heads[orders >= skip_isolation_order(release, -1)]] = Code.COMPOUND
+    return codes
+
+
+def columns(zone: Zone) -> tuple[np.ndarray, ...]:
+    """The zone's flags, refcount, mapcount and mapping columns as numpy sees them: no copy, and no writing."""
+    return tuple(np.frombuffer(getattr(zone, name), getattr(zone, name).typecode)
+                 for name in ("flags", "refcount", "mapcount", "mapping"))
+
+
+def _mapping_bits(mapping: AddressSpace | None) -> int:
+    if mapping is None:
+        return 0
+    return MAPPED | CAN_MIGRATE * has_migrate_folio(mapping).do() | UNMOVABLE * mapping_unmovable(mapping).do()

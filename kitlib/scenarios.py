@@ -1,0 +1,110 @@
+"""Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from."""
+import random
+from collections.abc import Sequence
+
+from .folio import PG, Folio
+from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
+from .verdict import Result
+from .zone import FREE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone
+
+# Who stands behind a mapping (kernel function or file in brackets).
+shmem_aops = AddressSpaceOperations("shmem_aops")                               # mm/shmem.c
+ext4_aops = AddressSpaceOperations("ext4_da_aops")                              # fs/ext4/inode.c
+ram_aops = AddressSpaceOperations("ram_aops", None)                             # fs/libfs.c: the fallback moves it
+old_fs_aops = AddressSpaceOperations("a file system without migrate_folio", None)
+secretmem_aops = AddressSpaceOperations("secretmem_aops", Result.EBUSY)         # mm/secretmem.c
+kvm_gmem_aops = AddressSpaceOperations("kvm_gmem_aops", Result.EINVAL)          # virt/kvm/guest_memfd.c, with a WARN
+
+
+def mappings() -> list[AddressSpace]:
+    """New mappings, one of each sort, in the order in which the palette numbers them from 1."""
+    ext4, old_fs, tmpfs = (AddressSpace(a_ops.name, a_ops) for a_ops in (ext4_aops, old_fs_aops, shmem_aops))
+    shm_lock, ramfs = AddressSpace("shmem_aops (SHM_LOCK)", shmem_aops), AddressSpace("ram_aops", ram_aops)
+    secretmem, gmem = AddressSpace("secretmem_aops", secretmem_aops), AddressSpace("kvm_gmem_aops", kvm_gmem_aops)
+    for mapping in (shm_lock, ramfs, secretmem):
+        mapping_set_unevictable(mapping)
+    mapping_set_unmovable(gmem)
+    return [ext4, old_fs, tmpfs, shm_lock, ramfs, secretmem, gmem]
+
+
+EXT4, OLD_FS, TMPFS, SHM_LOCK, RAMFS, SECRETMEM, GMEM = range(1, 8)
+_ANON = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.UPTODATE
+_FILE = PG.LRU | PG.UPTODATE
+_SHMEM = _FILE | PG.SWAPBACKED
+
+# References at rest: one for each page-table entry, one for the page cache, one for buffers, one for a pin.
+KINDS = (
+    FREE,
+    Kind("anon", _ANON, 1, 1),
+    Kind("anon, shared by three", _ANON, 3, 3),
+    Kind("anon, pinned", _ANON, 2, 1),
+    Kind("anon, mlocked", _ANON | PG.UNEVICTABLE | PG.MLOCKED, 1, 1),
+    Kind("anon, in a per-CPU LRU batch", _ANON & ~PG.LRU, 2, 1),
+    Kind("file, clean", _FILE, 1, 0, EXT4),
+    Kind("file, clean, mapped", _FILE, 2, 1, EXT4),
+    Kind("file, mlocked", _FILE | PG.UNEVICTABLE | PG.MLOCKED, 2, 1, EXT4),
+    Kind("file, dirty", _FILE | PG.DIRTY, 1, 0, EXT4),
+    Kind("file, dirty, with buffers", _FILE | PG.DIRTY | PG.PRIVATE, 2, 0, EXT4),
+    Kind("file, under writeback", _FILE | PG.WRITEBACK, 2, 0, EXT4),
+    Kind("file, locked", _FILE | PG.LOCKED, 2, 0, EXT4),
+    Kind("file, dirty and locked", _FILE | PG.DIRTY | PG.LOCKED, 2, 0, EXT4),
+    Kind("file, pinned", _FILE, 3, 1, EXT4),
+    Kind("file, truncated, still held", _FILE, 1, 0),
+    Kind("file, dirty, no migrate_folio", _FILE | PG.DIRTY, 1, 0, OLD_FS),
+    Kind("file, clean, no migrate_folio", _FILE, 1, 0, OLD_FS),
+    Kind("tmpfs", _SHMEM | PG.DIRTY, 1, 0, TMPFS),
+    Kind("shmem, SHM_LOCK", _SHMEM | PG.UNEVICTABLE | PG.DIRTY, 2, 1, SHM_LOCK),
+    Kind("shmem, SHM_LOCK, locked", _SHMEM | PG.UNEVICTABLE | PG.DIRTY | PG.LOCKED, 3, 1, SHM_LOCK),
+    Kind("ramfs", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
+    Kind("secretmem", _FILE | PG.UNEVICTABLE, 2, 1, SECRETMEM),
+    Kind("guest_memfd", _FILE | PG.UNEVICTABLE, 1, 0, GMEM),
+    Kind("guest_memfd, locked", _FILE | PG.UNEVICTABLE | PG.LOCKED, 2, 0, GMEM),
+    Kind("slab", PG.SLAB, 1, 0),
+    Kind("page table", PG.SLAB, 1, 0),
+)
+KIND = {kind.name: number for number, kind in enumerate(KINDS)}
+_WEIGHTS = {"free": 40, "anon": 60, "file, clean": 24, "tmpfs": 10, "slab": 16}
+_WEIGHED = [number for number, kind in enumerate(KINDS) for _ in range(_WEIGHTS.get(kind.name, 4))]
+_PALETTE = bytes(_WEIGHED[byte * len(_WEIGHED) // 256] for byte in range(256))
+
+
+def random_zone(n: int, seed: int = 0) -> Zone:
+    """A zone of `n` pages of every kind, in legal states only; the same for the same seed, on every machine."""
+    dice = random.Random(seed)
+    kinds = bytearray(dice.randbytes(n).translate(_PALETTE))
+    larger = []                     # blocks of more than one page: free, or kernel memory in compound pages
+    for start in range(0, n, 256):
+        order = dice.randint(1, MAX_ORDER)
+        pfn = (start + dice.randrange(256)) >> order << order
+        if pfn + (1 << order) <= n and (not larger or pfn >= larger[-1][0] + (1 << larger[-1][1])):
+            free = dice.random() < 0.5
+            kinds[pfn:pfn + (1 << order)] = bytes([0 if free else KIND["slab"]]) * (1 << order)
+            larger.append((pfn, order, free))
+    zone = Zone.from_kinds(bytes(kinds), KINDS, mappings())
+    for pfn, order, free in larger:
+        if not free:
+            zone.make_compound(pfn, order)
+    for block in range(len(zone.migratetype)):
+        if dice.random() < 0.2:
+            zone.migratetype[block] = MIGRATE_UNMOVABLE
+    return zone
+
+
+def zone_of(*names: str, repeat: int = 1) -> Zone:
+    """A zone with one page of each named kind, in order, the whole `repeat` times over; KINDS has the names."""
+    unknown = [name for name in names if name not in KIND]
+    if unknown:
+        raise ValueError(f"no kind of page is called {unknown[0]!r}: write one of {', '.join(map(repr, KIND))}")
+    return Zone.from_kinds(bytes(KIND[name] for name in names) * repeat, KINDS, mappings())
+
+
+def one_folio(name: str) -> Folio:
+    """A folio of a named kind, alone in a zone of one page."""
+    return zone_of(name).folio(0)
+
+
+def kind_of(folio: Folio) -> str:
+    """The name of the palette's kind that looks like this folio; "" when none does."""
+    zone, pfn = folio.zone, folio.pfn
+    looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
+    return next((kind.name for kind in KINDS if kind[1:] == looks), "")

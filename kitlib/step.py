@@ -1,0 +1,98 @@
+"""A step: one thing that a CPU does at once, asked for by a path and not yet done.
+
+A path is a generator that yields steps and learns about shared memory through `yield` alone. Other CPUs may run at a
+`yield` and nowhere else. This module knows nothing of memory or of scheduling: they meet here.
+Leaves out weak memory ordering: steps are sequentially consistent.
+"""
+import functools
+import itertools
+from collections.abc import Callable, Generator
+
+_serial = itertools.count()
+
+
+class KernelBug(Exception):
+    """The modelled kernel did what a kernel must never do: a use after free, a NULL dereference, a deadlock, ..."""
+
+
+class UseAfterFree(KernelBug):
+    """Memory was read after it had been freed."""
+
+
+class NullDereference(KernelBug):
+    """A NULL pointer was followed."""
+
+
+class Deadlock(KernelBug):
+    """A step waits for something that nobody is left to do."""
+
+
+class Step:
+    """One atomic step, not yet done: a primitive and what it is applied to."""
+
+    __slots__ = ("primitive", "args", "serial")
+
+    def __init__(self, primitive: Callable, args: tuple):
+        self.primitive = primitive
+        self.args = args
+        self.serial = next(_serial)
+
+    @property
+    def name(self) -> str:
+        """The kernel's name for what is done."""
+        return self.primitive.__name__
+
+    @property
+    def on(self) -> str:
+        """What it is done to."""
+        return ", ".join(map(str, self.args))
+
+    def ready(self) -> bool:
+        """Whether the step can be done now; False means that the thread sleeps."""
+        return self.primitive.when is None or self.primitive.when(*self.args)
+
+    def do(self):
+        """Do it, and answer."""
+        return self.primitive.act(*self.args)
+
+    def __bool__(self):
+        raise TypeError(f"a step is not a value: write `yield {self.name}(...)`")
+
+    def __repr__(self):
+        return f"{self.name}({self.on})"
+
+
+Path = Generator[Step, object, object]
+
+
+def atomic(act: Callable | None = None, *, when: Callable | None = None) -> Callable:
+    """Make a primitive: calling it gives a `Step`. `when` says whether the step can be done (it sleeps until then)."""
+    if act is None:
+        return functools.partial(atomic, when=when)
+
+    @functools.wraps(act)
+    def primitive(*args) -> Step:
+        return Step(primitive, args)
+
+    primitive.act = act
+    primitive.when = when
+    return primitive
+
+
+def ask(path: Path, answer: object = None) -> Step:
+    """The step that `path` wants done next, once it has heard `answer`. StopIteration when the path has ended.
+
+    Raises TypeError, with the line to write, for whatever is no path of single steps.
+    """
+    if not isinstance(path, Generator):
+        raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each step in it, "
+                        "and hand on the call, as in run_path(isolate_folio(folio, mode))")
+    made = next(_serial)
+    step = path.send(answer)
+    if isinstance(step, Generator):
+        raise TypeError(f"a path was yielded: write `yield from {step.__name__}(...)`")
+    if not isinstance(step, Step):
+        raise TypeError(f"a path yields steps, not {step!r}: write `yield folio_test_dirty(folio)` or the like")
+    if step.serial != made + 1:
+        raise TypeError(f"a step was made and never done, just before {step.name}(): write `yield` before every step")
+    return step

@@ -1,0 +1,156 @@
+"""The zone: page frames by number (pfn), in columns; pageblocks; counters (struct zone, include/linux/mmzone.h).
+
+A page's state is one entry in each column, so a zone of a million pages is a handful of arrays and no objects;
+`Folio` (folio.py) is a view of one entry. Page-table sharing, memcg lruvecs and NUMA nodes are left out: one LRU.
+"""
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .folio import PG, Folio
+from .mapping import AddressSpace
+
+PAGEBLOCK_ORDER = 9                 # 512 pages of 4 KiB, as on x86-64
+MAX_ORDER = 10                      # the largest free block, inclusive (MAX_PAGE_ORDER since v6.8)
+MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE = range(3)
+
+_FREE_RUN = re.compile(b"\x00{2,}")
+
+
+class Kind(NamedTuple):
+    """What one sort of base page looks like, in every column. Index 0 of a palette is always the free page."""
+
+    name: str
+    flags: int = 0
+    refcount: int = 1
+    mapcount: int = 0
+    mapping: int = 0                # index into the zone's mappings; 0 = none or anonymous
+
+
+FREE = Kind("free", PG.BUDDY, refcount=0)
+
+
+class Zone:
+    """Page frames start_pfn to end_pfn (exclusive), with their pageblocks and counters."""
+
+    def __init__(self, pages: int, *, name: str = "Normal", start_pfn: int = 0):
+        if pages < 1:
+            raise ValueError(f"a zone needs at least one page, not {pages}")
+        end_pfn = start_pfn + pages
+        blocks = (end_pfn + pageblock_nr_pages() - 1) >> PAGEBLOCK_ORDER
+        self.name, self.start_pfn, self.end_pfn = name, start_pfn, end_pfn
+        self.flags = array("H", [PG.BUDDY]) * end_pfn       # PG_* bits
+        self.refcount = array("h", bytes(2 * end_pfn))
+        self.mapcount = array("h", bytes(2 * end_pfn))
+        self.mapping = array("H", bytes(2 * end_pfn))       # index into self.mappings
+        self.order = bytearray(end_pfn)                     # of the free block or compound page that starts here
+        self.migratetype = bytearray([MIGRATE_MOVABLE]) * blocks
+        self.skip = bytearray(blocks)                       # PB_migrate_skip, one byte a pageblock
+        self.mappings: list[AddressSpace | None] = [None]
+        self.vmstat = {"nr_isolated_anon": 0, "nr_isolated_file": 0, "compact_isolated": 0}
+        self.cached_migrate_pfn = [start_pfn, start_pfn]    # where the next async and the next sync scan starts
+
+    COLUMNS = ("flags", "refcount", "mapcount", "mapping", "order", "migratetype", "skip")
+
+    @classmethod
+    def from_kinds(cls, kinds: bytes, palette: Sequence[Kind], mappings: Sequence[AddressSpace] = (), **zone) -> "Zone":
+        """A zone with one byte of `kinds` a page, each an index into `palette`; the runs of free pages (0) become buddy blocks.
+
+        `mappings` are numbered from 1, as Kind.mapping counts them.
+        """
+        self = cls(len(kinds), **zone)
+        for column in ("flags", "refcount", "mapcount", "mapping"):
+            values = [getattr(kind, column) for kind in palette]
+            low, high = (bytes(value >> shift & 255 for value in values).ljust(256, b"\0") for shift in (0, 8))
+            planes = bytearray(2 * len(kinds))
+            planes[0::2], planes[1::2] = kinds.translate(low), kinds.translate(high)
+            setattr(self, column, array(getattr(self, column).typecode, bytes(planes)))
+        for run in _FREE_RUN.finditer(kinds):
+            self.free_range(*run.span())
+        self.mappings += mappings
+        return self
+
+    def part(self, name: str, start_pfn: int, end_pfn: int) -> "Zone":
+        """A zone over some of the same page frames: the columns are shared, the counters are its own."""
+        zone = object.__new__(Zone)
+        zone.__dict__.update(self.__dict__, name=name, start_pfn=start_pfn, end_pfn=end_pfn,
+                             vmstat=dict.fromkeys(self.vmstat, 0), cached_migrate_pfn=[start_pfn, start_pfn])
+        return zone
+
+    def __len__(self):
+        return self.end_pfn - self.start_pfn
+
+    def __repr__(self):
+        return f"Zone {self.name}: pfn {self.start_pfn} to {self.end_pfn}, {len(self):,} pages"
+
+    def folio(self, pfn: int) -> Folio:
+        """A view of the page frame `pfn`. IndexError outside the zone."""
+        if not self.start_pfn <= pfn < self.end_pfn:
+            raise IndexError(f"pfn {pfn} lies outside {self!r}: write a pfn from {self.start_pfn} to {self.end_pfn - 1}")
+        return Folio(self, pfn)
+
+    @property
+    def folios(self) -> Iterator[Folio]:
+        """Every folio of anonymous memory or page cache, on an LRU list or off it, in pfn order, lazily."""
+        no_folio = PG.BUDDY | PG.FREE_TAIL | PG.TAIL | PG.SLAB | PG.NO_PAGE
+        flags = self.flags
+        return (Folio(self, pfn) for pfn in range(self.start_pfn, self.end_pfn) if not flags[pfn] & no_folio)
+
+    def free_range(self, start: int, end: int) -> None:
+        """Make pages `start` to `end` free, as the largest aligned blocks that fit (mm/page_alloc.c, free_area)."""
+        while start < end:
+            order = min(MAX_ORDER, (end - start).bit_length() - 1, (start & -start).bit_length() - 1 if start else MAX_ORDER)
+            self.flags[start] = PG.BUDDY | PG.HEAD if order else PG.BUDDY
+            for pfn in range(start + 1, start + (1 << order)):
+                self.flags[pfn] = PG.FREE_TAIL
+            self.order[start] = order
+            start += 1 << order
+
+    def make_compound(self, pfn: int, order: int) -> None:
+        """Join the base pages from `pfn` on, all alike, into one compound page of 2^order pages."""
+        for tail in range(pfn + 1, pfn + (1 << order)):
+            self.flags[tail], self.refcount[tail], self.mapcount[tail], self.mapping[tail] = PG.TAIL, 0, 0, 0
+        self.flags[pfn] |= PG.HEAD
+        self.order[pfn] = order
+
+    def add_mapping(self, mapping: AddressSpace) -> int:
+        """The number of `mapping` in the zone's table; it is entered when it is new."""
+        if mapping not in self.mappings:
+            self.mappings.append(mapping)
+        return self.mappings.index(mapping)
+
+    def snapshot(self) -> tuple:
+        """All that threads can see and change, as values: `restore` brings it back."""
+        return (*(bytes(getattr(self, column)) for column in self.COLUMNS), dict(self.vmstat), tuple(self.cached_migrate_pfn),
+                tuple((mapping.flags, mapping.freed) for mapping in self.mappings[1:]))
+
+    def restore(self, snapshot: tuple) -> None:
+        """Bring the zone back to a snapshot of itself."""
+        *columns, vmstat, cached, mappings = snapshot
+        for name, saved in zip(self.COLUMNS, columns):
+            memoryview(getattr(self, name)).cast("B")[:] = saved
+        self.vmstat.update(vmstat)
+        self.cached_migrate_pfn[:] = cached
+        for mapping, (flags, freed) in zip(self.mappings[1:], mappings):
+            mapping.flags, mapping.freed = flags, freed
+
+
+def pageblock_nr_pages() -> int:
+    """Pages in a pageblock."""
+    return 1 << PAGEBLOCK_ORDER
+
+
+def pageblock_start_pfn(pfn: int) -> int:
+    """First pfn of the pageblock of `pfn` (include/linux/pageblock-flags.h)."""
+    return pfn >> PAGEBLOCK_ORDER << PAGEBLOCK_ORDER
+
+
+def pageblock_end_pfn(pfn: int) -> int:
+    """First pfn after the pageblock of `pfn` (include/linux/pageblock-flags.h)."""
+    return block_end_pfn(pfn, PAGEBLOCK_ORDER)
+
+
+def block_end_pfn(pfn: int, order: int) -> int:
+    """First pfn after the aligned block of 2^order pages that holds `pfn` (mm/compaction.c)."""
+    return (pfn >> order) + 1 << order
