@@ -140,7 +140,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
                 break
             valid_block = low_pfn >> PAGEBLOCK_ORDER
 
-        outcome, pages, jumped = look(low_pfn, _next_stop(cc, low_pfn, min(end_pfn, next_skip_pfn)))
+        outcome, pages, jumped = look(low_pfn, min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn)))
         nr_scanned += 1 if jumped and not counts_jumped else pages
 
         if outcome == ISOLATED:
@@ -218,12 +218,12 @@ def _fatal_signal_pending(cc: CompactControl, pfn: int) -> bool:
     return cc.fatal_signal_pfn is not None and pfn >= cc.fatal_signal_pfn
 
 
-def _next_stop(cc: CompactControl, low_pfn: int, end_pfn: int) -> int:
-    # A run of pages must not pass the point where the scan would see its signal.
+def _next_stop(cc: CompactControl, low_pfn: int) -> int:
+    # A run of pages must not pass a pageblock's start, where a skip bit waits, nor the place where the signal is seen.
     if cc.fatal_signal_pfn is None:
-        return end_pfn
-    signal = -(-max(low_pfn + 1, cc.fatal_signal_pfn) // COMPACT_CLUSTER_MAX) * COMPACT_CLUSTER_MAX
-    return min(end_pfn, signal)
+        return pageblock_end_pfn(low_pfn)
+    seen = -(-max(low_pfn + 1, cc.fatal_signal_pfn) // COMPACT_CLUSTER_MAX) * COMPACT_CLUSTER_MAX
+    return min(pageblock_end_pfn(low_pfn), seen)
 
 
 def _test_and_set_skip(cc: CompactControl, block: int) -> bool:

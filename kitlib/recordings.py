@@ -111,9 +111,9 @@ def load(path_or_name: str | Path) -> Recording:
     if not path.is_file():
         raise RecordingError(f"no recording {str(path_or_name)!r}: write a file's path or one of {', '.join(names())}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: _read(path, file, name) for name in file.files}
-    except (zipfile.BadZipFile, EOFError, OSError, TypeError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, RecordingError):
             raise
         raise RecordingError(f"{path.name} is not a whole .npz file: {error}") from error
@@ -228,7 +228,7 @@ def replay(recording: Recording) -> pd.DataFrame:
     """
     codes = verdicts(recording).tobytes()
     counts_jumped = release_of(recording.release).counts_jumped
-    rows = []
+    begin, rows = recording.memory.snapshot(), []
     for number, zone in enumerate(recording.zones):
         model = _scan(recording, zone, codes, stop_pfn=int(recording.zone_end_pfns[number][0]))
         kernel = recording.isolate_ranges[recording.isolate_ranges[:, 0] == number, 1:].tolist()
@@ -237,6 +237,7 @@ def replay(recording: Recording) -> pd.DataFrame:
             compared = (0, 1, 2, 3) if counts_jumped else (0, 1, 3)
             agrees = position < min(len(model), len(kernel)) and all(ours[i] == theirs[i] for i in compared)
             rows.append((zone.name, *ours, *theirs, agrees))
+    recording.memory.restore(begin)
     return pd.DataFrame(rows, columns=REPLAY_COLUMNS).astype(dict.fromkeys(REPLAY_COLUMNS[1:-1], "Int64") | {"agrees": bool})
 
 

@@ -79,10 +79,10 @@ for _kernel in (before, racy, after):
         table(_kernel, _mode)
 
 
-def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | None = None) -> np.ndarray:
+def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | None = None, order: int = -1) -> np.ndarray:
     """What becomes of every page: uint8, one code a pfn; REASONS[code] says why ("" = isolated).
 
-    `release` tells which compound pages are stepped over (default: the recording's own, else "6.8").
+    `release` (default: the recording's own, else "6.8") and the target `order` tell which compound pages are stepped over.
     """
     lookup = table(kernel, mode)
     zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
@@ -100,7 +100,7 @@ def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | N
         lookup.take(index, out=codes[part], mode="clip")
     heads = np.flatnonzero(flags & (PG.HEAD | PG.BUDDY) == PG.HEAD)
     orders = np.frombuffer(zone.order, np.uint8)[heads]
-    codes[heads[orders >= skip_isolation_order(release, -1)]] = Code.COMPOUND
+    codes[heads[orders >= skip_isolation_order(release, order)]] = Code.COMPOUND
     return codes
 
 

@@ -44,7 +44,7 @@ class Node(NamedTuple):
 
 Tree = Node | Leaf
 LEAF_LIMIT = 20_000
-DEPTH_LIMIT = 500
+DEPTH_LIMIT = 200
 
 
 def answer_name(answer: object) -> str:

@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
 
     @property
     def isolated(self) -> bool:
+        """Whether the folio was taken."""
         return self.label == "isolate_success"
 
 
