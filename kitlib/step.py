@@ -7,6 +7,7 @@ Leaves out weak memory ordering: steps are sequentially consistent.
 import functools
 import itertools
 from collections.abc import Callable, Generator
+from types import GeneratorType
 
 _serial = itertools.count()
 
@@ -84,12 +85,12 @@ def ask(path: Path, answer: object = None) -> Step:
 
     Raises TypeError, with the line to write, for whatever is no path of single steps.
     """
-    if not isinstance(path, Generator):
+    if not isinstance(path, GeneratorType):
         raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each step in it, "
                         "and hand on the call, as in run_path(isolate_folio(folio, mode))")
     made = next(_serial)
     step = path.send(answer)
-    if isinstance(step, Generator):
+    if isinstance(step, GeneratorType):
         raise TypeError(f"a path was yielded: write `yield from {step.__name__}(...)`")
     if not isinstance(step, Step):
         raise TypeError(f"a path yields steps, not {step!r}: write `yield folio_test_dirty(folio)` or the like")
