@@ -1,6 +1,6 @@
 """Notebooks in, notebooks out: execute them and keep nothing that differs from run to run (python -m kitlib.publish).
 
-Cell ids are counted, execution counts run from 1, widget state, widget views, timings and versions are left out, so that
+Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and tracebacks are left out, so that
 publishing twice gives the same bytes. `--check` writes nothing and exits 1 when a file would change.
 """
 import argparse
@@ -39,6 +39,8 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 if output.output_type == "execute_result":
                     output.execution_count = count
                 output.get("data", {}).pop(WIDGET_VIEW, None)
+                if output.output_type == "error":
+                    output.traceback = [f"{output.ename}: {output.evalue}"]
                 if "metadata" in output:
                     output.metadata = nbformat.from_dict({})
     return notebook

@@ -1,0 +1,91 @@
+"""One guard around every widget callback: an error that Jupyter would swallow is shown to the learner, and kept.
+
+A front end's event has nobody to raise to, so a click that fails looks like a click that did nothing. Leaves out the
+Output widget: what a callback prints still goes to Jupyter's log.
+"""
+import functools
+import html
+import traceback
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import ipywidgets
+
+from ..step import KernelBug
+
+_STRIP = ('<div role="alert" style="background:#FDEDEA; color:#3A0E05; border:1px solid #C22D0C; border-left-width:5px; '
+          'border-radius:4px; padding:6px 10px; line-height:1.5"><b>{headline}</b><br><code style="background:#FDEDEA; '
+          'color:#3A0E05; white-space:pre-wrap">{message}</code> <span>{place}</span></div>')
+
+
+class Guard:
+    """Shows what a callback raised in `strip`, and keeps it in `errors`; with `Guard.strict = True` it raises too."""
+
+    strict = False
+
+    def __init__(self):
+        self.errors: list[Exception] = []
+        self.shown: Exception | None = None                 # what the strip says now
+        self.strip = ipywidgets.HTML(layout=ipywidgets.Layout(display="none", width="auto"))
+        self._depth = 0                                     # callbacks that set traits run other callbacks inside them
+        self._aloud = 0
+
+    def __call__(self, callback: Callable) -> Callable:
+        """`callback`, guarded: what to hand to `observe` and `on_click`."""
+        @functools.wraps(callback)
+        def guarded(*args, **kwargs):
+            with self:
+                return callback(*args, **kwargs)
+
+        return guarded
+
+    def button(self, words: str, tip: str, act: Callable[[], None]) -> ipywidgets.Button:
+        """A button that does `act()`, guarded."""
+        made = ipywidgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
+        made.on_click(self(lambda _: act()))
+        return made
+
+    def __enter__(self):
+        # An inner callback that succeeds must not wipe what an outer one has shown.
+        if self._depth == 0:
+            self._show(None)
+        self._depth += 1
+        return self
+
+    def __exit__(self, kind, error, trace) -> bool:
+        self._depth -= 1
+        if not isinstance(error, Exception):
+            return False
+        if error not in self.errors[-1:]:                   # raised on through an inner guard
+            self.errors.append(error)
+        self._show(error)
+        return not (self.strict or self._aloud)
+
+    @contextmanager
+    def aloud(self):
+        """For what is called from code, where somebody hears it: errors are shown, and raised as well."""
+        self._aloud += 1
+        try:
+            with self:
+                yield
+        finally:
+            self._aloud -= 1
+
+    @property
+    def message(self) -> str:
+        """What the strip says, as plain text; "" when nothing is wrong."""
+        return f"{type(self.shown).__name__}: {self.shown}" if self.shown else ""
+
+    def _show(self, error: Exception | None) -> None:
+        self.shown = error
+        self.strip.value = _strip(error, self.message) if error else ""
+        self.strip.layout.display = None if error else "none"
+
+
+def _strip(error: Exception, message: str) -> str:
+    headline = ("The modelled kernel did what a kernel must never do." if isinstance(error, KernelBug)
+                else "This control failed, and the picture below may be out of date.")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    return _STRIP.format(headline=headline, message=html.escape(message), place=html.escape(place))

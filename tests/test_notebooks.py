@@ -1,0 +1,158 @@
+"""Hygiene of the saved notebooks: what nbval does not look at."""
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kitlib import publish
+
+ROOT = Path(__file__).parent.parent
+ALL = sorted(path for folder in publish.FOLDERS for path in (ROOT / folder).glob("*.ipynb"))
+LESSONS = [path for path in ALL if path.parent.name == "notebooks"]
+EXERCISES = [path for path in ALL if path.parent.name == "exercises"]
+MARKERS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "NBVAL_RAISES_EXCEPTION", "NBVAL_CHECK_OUTPUT", "PYTEST_VALIDATE_IGNORE_OUTPUT")
+MARKER_TAGS = {marker.lower().replace("_", "-") for marker in MARKERS}
+ALLOWED: dict[tuple[str, str], str] = {}        # (file, cell id) -> why nbval may pass its output over
+MAY_RAISE = {("02_isolate_one_folio.ipynb", "raises-exception")}
+
+each = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
+lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks_to_look_at():
+    assert len(LESSONS) >= 4 and len(EXERCISES) >= 1 and len(ALL) == len(LESSONS) + 2 * len(EXERCISES)
+
+
+@each
+def test_every_code_cell_was_run_in_order(path):
+    assert [cell.execution_count for cell in code_cells(path)] == list(range(1, len(code_cells(path)) + 1))
+
+
+@each
+def test_no_cell_hides_its_output_from_the_check(path):
+    for cell in code_cells(path):
+        hidden = [marker for marker in MARKERS if marker in cell.source] + [t for t in cell.metadata.get("tags", []) if t in MARKER_TAGS]
+        assert not hidden or (path.name, cell.id) in ALLOWED
+
+
+@each
+def test_every_picture_has_a_text_beside_it(path):
+    for cell in code_cells(path):
+        pictures = [output for output in cell.outputs if set(output.get("data", {})) & {"image/png", "image/jpeg", "image/svg+xml"}]
+        told = [output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+        assert not pictures or any(len(text) > 20 and not text.startswith("<Figure") for text in told), cell.source
+
+
+@each
+def test_nothing_is_saved_that_differs_from_run_to_run(path):
+    notebook = read(path)
+    assert notebook.metadata == publish.METADATA
+    assert [cell.id for cell in notebook.cells] == [f"cell-{number:02}" for number in range(len(notebook.cells))]
+    assert all(set(cell.metadata) <= set(publish.KEPT_METADATA) for cell in notebook.cells)
+    text = path.read_text(encoding="utf-8")
+    assert publish.WIDGET_VIEW not in text and "application/vnd.jupyter.widget-state" not in text
+    assert str(ROOT) not in text and str(Path.home()) not in text
+    assert not re.search(r"/home/|/tmp/|ipykernel[_]| at 0x[0-9a-f]{6,}", text)
+    assert path.stat().st_size < 400_000
+
+
+@each
+def test_only_cells_that_say_so_raise_and_they_do(path):
+    for cell in code_cells(path):
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        assert raised == ("raises-exception" in cell.metadata.get("tags", []))
+        assert not raised or (path.name, "raises-exception") in MAY_RAISE
+
+
+@each
+def test_code_cells_are_short_and_hold_no_logic_of_the_kit(path):
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= 10, cell.source
+        assert "sys.path" not in cell.source and "%pip" not in cell.source and "http" not in cell.source
+
+
+@lesson
+def test_a_lesson_has_its_form(path):
+    cells = read(path).cells
+    first, last = cells[0].source, cells[-1].source
+    assert first.startswith("# ") and all(word in first for word in ("**In one sentence.**", "**Afterwards you can**", "**Time**", "**Kernel**", "0003e2a41468"))
+    assert "Three things to remember" in last and "](" in last
+    assert 15 <= len(cells) <= 36
+    assert sum("prediction = ..." in cell.source for cell in cells) >= 3
+
+
+@lesson
+def test_prose_outweighs_code(path):
+    cells = read(path).cells
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    lines = sum(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
+    assert words >= 5 * lines
+
+
+@lesson
+def test_every_why_names_a_function_or_a_commit(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("**Why"):
+            why = cell.source.split("\n\n")[0]
+            assert "()`" in why or re.search(r"[0-9a-f]{12}", why) or "commit" in why, why
+
+
+@each
+def test_links_lead_somewhere(path):
+    for cell in read(path).cells:
+        for target in re.findall(r"\]\(([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
+def test_an_exercise_is_its_solution_without_the_answers(path):
+    exercise, solution = read(path), read(ROOT / "solutions" / path.name)
+    assert "SOLUTION" not in path.read_text()
+    assert len(exercise.cells) == len(solution.cells)
+    ids = set()
+    for given, solved in zip(exercise.cells, solution.cells):
+        assert given.metadata == solved.metadata
+        grading = given.metadata["nbgrader"]
+        ids.add(grading["grade_id"])
+        assert (given.source == solved.source) != grading["solution"]
+    assert len(ids) == len(exercise.cells)
+
+
+def test_the_unsolved_exercise_says_so_and_the_solution_holds():
+    texts = {folder: json.dumps(read(ROOT / folder / "01_set_the_flag.ipynb").cells) for folder in ("exercises", "solutions")}
+    assert texts["exercises"].count("Not solved yet") == 2 and "Not solved yet" not in texts["solutions"]
+    assert "5 of 5 hold." in texts["solutions"] and "3 of 3 hold." in texts["solutions"]
+
+
+def noisy():
+    cell = nbformat.v4.new_code_cell("1/0", execution_count=7, metadata={"execution": {"iopub": "2026"}, "tags": ["raises-exception"]})
+    cell.outputs = [nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=["/home/me/x.py"]),
+                    nbformat.v4.new_output("execute_result", {"text/plain": "1", publish.WIDGET_VIEW: {"model_id": "af"}}, execution_count=7)]
+    return nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": {}}, "language_info": {"version": "3.11.7"}})
+
+
+def test_normalising_leaves_what_a_reader_sees_and_twice_is_once():
+    once = publish.text_of(publish.normalise(noisy()))
+    assert "/home/me" not in once and "af" not in json.loads(once)["cells"][0]["outputs"][1]["data"].get(publish.WIDGET_VIEW, "")
+    assert publish.WIDGET_VIEW not in once and "3.11.7" not in once and '"execution_count": 1' in once and "ZeroDivisionError" in once
+    assert publish.text_of(publish.normalise(nbformat.reads(once, as_version=4))) == once
+
+
+def test_publish_check_writes_nothing_and_tells_what_would_change(tmp_path, capsys):
+    path = tmp_path / "one.ipynb"
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])))
+    begin = path.read_text()
+    assert publish.main(["--check", str(path)]) == 1 and path.read_text() == begin
+    assert publish.main([str(path)]) == 0 and path.read_text() != begin
+    assert publish.main(["--check", str(path)]) == 0
+    assert "one.ipynb: as it was" in capsys.readouterr().out
