@@ -1,0 +1,85 @@
+"""The model's events and verdicts as tidy pandas DataFrames, to read in a notebook and to draw.
+
+Every function takes what a notebook has at hand and returns a new frame. Leaves out the comparison with a recorded run:
+that is `recordings.replay`.
+"""
+from types import ModuleType, NoneType
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pandas as pd
+
+from . import folio, mapping, scan
+from .folio import PG
+from .mapping import FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
+from .sched import Machine
+from .tree import answer_name
+from .verdict import Code, Mode
+from .zone import Zone
+
+EVENTS = ["t", "thread", "step", "on", "result"]
+KINDS = ["mapping", "flags", "pages", "isolated"]
+FLAGS_THAT_MATTER = ("AS_UNEVICTABLE", "AS_UNMOVABLE")
+
+# The primitives that return a pointer: their None is NULL. Any other None is that of a void function.
+_POINTERS = {name for module in (folio, mapping) for name, step in vars(module).items()
+             if hasattr(step, "act") and NoneType in get_args(get_type_hints(step.act)["return"])}
+
+
+def events(machine: Machine) -> pd.DataFrame:
+    """One row a step that the machine has done: t, thread, step, on, result (yes, no, NULL, a name; "" of a void function)."""
+    rows = [(event.t, event.thread, event.step, event.on, _result(event)) for event in machine.trace]
+    return pd.DataFrame(rows, columns=EVENTS).astype({"t": "int64"})
+
+
+def _result(event) -> str:
+    return "" if event.result is None and event.step not in _POINTERS else answer_name(event.result)
+
+
+def mapping_flags() -> pd.DataFrame:
+    """The number of each AS_ flag, release by release; <NA> where the release has no such flag."""
+    return pd.DataFrame.from_dict(FLAG_VALUES, orient="index", columns=FLAG_RELEASES, dtype="Int64").rename_axis("flag")
+
+
+def reasons(zone_or_recording, kernel: ModuleType, mode: Mode) -> pd.DataFrame:
+    """How many pages come to what: columns why and pages, most pages first. Every page of the zone is counted once."""
+    codes = scan.verdicts(zone_or_recording, kernel, mode)
+    zone = _zone(zone_or_recording)
+    pages = np.bincount(codes[zone.start_pfn:zone.end_pfn], minlength=len(scan.REASONS))
+    frame = pd.DataFrame({"why": [why or "isolated" for why in scan.REASONS], "pages": pages})
+    return _most_first(frame[frame.pages > 0])
+
+
+def kinds(zone_or_recording, codes: np.ndarray) -> pd.DataFrame:
+    """The pages on the LRU by whose they are: columns mapping, flags, pages, and how many of them `codes` isolates.
+
+    `codes` are those of `scan.verdicts` or `recordings.verdicts`; a large folio counts with all its pages.
+    """
+    zone = _zone(zone_or_recording)
+    if len(codes) != zone.end_pfn:
+        raise ValueError(f"{len(codes):,} codes for {zone.end_pfn:,} pages: write codes = scan.verdicts(zone, kernel, mode)")
+    flags, numbers = (np.frombuffer(column, np.uint16) for column in (zone.flags, zone.mapping))
+    heads = np.flatnonzero(flags & (PG.LRU | PG.TAIL) == PG.LRU)
+    heads = heads[heads >= zone.start_pfn]
+    pages = 1 << np.frombuffer(zone.order, np.uint8)[heads].astype(np.int64)
+    owner = np.where(flags[heads] & PG.ANON, 0, numbers[heads] + 1)
+    owners = [("anonymous", ""), ("no mapping", ""), *map(_owner, zone.mappings[1:])]
+    taken = pages * (codes[heads] == Code.ISOLATED)
+    frame = pd.DataFrame(owners, columns=KINDS[:2], dtype="str")
+    for column, values in (("pages", pages), ("isolated", taken)):
+        frame[column] = np.bincount(owner, values, minlength=len(owners)).astype(np.int64)
+    frame = frame.groupby(KINDS[:2], as_index=False).sum()
+    return _most_first(frame[frame.pages > 0])
+
+
+def _owner(owned: AddressSpace) -> tuple[str, str]:
+    matter = (name for name in FLAGS_THAT_MATTER if owned.flags >> FLAG_NAMES.index(name) & 1)
+    return owned.a_ops.name, " | ".join(matter)
+
+
+def _zone(zone_or_recording) -> Zone:
+    return zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
+
+
+def _most_first(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values("pages", ascending=False, kind="stable", ignore_index=True)

@@ -1,0 +1,9 @@
+"""Pictures: memory maps (Pillow) and decision trees (matplotlib, without pyplot), each with a text of what it shows.
+
+Reading order: states, picture, maps, flow. Leaves out what moves: that is the widgets' part.
+"""
+from .flow import Chart, decision_tree, describe_tree
+from .flow import Chart, decision_tree, describe_tree
+from .maps import compare_maps, memory_map
+from .picture import Picture
+from .states import DARK, LIGHT, MARKS, STATES, describe, page_states

@@ -1,0 +1,117 @@
+"""Decision trees as flow charts: questions in boxes, numbered as in `tree.text`, with the endings beside them.
+
+Leaves out trees with questions by the hundred: read their text.
+"""
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from PIL import Image
+
+from ..tree import Leaf, Node, Tree, leaf_text, nodes
+from .layout import BOX, PAD, SLOT, TEXT, Edge, Plan, ending, width_of
+from .picture import SCALE, Picture, font
+from .states import LIGHT
+
+DPI = 100                               # one unit of the figure is one pixel as shown
+COLOURS = 64                            # of the image
+SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"     # they come with matplotlib
+LIT, LINE, INK, PAPER, PALE = "#0B63B5", "#8A95A1", "#1F2328", "#FFFFFF", LIGHT["free"]
+
+
+class Chart(Figure):
+    """A Figure that shows itself in a notebook without pyplot, with the text of what it shows."""
+
+    text = ""
+
+    def picture(self) -> Picture:
+        """The figure as a Picture."""
+        canvas, dpi = FigureCanvasAgg(self), self.dpi
+        self.dpi = dpi * SCALE
+        canvas.draw()
+        image = Image.frombytes("RGBA", canvas.get_width_height(physical=True), bytes(canvas.buffer_rgba()))
+        self.dpi = dpi
+        return Picture(image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE), self.text)
+
+    def _repr_png_(self):
+        return self.picture()._repr_png_()
+
+    def __repr__(self):
+        return self.text
+
+
+def describe_tree(tree: Tree, lit=()) -> str:
+    """The tree in words: how many questions, all its endings, and the way in `lit`."""
+    found = nodes(tree)
+    questions, endings = sum(isinstance(node, Node) for node in found), [leaf_text(n) for n in found if isinstance(n, Leaf)]
+    counts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((questions, "question"), (len(endings), "ending"))]
+    words = f"{', '.join(counts)}: {'; '.join(endings)}"
+    way = ", ".join(f"{node.step} {answer}" for node, answer in lit if isinstance(node, Node))
+    return f"{words}. Taken: {way}: {leaf_text(lit[-1][0])}" if lit else words
+
+
+def decision_tree(tree: Tree, lit=(), title: str = "") -> Chart:
+    """The tree as a flow chart; the branches in `lit`, from tree.taken, are drawn wide and blue."""
+    if isinstance(tree, Leaf):
+        raise ValueError(f"a tree without a question, {leaf_text(tree)!r}: there is nothing to draw: write tree.text(...)")
+    plan = Plan(tree)
+    if strangers := [node for node, _ in lit if isinstance(node, Node) and id(node) not in plan.row]:
+        raise ValueError(f"lit holds {strangers[0]}, a node of another tree: write lit=tree.taken(grown, machine.trace) with "
+                         "the very tree that is drawn")
+    top, wide = 40 if title else PAD, max(plan.width, int(font(16, "-Bold").getlength(title)) + 2 * PAD)
+    figure = Chart(figsize=(wide / DPI, (plan.height + top) / DPI), dpi=DPI, facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, wide), ylim=(plan.height, -top))
+    axes.axis("off")
+    axes.text(PAD, 14 - top, title, size=_points(16), family=SANS, weight="bold", color=INK, va="top")
+    way = {(id(node), answer) for node, answer in lit}
+    for edge in plan.edges:
+        _draw_edge(axes, plan, edge, any((id(edge.source), answer) in way for answer in edge.answers))
+    for node in plan.questions:
+        _draw_question(axes, plan, node, id(node) in {number for number, _ in way})
+    figure.text = f"{title or 'Decision tree'}, {describe_tree(tree, lit)}"
+    return figure
+
+
+def _points(pixels: float) -> float:
+    return pixels * 72 / DPI
+
+
+def _draw_question(axes, plan: Plan, node: Node, lit: bool) -> None:
+    x, y, wide = plan.corner(node)
+    axes.add_patch(FancyBboxPatch((x, y - BOX / 2), wide, BOX, boxstyle="round,pad=0,rounding_size=4", facecolor=PAPER, zorder=3,
+                                  edgecolor=LIT if lit else INK, linewidth=_points(3 if lit else 1.2)))
+    axes.text(x + 10, y, plan.title(node), size=_points(TEXT), family=MONO, color=INK, va="center", zorder=4)
+
+
+def _draw_edge(axes, plan: Plan, edge: Edge, lit: bool) -> None:
+    points = plan.line(edge)
+    colour, order = (LIT, 2) if lit else (LINE, 1)
+    (before_x, _), (x, y) = points[-2:]
+    sideways = before_x != x
+    axes.plot(*zip(*points), color=colour, linewidth=_points(4 if lit else 1.4), solid_joinstyle="round", zorder=order)
+    axes.plot(x - 4 * sideways, y - 4 * (not sideways), marker=">" if sideways else "v", color=colour, markersize=_points(9),
+              markeredgewidth=0, zorder=order)
+    _draw_answer(axes, edge, points, lit)
+    if edge.way == "leaf":
+        _draw_ending(axes, edge.target, x, y, lit)
+
+
+def _draw_answer(axes, edge: Edge, points: list, lit: bool) -> None:
+    wide = width_of(edge.label)
+    (x, y), side = points[0], 6 + wide / 2
+    if edge.beside:
+        x, y = x + 8 + side, y + SLOT * edge.place
+    elif edge.way == "skip":
+        x -= side
+    else:
+        x, y = x + side, y + 10
+    axes.text(x, y, edge.label, size=_points(TEXT), family=SANS, color=LIT if lit else INK, weight="bold" if lit else "normal", ha="center",
+              va="center", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+
+
+def _draw_ending(axes, leaf: Leaf, x: float, y: float, lit: bool) -> None:
+    words = ending(leaf)
+    high = 24 + 13 * words.count("\n")
+    axes.add_patch(FancyBboxPatch((x, y - high / 2), width_of(words) + 18, high, boxstyle="round,pad=0,rounding_size=12", zorder=3,
+                                  facecolor=LIGHT["isolated"] if words == "isolated" else PALE,
+                                  edgecolor=LIT if lit else LINE, linewidth=_points(3 if lit else 1)))
+    axes.text(x + 9, y, words, size=_points(TEXT), family=SANS, color=INK, va="center", zorder=4, linespacing=1.1)
