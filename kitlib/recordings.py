@@ -248,7 +248,7 @@ REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
 def _scan(recording: Recording, zone: Zone, codes: bytes, stop_pfn: int) -> list:
     """The block function over one zone up to where the kernel's scanner stopped, as compact_zone() calls it."""
     cc = CompactControl(zone, recording.kernel, release=recording.release, ignore_skip_hint=True, verdicts=codes)
-    low_pfn = last_migrated_block = zone.start_pfn
+    low_pfn = zone.start_pfn
     last_migrated_block = None
     while low_pfn < stop_pfn:
         block_start, block_end = pageblock_start_pfn(low_pfn), min(pageblock_end_pfn(low_pfn), zone.end_pfn)

@@ -52,6 +52,9 @@ class MigrateMode(IntEnum):
     SYNC_LIGHT = 1
     SYNC = 2
 
+    def __str__(self):
+        return "MIGRATE_" + self.name
+
 
 class Code(IntEnum):
     """What a page comes to, where no path need be asked. Codes above these are the reasons that paths give."""

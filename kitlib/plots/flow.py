@@ -30,7 +30,7 @@ class Chart(Figure):
         canvas.draw()
         image = Image.frombytes("RGBA", canvas.get_width_height(physical=True), bytes(canvas.buffer_rgba()))
         self.dpi = dpi
-        return Picture(image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE), self.text)
+        return Picture(image.convert("RGB").quantize(COLOURS), self.text)
 
     def _repr_png_(self):
         return self.picture()._repr_png_()
@@ -104,8 +104,8 @@ def _draw_answer(axes, edge: Edge, points: list, lit: bool) -> None:
         x -= side
     else:
         x, y = x + side, y + 10
-    axes.text(x, y, edge.label, size=_points(TEXT), family=SANS, color=LIT if lit else INK, weight="bold" if lit else "normal", ha="center",
-              va="center", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+    axes.text(x, y, edge.label, size=_points(TEXT), family=SANS, color=LIT if lit else INK,
+              weight="bold" if lit else "normal", ha="center", va="center", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
 def _draw_ending(axes, leaf: Leaf, x: float, y: float, lit: bool) -> None:
@@ -114,4 +114,4 @@ def _draw_ending(axes, leaf: Leaf, x: float, y: float, lit: bool) -> None:
     axes.add_patch(FancyBboxPatch((x, y - high / 2), width_of(words) + 18, high, boxstyle="round,pad=0,rounding_size=12", zorder=3,
                                   facecolor=LIGHT["isolated"] if words == "isolated" else PALE,
                                   edgecolor=LIT if lit else LINE, linewidth=_points(3 if lit else 1)))
-    axes.text(x + 9, y, words, size=_points(TEXT), family=SANS, color=INK, va="center", zorder=4, linespacing=1.1)
+    axes.text(x + 9, y, words, size=_points(TEXT), family=SANS, color=INK, va="center", linespacing=1.1, zorder=4)

@@ -19,7 +19,7 @@ ENDING_WIDTH = 16                       # letters in a line of an ending
 
 def width_of(text: str, style: str = "") -> float:
     """How wide the text is, in pixels: its widest line."""
-    return max(font(TEXT, style).getlength(line) for line in text.splitlines())
+    return max((font(TEXT, style).getlength(line) for line in text.splitlines()), default=0)
 
 
 def ending(leaf: Leaf) -> str:
@@ -33,7 +33,8 @@ class Edge(NamedTuple):
     source: Node
     answers: tuple[str, ...]
     target: Tree
-    way: str                # leaf; down: the next in its column; right: to a later column; skip: in its column; back: to an earlier
+    way: str                # leaf, or to a question: down: the next in its column, skip: a later one in it,
+                            # right: in a later column, back: in an earlier one
     place: int              # among the edges that leave the source on the same side
 
     @property
@@ -114,7 +115,8 @@ class Plan:
             self.box[column] = max(BOX_WIDTH, *(width_of(self.title(node), "Mono") + 20 for node in here))
             self.chip[column] = self.x[column] + self.box[column] + max(
                 (width_of(edge.label) + 36 for edge in edges if edge.way == "leaf"), default=0)
-            right = self.chip[column] + max((width_of(ending(edge.target)) + 32 for edge in edges if edge.way == "leaf"), default=80)
+            right = self.chip[column] + max(
+                (width_of(ending(edge.target)) + 32 for edge in edges if edge.way == "leaf"), default=80)
         self.width = int(right - 16 + PAD)
 
     def _set_rows(self) -> None:
@@ -152,10 +154,10 @@ class Plan:
             level = y + 5 + 7 * edge.place
             return [(x, level), (lane, level), (lane, to_y - 5), (to_x, to_y - 5)]
         if edge.way == "right":
-            into = to_x + to_wide * 0.2
+            into = to_x + to_wide * 0.1
             end = [(lane, tracks[0]), (into, tracks[0]), (into, top)] if tracks else [(lane, to_y - 5), (to_x, to_y - 5)]
             return [*beside, (lane, beside[-1][1]), *end]
-        start, into = x + wide * (0.2, 0.8, 0.35, 0.65)[edge.place % 4], to_x + to_wide * 0.8
+        start, into = x + wide * (0.2, 0.8, 0.35, 0.65)[edge.place % 4], to_x + to_wide * 0.9
         turns = [(start, tracks[0])] if lane is None else [(start, tracks[0]), (lane, tracks[0]), (lane, tracks[-1])]
         return [(start, under), *turns, (into, tracks[-1]), (into, top)]
 

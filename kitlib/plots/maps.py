@@ -130,7 +130,8 @@ def _type_names(migratetype: Sequence, grid: _Grid) -> list[str]:
     if len(types) < grid.blocks:
         raise ValueError(f"migratetype has no entry for pageblock {first + len(types)}: write migratetype=zone.migratetype")
     # From 4 on the numbers depend on the kernel's configuration: give names.
-    return [kind if isinstance(kind, str) else MIGRATETYPES[kind] if kind < len(MIGRATETYPES) else f"type {kind}" for kind in types]
+    known = dict(enumerate(MIGRATETYPES))
+    return [kind if isinstance(kind, str) else known.get(kind, f"type {kind}") for kind in types]
 
 
 def _heading(image: Image.Image, y: int, title: str, told: str) -> int:
