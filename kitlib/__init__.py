@@ -1,10 +1,13 @@
 """A model of Linux's compaction, to be read beside the C: import kitlib as kl.
 
-Reading order: step, verdict, mapping, folio, zone, sched, kernels, look, compaction, tree, scan. The names here are those
+Reading order: step, verdict, mapping, folio, zone, allocator, sched, kernels, control, look, isolate, freepages, migrate,
+compaction, tree, scan. The names here are those
 of a first session; pandas, numpy and matplotlib come in only with `from kitlib import frames, plots, recordings, scan`.
 """
-from .compaction import CompactControl, isolate_migratepages_block
+from .compaction import compact_zone, control_for
+from .control import CompactControl
 from .folio import Folio
+from .isolate import isolate_migratepages_block
 from .kernels import after, before, diff, racy
 from .mapping import (AS_UNEVICTABLE, AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable,
                       mapping_set_unmovable, mapping_unevictable, mapping_unmovable)

@@ -1,255 +1,145 @@
-"""The migrate scanner: isolate_migratepages_block() (mm/compaction.c, 0003e2a41468).
+"""The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
 
-It walks page frames upward, counts what it looks at, and takes folios off the LRU for migration. What one page comes to
-is asked of look.py: by the kernel's own path, or by a verdict per page made from that path. Releases differ in how they
-count: see `RELEASES`.
-
-Leaves out hugetlb folios (row 5), movable_ops pages (row 8), folios that grow while they are scanned (rows 24 and 25),
-and the lruvec lock: at most one CPU compacts. "Row" is a row of isolate_migratepages_block()'s decision table, in docs.
+The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
+(freepages.py), migration moves (migrate.py), until the scanners meet. Leaves out deferral, fast_find_migrateblock() and
+fast_isolate_freepages(), page capture, proactive scores and watermarks.
 """
-import re
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import NamedTuple
+from enum import IntEnum
 
+from .allocator import count_free_blocks
+from .control import CompactControl
 from .folio import PG
-from .kernels import after, check_kernel
-from .look import FAIL, ISOLATED, ByPath, ByTable
-from .step import Deadlock
-from .verdict import MigrateMode, Mode, Result, check_mode
-from .zone import PAGEBLOCK_ORDER, Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
-
-COMPACT_CLUSTER_MAX = 32
-
-
-class Release(NamedTuple):
-    """How a release counts, as distinct from how it decides."""
-
-    counts_jumped: bool         # nr_scanned grows by all pages of a free block or compound page that is jumped over
-    takes_large: bool           # folios below the target order and smaller than a pageblock are isolated
+from .freepages import pageblock_present, release_freepages
+from .isolate import isolate_migratepages_block, putback_movable_pages
+from .migrate import migrate_pages
+from .verdict import MigrateMode, Mode, Result
+from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_nr_pages,
+                   pageblock_start_pfn)
 
 
-# From this release on. Recordings of 6.1 and of 6.12 and later bear them out; the releases in between are inferred.
-RELEASES = {
-    (0, 0): Release(counts_jumped=False, takes_large=False),
-    (6, 4): Release(counts_jumped=True, takes_large=False),
-    (6, 9): Release(counts_jumped=True, takes_large=True),
+class Status(IntEnum):
+    """enum compact_result (include/linux/compaction.h), as far as a run can end so."""
+
+    CONTINUE = 4
+    COMPLETE = 5
+    PARTIAL_SKIPPED = 6
+    CONTENDED = 7
+    SUCCESS = 8
+
+
+# Who compacts, and how (kernel functions in brackets). `order` None: the caller's own allocation has one.
+CALLERS = {
+    "direct async": dict(mode=MigrateMode.ASYNC, direct_compaction=True),                       # COMPACT_PRIO_ASYNC
+    "direct sync light": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True),             # COMPACT_PRIO_SYNC_LIGHT
+    "direct full": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True, whole_zone=True, ignore_skip_hint=True,
+                        ignore_block_suitable=True),                                            # COMPACT_PRIO_SYNC_FULL
+    "kcompactd": dict(mode=MigrateMode.SYNC_LIGHT),                                             # kcompactd_do_work()
+    "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, whole_zone=True, ignore_skip_hint=True),
+    "compact_memory": dict(mode=MigrateMode.SYNC, order=-1, whole_zone=True, ignore_skip_hint=True),    # compact_node()
 }
 
 
-def parse_release(release: str) -> tuple[int, int]:
-    """ "6.12.113" -> (6, 12)."""
-    match = re.match(r"v?(\d+)\.(\d+)", release)
-    if not match:
-        raise ValueError(f"unknown release {release!r}: write a kernel version such as '6.8' or '6.12.113'")
-    return int(match[1]), int(match[2])
+def control_for(caller: str, zone: Zone, order: int = PAGEBLOCK_ORDER, **orders) -> CompactControl:
+    """The compact_control of a caller by name; `order` is of the allocation, where the caller has one."""
+    if caller not in CALLERS:
+        raise ValueError(f"no caller {caller!r}: write one of {', '.join(CALLERS)}")
+    return CompactControl(zone, **{"order": order, **CALLERS[caller], **orders})
 
 
-def release_of(release: str) -> Release:
-    """How `release` counts: the entry of the newest release that is not newer."""
-    version = parse_release(release)
-    return RELEASES[max(known for known in RELEASES if known <= version)]
+def isolation_mode(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Mode:
+    """How this run isolates (isolate_migratepages()): the sysctl, and async unless MIGRATE_SYNC."""
+    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, unevictable=compact_unevictable_allowed, gfp_fs=cc.gfp_fs)
 
 
-@dataclass
-class CompactControl:
-    """One compaction run's orders and its progress (struct compact_control, mm/internal.h)."""
-
-    zone: Zone
-    kernel: ModuleType = after
-    release: str = "6.8"
-    mode: MigrateMode = MigrateMode.SYNC
-    order: int = -1                             # -1: the whole zone, as vm.compact_memory asks
-    direct_compaction: bool = False             # a task compacts for its own allocation
-    ignore_skip_hint: bool = False
-    no_set_skip_hint: bool = False
-    finish_pageblock: bool = False
-    fatal_signal_pfn: int | None = None         # a fatal signal is pending once the scanner is here; None: never
-    verdicts: bytes | None = None               # a Code or reason per pfn, made by scan.verdicts; None: run the paths
-    migrate_pfn: int = 0                        # where the migrate scanner stands
-    migratepages: list[int] = field(default_factory=list)    # pfns of isolated folios, newest last (the kernel's list: first)
-    nr_migratepages: int = 0                    # pages on that list
-    total_migrate_scanned: int = 0
-    contended: bool = False
-    trace: list["IsolateEvent"] = field(default_factory=list)
-
-    def __post_init__(self):
-        check_kernel(self.kernel)
-        release_of(self.release)
-
-
-class IsolateEvent(NamedTuple):
-    """Tracepoint mm_compaction_isolate_migratepages; end_pfn is exclusive."""
-
-    start_pfn: int
-    end_pfn: int
-    nr_scanned: int
-    nr_taken: int
-
-
-def skip_isolation_order(release: str, order: int) -> int:
-    """Compound pages of this order and above are stepped over (skip_isolation_on_order(), mm/compaction.c, since v6.9)."""
-    if not release_of(release).takes_large:
-        return 0
-    return PAGEBLOCK_ORDER if order == -1 else min(order, PAGEBLOCK_ORDER)
-
-
-def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, mode: Mode) -> Result:
-    """Isolate the folios from `low_pfn` to `end_pfn` (exclusive) that may migrate (mm/compaction.c, 0003e2a41468).
-
-    They go to cc.migratepages; cc.migrate_pfn tells where the scan stopped, cc.trace gets the kernel's trace event.
-    Returns 0, -EAGAIN (too many pages are isolated already) or -EINTR (fatal signal). ValueError for a range that is
-    not within the zone; nothing is changed then.
-    """
+def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
+    """Compact until the scanners meet, or until a free block of cc.order is there; counters and events are in cc and its zone."""
     zone = cc.zone
-    _check_range(zone, low_pfn, end_pfn, cc.verdicts)
-    check_mode(mode)
-    start_pfn = cc.migrate_pfn = low_pfn
-    while too_many_isolated(zone, mode):
-        if cc.nr_migratepages or cc.mode == MigrateMode.ASYNC:
-            return Result.EAGAIN
-        if _fatal_signal_pending(cc, low_pfn):
-            return Result.EINTR
-        raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
-                       "and nobody else runs who could put them back")
-
-    counts_jumped = release_of(cc.release).counts_jumped
-    skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
-    next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
-    if cc.verdicts is None:
-        look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order))
+    if cc.whole_zone:
+        cc.migrate_pfn, cc.free_pfn = zone.start_pfn, pageblock_start_pfn(zone.end_pfn - 1)
     else:
-        look = ByTable(zone, cc.verdicts, skip_on_failure)
-    nr_scanned = nr_isolated = 0
-    valid_block = None                      # the pageblock whose skip bit this scan may set
-    skip_updated = False
-    interrupted = False
-
-    while low_pfn < end_pfn:
-        if skip_on_failure and low_pfn >= next_skip_pfn:
-            if nr_isolated:
+        cc.migrate_pfn, cc.free_pfn = zone.cached_migrate_pfn[cc.mode != MigrateMode.ASYNC], zone.cached_free_pfn
+        if not zone.start_pfn <= cc.free_pfn < zone.end_pfn:
+            cc.free_pfn = zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
+        if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
+            cc.migrate_pfn = zone.start_pfn
+            zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+    mode = isolation_mode(cc, compact_unevictable_allowed)
+    zone.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
+    cc.verdicts = zone.verdicts
+    count_free_blocks(zone)
+    last_migrated_block = None
+    while (status := compact_finished(cc)) == Status.CONTINUE:
+        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        while True:
+            result = isolate_migratepages(cc, mode)
+            if result or not cc.nr_migratepages:
                 break
-            next_skip_pfn = block_end_pfn(low_pfn, cc.order)
-        if low_pfn % COMPACT_CLUSTER_MAX == 0 and _fatal_signal_pending(cc, low_pfn):
-            cc.contended = interrupted = True
+            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
+            result = migrate_pages(cc)
+            cc.nr_migratepages = 0
+            if not result:
+                break
+            putback_movable_pages(cc)
+            unfinished = cc.migrate_pfn % pageblock_nr_pages() and not cc.ignore_skip_hint and not cc.finish_pageblock
+            if result == Result.ENOMEM or not unfinished or cc.mode >= MigrateMode.SYNC:
+                break
+            cc.finish_pageblock = True
+        if result in (Result.EAGAIN, Result.EINTR) or result == Result.ENOMEM and not compact_scanners_met(cc):
+            putback_movable_pages(cc)
+            status = Status.CONTENDED
             break
-        if valid_block is None and (low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn):
-            if zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint:
-                nr_scanned += 1
-                low_pfn = end_pfn
-                break
-            valid_block = low_pfn >> PAGEBLOCK_ORDER
-
-        outcome, pages, jumped = look(low_pfn, min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn)))
-        nr_scanned += 1 if jumped and not counts_jumped else pages
-
-        if outcome == ISOLATED:
-            if valid_block is not None and not skip_updated:
-                skip_updated = True
-                if _test_and_set_skip(cc, valid_block) and not cc.finish_pageblock:
-                    _putback(zone, low_pfn)
-                    nr_scanned -= pages - 1
-                    low_pfn = end_pfn
-                    break
-            zone.vmstat[_nr_isolated(zone, low_pfn)] += pages
-            cc.migratepages.append(low_pfn)
-            cc.nr_migratepages += pages
-            nr_isolated += pages
-            low_pfn += pages
-            if cc.nr_migratepages >= COMPACT_CLUSTER_MAX and not cc.finish_pageblock and not cc.contended:
-                break
-            continue
-
-        low_pfn += pages
-        if outcome == FAIL and skip_on_failure:
-            # The chunk can no longer become one free block: what was taken of it goes back.
-            if nr_isolated:
-                putback_movable_pages(cc)
-                nr_isolated = 0
-            if low_pfn <= next_skip_pfn:
-                low_pfn = next_skip_pfn
-                next_skip_pfn += 1 << cc.order
-
-    low_pfn = min(low_pfn, end_pfn)
-    if not interrupted:
-        if low_pfn == end_pfn and (not nr_isolated or cc.finish_pageblock):
-            if valid_block is not None and not skip_updated and not cc.no_set_skip_hint:
-                zone.skip[valid_block] = 1
-            _update_cached_migrate(cc, low_pfn)
-        cc.trace.append(IsolateEvent(start_pfn, low_pfn, nr_scanned, nr_isolated))
-    cc.total_migrate_scanned += nr_scanned
-    zone.vmstat["compact_isolated"] += nr_isolated
-    cc.migrate_pfn = low_pfn
-    return Result.EINTR if interrupted else Result.SUCCESS
+    release_freepages(cc)
+    zone.vmstat["compact_migrate_scanned"] += cc.total_migrate_scanned
+    zone.vmstat["compact_free_scanned"] += cc.total_free_scanned
+    zone.verdicts = None
+    return status
 
 
-def putback_movable_pages(cc: CompactControl) -> None:
-    """Put everything on cc.migratepages back on the LRU and drop its reference (mm/migrate.c)."""
-    for pfn in cc.migratepages:
-        cc.zone.vmstat[_nr_isolated(cc.zone, pfn)] -= 1 << cc.zone.order[pfn]
-        _putback(cc.zone, pfn)
-    cc.migratepages.clear()
-    cc.nr_migratepages = 0
+def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
+    """Isolate from the next pageblock that may be a source (mm/compaction.c); cc.nr_migratepages says whether any."""
+    zone, low_pfn = cc.zone, cc.migrate_pfn
+    block_end = pageblock_end_pfn(low_pfn)
+    while block_end <= cc.free_pfn:
+        start = max(pageblock_start_pfn(low_pfn), zone.start_pfn)
+        if pageblock_present(zone, start, block_end):
+            at_start = low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn
+            skipped = at_start and zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
+            if not skipped and suitable_migration_source(cc, start):
+                return isolate_migratepages_block(cc, low_pfn, block_end, mode)
+        low_pfn = cc.migrate_pfn = block_end
+        block_end += pageblock_nr_pages()
+    return Result.SUCCESS
 
 
-def too_many_isolated(zone: Zone, mode: Mode) -> bool:
-    """Whether more pages are isolated than half of those on the evictable LRU lists; an eighth of that with __GFP_FS."""
-    isolated = zone.vmstat["nr_isolated_anon"] + zone.vmstat["nr_isolated_file"]
-    if not isolated:
+def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
+    """Not a pageblock filled by one compound page; for direct async compaction only one of the allocation's own type."""
+    flags = cc.zone.flags[pfn]
+    if flags & PG.TAIL or flags & PG.HEAD and not flags & PG.BUDDY and cc.zone.order[pfn] >= PAGEBLOCK_ORDER:
         return False
-    flags = zone.flags[zone.start_pfn:zone.end_pfn]
-    evictable = sum(1 << zone.order[pfn] for pfn, page in enumerate(flags, zone.start_pfn) if page & _ON_LRU == PG.LRU)
-    return isolated > (evictable >> 3 if mode.gfp_fs else evictable) // 2
+    if cc.mode != MigrateMode.ASYNC or not cc.direct_compaction:
+        return True
+    kind = cc.zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+    return kind == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and kind == MIGRATE_CMA)
 
 
-_ON_LRU = PG.LRU | PG.UNEVICTABLE
+def compact_scanners_met(cc: CompactControl) -> bool:
+    """Whether both scanners are in the same pageblock, or have passed each other."""
+    return cc.free_pfn >> PAGEBLOCK_ORDER <= cc.migrate_pfn >> PAGEBLOCK_ORDER
 
 
-def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None) -> None:
-    if not zone.start_pfn <= low_pfn <= end_pfn <= zone.end_pfn:
-        raise ValueError(f"the range {low_pfn} to {end_pfn} does not fit {zone!r}: "
-                         f"write {zone.start_pfn} <= low_pfn <= end_pfn <= {zone.end_pfn}")
-    if verdicts is not None and len(verdicts) < end_pfn:
-        raise ValueError(f"verdicts for {len(verdicts)} pages, but the range ends at {end_pfn}: "
-                         "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
-
-
-def _fatal_signal_pending(cc: CompactControl, pfn: int) -> bool:
-    return cc.fatal_signal_pfn is not None and pfn >= cc.fatal_signal_pfn
-
-
-def _next_stop(cc: CompactControl, low_pfn: int) -> int:
-    # A run of pages must not pass a pageblock's start, where a skip bit waits, nor the place where the signal is seen.
-    if cc.fatal_signal_pfn is None:
-        return pageblock_end_pfn(low_pfn)
-    seen = -(-max(low_pfn + 1, cc.fatal_signal_pfn) // COMPACT_CLUSTER_MAX) * COMPACT_CLUSTER_MAX
-    return min(pageblock_end_pfn(low_pfn), seen)
-
-
-def _test_and_set_skip(cc: CompactControl, block: int) -> bool:
-    if cc.ignore_skip_hint:
-        return False
-    was_set = bool(cc.zone.skip[block])
-    if not cc.no_set_skip_hint:
-        cc.zone.skip[block] = 1
-    return was_set
-
-
-def _update_cached_migrate(cc: CompactControl, pfn: int) -> None:
-    if cc.no_set_skip_hint:
-        return
-    # The end is rounded up once more although it is aligned already, as in the kernel: one pageblock is passed over.
-    pfn = pageblock_end_pfn(pfn)
-    cached = cc.zone.cached_migrate_pfn
-    cached[0] = max(cached[0], pfn)
-    if cc.mode != MigrateMode.ASYNC:
-        cached[1] = max(cached[1], pfn)
-
-
-def _nr_isolated(zone: Zone, pfn: int) -> str:
-    return "nr_isolated_anon" if zone.flags[pfn] & PG.SWAPBACKED else "nr_isolated_file"
-
-
-def _putback(zone: Zone, pfn: int) -> None:
-    zone.flags[pfn] |= PG.LRU
-    zone.refcount[pfn] -= 1
+def compact_finished(cc: CompactControl) -> Status:
+    """Whether the run is over (__compact_finished(), mm/compaction.c)."""
+    zone = cc.zone
+    if compact_scanners_met(cc):
+        zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+        zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
+        return Status.COMPLETE if cc.whole_zone else Status.PARTIAL_SKIPPED
+    if cc.order == -1 or cc.migrate_pfn % pageblock_nr_pages():
+        return Status.CONTINUE
+    for order in range(cc.order, MAX_ORDER + 1):
+        by_type = zone.nr_free[order]
+        # A block of another type can be taken as well when it is large (can_steal_fallback()).
+        if by_type[cc.migratetype] or cc.migratetype == MIGRATE_MOVABLE and by_type[MIGRATE_CMA] or (
+                order >= PAGEBLOCK_ORDER // 2 and any(by_type)):
+            return Status.SUCCESS
+    return Status.CONTENDED if cc.contended else Status.CONTINUE

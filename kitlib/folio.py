@@ -185,13 +185,15 @@ def folio_test_clear_lru(folio: Folio) -> bool:
 @atomic
 def migrate_folio(dst: Folio, src: Folio) -> Result:
     """The plain move: -EAGAIN unless exactly the expected references are held, else `dst` takes the place (mm/migrate.c)."""
-    return _move(dst, src)
+    return move(dst, src)
 
 
 @atomic
 def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result:
-    """mapping->a_ops->migrate_folio(): it moves, or refuses with its own code."""
-    return dereference(mapping).a_ops.migrate_folio or _move(dst, src)
+    """mapping->a_ops->migrate_folio(): it moves, or refuses with its own code; -EAGAIN while a buffer is held."""
+    if src.pfn in src.zone.buffers_held:
+        return Result.EAGAIN
+    return dereference(mapping).a_ops.migrate_folio or move(dst, src)
 
 
 @atomic
@@ -202,21 +204,27 @@ def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: 
     """
     dereference(mapping)
     if not (src.dirty or src.private):
-        return _move(dst, src)
+        return move(dst, src)
     if mode < MigrateMode.SYNC:
         return Result.EBUSY
     src.dirty = False
     return Result.EAGAIN
 
 
-def _move(dst: Folio, src: Folio) -> Result:
+def move(dst: Folio, src: Folio) -> Result:
+    """folio_migrate_mapping() and folio_migrate_flags(): `dst` takes the place of `src`, if nobody else holds `src`."""
     # folio_migrate_mapping(): the isolation reference, and for page cache one for the cache and one for buffers.
     expected = 1 + (1 << src.order) + src.private if src.mapping else 1
     if src.refcount != expected:
         return Result.EAGAIN
     zone, carried = src.zone, PG.UNEVICTABLE | PG.DIRTY | PG.MLOCKED | PG.SWAPBACKED | PG.ANON | PG.PRIVATE | PG.UPTODATE
     zone.flags[dst.pfn] = zone.flags[dst.pfn] & ~carried | zone.flags[src.pfn] & carried
-    dst.mapping, src.mapping = src.mapping, None
+    zone.mapping[dst.pfn], zone.mapping[src.pfn] = zone.mapping[src.pfn], 0
     dst.refcount += expected - 1
     src.refcount = 1
     return Result.SUCCESS
+
+
+def isolated_counter(zone, pfn: int) -> str:
+    """The counter that the folio is in while it is isolated."""
+    return "nr_isolated_anon" if zone.flags[pfn] & PG.SWAPBACKED else "nr_isolated_file"

@@ -5,8 +5,6 @@ the run. `replay` runs kitlib's block function and decision table over the snaps
 Leaves out what the kernel did to memory meanwhile: pages that migration emptied merge with free blocks further up, which
 on 6.1 changes nr_scanned now and then.
 """
-import json
-import zipfile
 from array import array
 from pathlib import Path
 
@@ -14,40 +12,24 @@ import numpy as np
 import pandas as pd
 
 from . import scan
-from .compaction import CompactControl, isolate_migratepages_block, parse_release, release_of
+from .allocator import PerCpuPages
+from .compaction import CompactControl, compact_zone, isolate_migratepages_block, suitable_migration_source
+from .control import FreeEvent, IsolateEvent, parse_release, release_of
 from .folio import PG
+from .freepages import pageblock_present
 from .kernels import after, before
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit, AS_UNMOVABLE
 from .scenarios import kvm_gmem_aops, secretmem_aops
+from .schema import ONLY_IF_COMPLETE, SCHEMA, RecordingError, read
 from .verdict import Mode
 from .zone import PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_start_pfn
 
 RECORDED = Path(__file__).parent / "recorded"
 
-# array: dtype (U = text of any length), shape; a letter is a length that all arrays with it share.
-# n page frames, b pageblocks, z zones, m mappings, k and f ranges, t pages tried, p chunks on per-CPU lists, q busy pages.
-SCHEMA = {
-    "flags": ("uint64", "n"), "flags_after": ("uint64", "n"), "refcount": ("int16", "n"), "mapcount": ("int16", "n"),
-    "buddy_order": ("uint8", "n"), "compound_order": ("uint8", "n"), "mapping": ("uint16", "n"), "anon": ("bool", "n"),
-    "migratetype": ("uint8", "b"), "pageblock_order": ("uint8", ""),
-    "zone_name": ("U", "z"), "zone_start": ("int64", "z"), "zone_end": ("int64", "z"),
-    "mapping_flags": ("uint64", "m"), "mapping_aops": ("U", "m"), "mapping_gfp": ("uint32", "m"),
-    "isolate_ranges": ("int64", "k5"), "free_ranges": ("int64", "f5"), "tried_pfns": ("uint32", "t"), "tried_zone": ("uint8", "t"),
-    "zone_end_pfns": ("int64", "z2"), "zone_end_status": ("U", "z"), "meta": ("U", ""),
-    "pcp_pfn": ("uint32", "p"), "pcp_list": ("uint8", "p"), "pcp_zone": ("uint8", "p"), "pcp_high": ("int32", "z"),
-    "pcp_batch": ("int32", "z"), "busy_pfn": ("uint32", "q"),
-}
-ONLY_IF_COMPLETE = ("pcp_pfn", "pcp_list", "pcp_zone", "pcp_high", "pcp_batch", "busy_pfn")
-META = ("kernel_version", "compact_unevictable_allowed", "as_unevictable_bit", "as_inaccessible_bit", "mode")
-
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
 KPF_BUDDY = 10
 REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
-
-
-class RecordingError(ValueError):
-    """A file is no recording, or its arrays contradict each other; the message names the file and the array."""
 
 
 class Recording:
@@ -110,72 +92,7 @@ def load(path_or_name: str | Path) -> Recording:
     path = RECORDED / f"{path_or_name}.npz" if str(path_or_name) in names() else Path(path_or_name)
     if not path.is_file():
         raise RecordingError(f"no recording {str(path_or_name)!r}: write a file's path or one of {', '.join(names())}")
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: _read(path, file, name) for name in file.files}
-    except (zipfile.BadZipFile, EOFError, OSError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, RecordingError):
-            raise
-        raise RecordingError(f"{path.name} is not a whole .npz file: {error}") from error
-    return Recording(path.stem, arrays, _check(path.name, arrays))
-
-
-def _read(path: Path, file, name: str) -> np.ndarray:
-    try:
-        return file[name]
-    except Exception as error:      # numpy, zipfile and zlib each raise their own for damaged or pickled content
-        raise RecordingError(f"{path.name}: array {name!r} cannot be read: {error}") from error
-
-
-def _check(file: str, arrays: dict[str, np.ndarray]) -> dict:
-    """The recording's meta, once every array has been found to be what the schema says."""
-    def fail(name: str, what: str):
-        raise RecordingError(f"{file}: array {name!r} {what}")
-
-    def have(name: str, dtype: str, shape: str) -> None:
-        if name not in arrays:
-            fail(name, "is missing")
-        found = arrays[name]
-        if found.dtype.kind != "U" if dtype == "U" else found.dtype != dtype:
-            fail(name, f"has dtype {found.dtype}, and should have {'text' if dtype == 'U' else dtype}")
-        dimensions = len(shape.rstrip("0123456789")) + len(shape.lstrip("nbzmkftpq"))
-        if found.ndim != dimensions:
-            fail(name, f"has {found.ndim} dimensions, and should have {dimensions}")
-        if found.ndim == 2 and found.shape[1] != int(shape[1]):
-            fail(name, f"has rows of {found.shape[1]}, and should have rows of {shape[1]}")
-        if found.ndim and lengths.setdefault(shape[0], (len(found), name))[0] != len(found):
-            length, other = lengths[shape[0]]
-            fail(name, f"has {len(found)} entries, and {other!r} has {length}: they should be as long")
-
-    lengths: dict[str, tuple[int, str]] = {}
-    have("meta", *SCHEMA["meta"])
-    try:
-        meta = json.loads(str(arrays["meta"]))
-        missing = [key for key in META if key not in meta]
-    except (ValueError, TypeError) as error:
-        fail("meta", f"is not a JSON object: {error}")
-    if missing:
-        fail("meta", f"lacks the key {missing[0]!r}")
-    complete = meta.get("snapshot_complete", False)
-    for name, (dtype, shape) in SCHEMA.items():
-        if complete or name not in ONLY_IF_COMPLETE or name in arrays:
-            have(name, dtype, shape)
-    if arrays["pageblock_order"] != PAGEBLOCK_ORDER:
-        fail("pageblock_order", f"is {arrays['pageblock_order']}; the kit knows pageblocks of order {PAGEBLOCK_ORDER} only")
-    pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
-    if len(arrays["migratetype"]) != -(-pages >> PAGEBLOCK_ORDER):
-        fail("migratetype", f"has {len(arrays['migratetype'])} entries for {pages} pages in blocks of {1 << PAGEBLOCK_ORDER}")
-    for name, limit in (("mapping", len(arrays["mapping_flags"])), ("tried_pfns", pages), ("zone_end", pages + 1), ("tried_zone", zones)):
-        if len(arrays[name]) and int(arrays[name].max()) >= limit:
-            fail(name, f"holds {int(arrays[name].max())}, and should stay below {limit}")
-    if (arrays["zone_start"] < 0).any() or (arrays["zone_start"] >= arrays["zone_end"]).any():
-        fail("zone_start", "does not lie below zone_end")
-    for name in ("isolate_ranges", "free_ranges"):
-        zone, start, end = arrays[name][:, :3].T
-        if len(zone) and (zone.min() < 0 or zone.max() >= zones or start.min() < 0 or (start > end).any() or end.max() > pages):
-            fail(name, "has a range outside the recorded zones")
-    parse_release(meta["kernel_version"])
-    return meta
+    return Recording(path.stem, *read(path))
 
 
 def _memory(recording: Recording) -> Zone:
@@ -191,6 +108,9 @@ def _memory(recording: Recording) -> Zone:
     on_lru = flags & PG.LRU != 0
     flags[~on_lru & ~in_free_block & ~first_free] |= PG.SLAB
     folio = on_lru & (flags & PG.TAIL == 0)
+    # One reference more than page cache and page tables account for is that of the folio's buffers.
+    cached = folio & ~anon & (recording.mapping != 0)
+    flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
     order = np.where(first_free, recording.buddy_order, np.where(recording.compound_order < 255, recording.compound_order, 0))
 
     zone = Zone(len(flags), name="memory")
@@ -252,7 +172,8 @@ def _scan(recording: Recording, zone: Zone, codes: bytes, stop_pfn: int) -> list
     last_migrated_block = None
     while low_pfn < stop_pfn:
         block_start, block_end = pageblock_start_pfn(low_pfn), min(pageblock_end_pfn(low_pfn), zone.end_pfn)
-        if _no_source(zone, max(block_start, zone.start_pfn), block_end):
+        start = max(block_start, zone.start_pfn)
+        if not (pageblock_present(zone, start, block_end) and suitable_migration_source(cc, start)):
             low_pfn = block_end
             continue
         cc.finish_pageblock = block_start == last_migrated_block
@@ -268,8 +189,51 @@ def _scan(recording: Recording, zone: Zone, codes: bytes, stop_pfn: int) -> list
     return cc.trace
 
 
-def _no_source(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
-    # pageblock_pfn_to_page() and suitable_migration_source() (mm/compaction.c): no page structs, or one compound page.
-    flags, first = zone.flags, zone.flags[start_pfn]
-    filled = first & PG.HEAD and not first & PG.BUDDY and zone.order[start_pfn] >= PAGEBLOCK_ORDER
-    return bool((first | flags[end_pfn - 1]) & PG.NO_PAGE or first & PG.TAIL or filled)
+def predict(recording: Recording) -> dict:
+    """The whole run from the snapshot alone: both scanners and every page's fate, beside what the kernel did.
+
+    Keys isolated, migrated, failed (pages, over all zones) and meet_pfn (where the migrate scanner ended, by zone), the same
+    with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's own); complete: whether the
+    snapshot has the per-CPU lists and the held buffers. The recording's memory is left as it was.
+    """
+    memory, meta = recording.memory, recording.meta
+    begin = memory.snapshot()
+    codes = verdicts(recording).tobytes()
+    totals = dict.fromkeys(("isolated", "migrated", "failed"), 0)
+    meet_pfn, migrate_ranges, free_ranges = [], [], []
+    for number, zone in enumerate(recording.zones):
+        zone.pcp = _pcp(recording, number)
+        zone.buffers_held = frozenset(recording.arrays["busy_pfn"].tolist() if "busy_pfn" in recording.arrays else ())
+        cc = CompactControl(zone, recording.kernel, recording.release, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
+        compact_zone(cc, bool(meta["compact_unevictable_allowed"]))
+        codes = bytes(cc.verdicts)
+        ranges = {kind: [(number, *event) for event in cc.trace if type(event) is kind] for kind in (IsolateEvent, FreeEvent)}
+        migrate_ranges += ranges[IsolateEvent]
+        free_ranges += ranges[FreeEvent]
+        totals["isolated"] += sum(event[-1] for event in ranges[IsolateEvent])
+        totals["migrated"] += zone.vmstat["pgmigrate_success"]
+        totals["failed"] += zone.vmstat["pgmigrate_fail"]
+        meet_pfn.append(cc.migrate_pfn)
+    memory.restore(begin)
+    counted = meta.get("vmstat_delta", {})
+    return totals | {
+        "meet_pfn": meet_pfn, "kernel_isolated": int(recording.isolate_ranges[:, 4].sum()),
+        "kernel_migrated": counted.get("pgmigrate_success"), "kernel_failed": counted.get("pgmigrate_fail"),
+        "kernel_meet_pfn": recording.zone_end_pfns[:, 0].tolist(),
+        "migrate_ranges": _ranges(migrate_ranges), "free_ranges": _ranges(free_ranges),
+        "complete": bool(meta.get("snapshot_complete", False)) and all(name in recording.arrays for name in ONLY_IF_COMPLETE)}
+
+
+def _ranges(rows: list[tuple]) -> np.ndarray:
+    return np.array(rows, np.int64).reshape(-1, 5)
+
+
+def _pcp(recording: Recording, number: int) -> PerCpuPages | None:
+    """The zone's per-CPU lists as the snapshot has them; None where they are not used or not recorded."""
+    if "pcp_high" not in recording.arrays or recording.pcp_high[number] == 0:
+        return None
+    pcp = PerCpuPages(int(recording.pcp_high[number]), int(recording.pcp_batch[number]), release_of(recording.release).pcp_doubles)
+    for pfn, at in zip(*(recording.arrays[name][recording.pcp_zone == number].tolist() for name in ("pcp_pfn", "pcp_list"))):
+        pcp.lists[at].append(pfn)
+        pcp.count += 1 << at // 3
+    return pcp

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .compaction import skip_isolation_order
+from .control import skip_isolation_order
 from .folio import PG
 from .kernels import after, before, check_kernel, racy
 from .mapping import AddressSpace, has_migrate_folio, mapping_unmovable

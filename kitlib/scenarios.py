@@ -1,6 +1,5 @@
 """Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from."""
 import random
-from collections.abc import Sequence
 
 from .folio import PG, Folio
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
@@ -45,20 +44,20 @@ KINDS = (
     Kind("file, mlocked", _FILE | PG.UNEVICTABLE | PG.MLOCKED, 2, 1, EXT4),
     Kind("file, dirty", _FILE | PG.DIRTY, 1, 0, EXT4),
     Kind("file, dirty, with buffers", _FILE | PG.DIRTY | PG.PRIVATE, 2, 0, EXT4),
-    Kind("file, under writeback", _FILE | PG.WRITEBACK, 2, 0, EXT4),
-    Kind("file, locked", _FILE | PG.LOCKED, 2, 0, EXT4),
-    Kind("file, dirty and locked", _FILE | PG.DIRTY | PG.LOCKED, 2, 0, EXT4),
+    Kind("file, under writeback", _FILE | PG.WRITEBACK, 1, 0, EXT4),
+    Kind("file, locked", _FILE | PG.LOCKED, 1, 0, EXT4),
+    Kind("file, dirty and locked", _FILE | PG.DIRTY | PG.LOCKED, 1, 0, EXT4),
     Kind("file, pinned", _FILE, 3, 1, EXT4),
     Kind("file, truncated, still held", _FILE, 1, 0),
     Kind("file, dirty, no migrate_folio", _FILE | PG.DIRTY, 1, 0, OLD_FS),
     Kind("file, clean, no migrate_folio", _FILE, 1, 0, OLD_FS),
     Kind("tmpfs", _SHMEM | PG.DIRTY, 1, 0, TMPFS),
     Kind("shmem, SHM_LOCK", _SHMEM | PG.UNEVICTABLE | PG.DIRTY, 2, 1, SHM_LOCK),
-    Kind("shmem, SHM_LOCK, locked", _SHMEM | PG.UNEVICTABLE | PG.DIRTY | PG.LOCKED, 3, 1, SHM_LOCK),
+    Kind("shmem, SHM_LOCK, locked", _SHMEM | PG.UNEVICTABLE | PG.DIRTY | PG.LOCKED, 2, 1, SHM_LOCK),
     Kind("ramfs", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
     Kind("secretmem", _FILE | PG.UNEVICTABLE, 2, 1, SECRETMEM),
     Kind("guest_memfd", _FILE | PG.UNEVICTABLE, 1, 0, GMEM),
-    Kind("guest_memfd, locked", _FILE | PG.UNEVICTABLE | PG.LOCKED, 2, 0, GMEM),
+    Kind("guest_memfd, locked", _FILE | PG.UNEVICTABLE | PG.LOCKED, 1, 0, GMEM),
     Kind("slab", PG.SLAB, 1, 0),
     Kind("page table", PG.SLAB, 1, 0),
 )

@@ -10,12 +10,19 @@ from typing import NamedTuple
 
 from .folio import PG, Folio
 from .mapping import AddressSpace
+from .verdict import Code
 
 PAGEBLOCK_ORDER = 9                 # 512 pages of 4 KiB, as on x86-64
 MAX_ORDER = 10                      # the largest free block, inclusive (MAX_PAGE_ORDER since v6.8)
-MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE = range(3)
+MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_HIGHATOMIC, MIGRATE_CMA, MIGRATE_ISOLATE = range(6)
+MIGRATE_TYPES = 6
+
+# /proc/vmstat's names, for what this zone has a share in.
+VMSTAT = ("nr_isolated_anon", "nr_isolated_file", "compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
+          "compact_stall", "compact_fail", "compact_success", "pgmigrate_success", "pgmigrate_fail")
 
 _FREE_RUN = re.compile(b"\x00{2,}")
+_HELD = int(Code.FREE_TAIL)
 
 
 class Kind(NamedTuple):
@@ -48,8 +55,13 @@ class Zone:
         self.migratetype = bytearray([MIGRATE_MOVABLE]) * blocks
         self.skip = bytearray(blocks)                       # PB_migrate_skip, one byte a pageblock
         self.mappings: list[AddressSpace | None] = [None]
-        self.vmstat = {"nr_isolated_anon": 0, "nr_isolated_file": 0, "compact_isolated": 0}
+        self.vmstat = dict.fromkeys(VMSTAT, 0)
         self.cached_migrate_pfn = [start_pfn, start_pfn]    # where the next async and the next sync scan starts
+        self.cached_free_pfn = pageblock_start_pfn(end_pfn - 1)
+        self.nr_free = [[0] * MIGRATE_TYPES for _ in range(MAX_ORDER + 1)]    # free blocks by order and pageblock type
+        self.pcp = None                                     # a CPU's free pages (allocator.PerCpuPages), if they count
+        self.buffers_held: frozenset[int] = frozenset()     # pages of the block device with a buffer that somebody holds
+        self.verdicts: bytearray | None = None              # while a table is used: a Code or reason for every page
 
     COLUMNS = ("flags", "refcount", "mapcount", "mapping", "order", "migratetype", "skip")
 
@@ -75,7 +87,9 @@ class Zone:
         """A zone over some of the same page frames: the columns are shared, the counters are its own."""
         zone = object.__new__(Zone)
         zone.__dict__.update(self.__dict__, name=name, start_pfn=start_pfn, end_pfn=end_pfn,
-                             vmstat=dict.fromkeys(self.vmstat, 0), cached_migrate_pfn=[start_pfn, start_pfn])
+                             vmstat=dict.fromkeys(VMSTAT, 0), cached_migrate_pfn=[start_pfn, start_pfn],
+                             cached_free_pfn=pageblock_start_pfn(end_pfn - 1),
+                             nr_free=[[0] * MIGRATE_TYPES for _ in range(MAX_ORDER + 1)])
         return zone
 
     def __len__(self):
@@ -114,6 +128,23 @@ class Zone:
         self.flags[pfn] |= PG.HEAD
         self.order[pfn] = order
 
+    def hold(self, pfn: int, order: int, flags: int) -> None:
+        """Make 2^order pages from `pfn` on nobody's folio and no free block: on a per-CPU list, or a target to come."""
+        if order == 0:
+            self.flags[pfn], self.order[pfn] = flags, 0
+            if self.verdicts is not None:
+                self.verdicts[pfn] = _HELD
+            return
+        end = pfn + (1 << order)
+        self.flags[pfn:end] = array("H", [flags]) * (end - pfn)
+        self.order[pfn] = 0
+        if self.verdicts is not None:
+            self.verdicts[pfn:end] = bytes([_HELD]) * (end - pfn)
+
+    def count_free(self, pfn: int, order: int, change: int) -> None:
+        """One free block of this order more or fewer, in the pageblock of `pfn`."""
+        self.nr_free[order][self.migratetype[pfn >> PAGEBLOCK_ORDER]] += change
+
     def add_mapping(self, mapping: AddressSpace) -> int:
         """The number of `mapping` in the zone's table; it is entered when it is new."""
         if mapping not in self.mappings:
@@ -122,16 +153,19 @@ class Zone:
 
     def snapshot(self) -> tuple:
         """All that threads can see and change, as values: `restore` brings it back."""
-        return (*(bytes(getattr(self, column)) for column in self.COLUMNS), dict(self.vmstat), tuple(self.cached_migrate_pfn),
+        return (*(bytes(getattr(self, column)) for column in self.COLUMNS), dict(self.vmstat),
+                (*self.cached_migrate_pfn, self.cached_free_pfn), self.pcp and self.pcp.snapshot(),
                 tuple((mapping.flags, mapping.freed) for mapping in self.mappings[1:]))
 
     def restore(self, snapshot: tuple) -> None:
         """Bring the zone back to a snapshot of itself."""
-        *columns, vmstat, cached, mappings = snapshot
+        *columns, vmstat, cached, pcp, mappings = snapshot
         for name, saved in zip(self.COLUMNS, columns):
             memoryview(getattr(self, name)).cast("B")[:] = saved
         self.vmstat.update(vmstat)
-        self.cached_migrate_pfn[:] = cached
+        self.cached_migrate_pfn[:], self.cached_free_pfn = cached[:2], cached[2]
+        if self.pcp:
+            self.pcp.restore(pcp)
         for mapping, (flags, freed) in zip(self.mappings[1:], mappings):
             mapping.flags, mapping.freed = flags, freed
 

@@ -4,8 +4,9 @@ from hypothesis import given, settings, strategies as st
 
 import kitlib as kl
 from kitlib import scan
-from kitlib.compaction import IsolateEvent, parse_release, release_of, skip_isolation_order, too_many_isolated
+from kitlib.control import IsolateEvent, parse_release, release_of, skip_isolation_order
 from kitlib.folio import PG
+from kitlib.isolate import too_many_isolated
 from kitlib.scenarios import KIND, KINDS, mappings
 from kitlib.step import Deadlock
 from kitlib.verdict import MODES

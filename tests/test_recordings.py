@@ -8,7 +8,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import recordings, scan
-from kitlib.recordings import ONLY_IF_COMPLETE, SCHEMA, RecordingError
+from kitlib.schema import ONLY_IF_COMPLETE, SCHEMA, RecordingError
 from kitlib.verdict import Code
 
 NOISE = "6.12-mix-u1-s372-noise"
@@ -37,6 +37,47 @@ def test_the_model_takes_what_the_kernel_took_in_every_range(name):
     assert (frame.nr_scanned == frame.kernel_scanned).sum() == equal
     assert frame.nr_taken.sum() == frame.kernel_taken.sum() == taken
     assert (frame[["kernel_start", "kernel_end", "kernel_scanned", "kernel_taken"]].to_numpy() == recording.isolate_ranges[:, 1:]).all()
+
+
+TOTALS = ("isolated", "migrated", "failed", "meet_pfn")
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_the_whole_run_is_predicted_from_the_snapshot_alone(name):
+    recording = recordings.load(name)
+    begin = recording.memory.snapshot()
+    found = recordings.predict(recording)
+    assert found["complete"]
+    assert [found[key] for key in TOTALS] == [found["kernel_" + key] for key in TOTALS]
+    for ours, theirs in (("migrate_ranges", "isolate_ranges"), ("free_ranges", "free_ranges")):
+        assert found[ours].dtype == np.int64 and np.array_equal(found[ours], recording[theirs])
+    assert recording.memory.snapshot() == begin
+
+
+def test_the_noise_recording_cannot_be_predicted():
+    found = recordings.predict(recordings.load(NOISE))
+    assert [found[key] for key in TOTALS[:3]] == [11647, 10942, 645]
+    assert [found["kernel_" + key] for key in TOTALS[:3]] == [12011, 11095, 645]
+
+
+def test_nothing_of_the_trace_is_used_to_predict(tmp_path):
+    arrays = arrays_of("6.12-mix-u1-s307")
+    blind = {name: np.zeros_like(array) if name in TRACED else array for name, array in arrays.items()}
+    seen, unseen = (recordings.predict(recordings.load(save(tmp_path / f"{n}.npz", a))) for n, a in enumerate((arrays, blind)))
+    assert all(np.array_equal(seen[key], unseen[key]) for key in seen if not key.startswith("kernel_"))
+
+
+TRACED = {"isolate_ranges", "free_ranges", "tried_pfns", "tried_zone", "zone_end_pfns", "flags_after"}
+
+
+@pytest.mark.parametrize("name", ["6.12-mix-u1-s307", "7.2-mix-u1-s201", "6.1-mix-u0-s105"])
+def test_without_lists_and_held_buffers_the_prediction_is_within_six_percent(name, tmp_path):
+    arrays = arrays_of(name)
+    arrays["meta"] = np.array(json.dumps(json.loads(str(arrays["meta"])) | {"snapshot_complete": False}))
+    for left_out in ONLY_IF_COMPLETE:
+        del arrays[left_out]
+    found = recordings.predict(recordings.load(save(tmp_path / "incomplete.npz", arrays)))
+    assert not found["complete"] and abs(found["isolated"] - found["kernel_isolated"]) <= 0.06 * found["kernel_isolated"]
 
 
 @pytest.mark.parametrize("name", QUIET)

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent
 KITLIB = ROOT / "kitlib"
 FLOORS = [
     {"step", "verdict"},
-    {"folio", "mapping", "zone", "sched"},
+    {"folio", "mapping", "zone", "allocator", "sched"},
     {"kernels"},
-    {"compaction", "look", "tree", "scan"},
-    {"scenarios", "frames", "recordings"},
+    {"control", "look", "isolate", "freepages", "migrate", "compaction", "tree", "scan"},
+    {"scenarios", "schema", "frames", "recordings", "experiments"},
     {"plots", "check"},
     {"widgets", "publish"},
 ]

@@ -1,0 +1,132 @@
+"""Free pages: the buddy allocator's blocks and one CPU's lists in front of it (mm/page_alloc.c).
+
+What migration empties is not free for everybody at once: it goes to the front of a per-CPU list, and the oldest pages of
+the lists go on to the buddy allocator when there are too many. Leaves out watermarks, fallback between pageblock types
+and allocation other than compaction's own.
+"""
+import re
+from collections import deque
+
+from .folio import PG
+from .verdict import Code
+from .zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
+
+MIGRATE_PCPTYPES = 3                # UNMOVABLE, MOVABLE, RECLAIMABLE have lists; other pageblocks count as MOVABLE
+NR_PCP_LISTS = 12                   # type + 3 * order, for orders 0 to PAGE_ALLOC_COSTLY_ORDER
+PAGE_ALLOC_COSTLY_ORDER = 3
+CONFIG_PCP_BATCH_SCALE_MAX = 5
+
+_BUDDY, _FREE_TAIL = PG.BUDDY, PG.FREE_TAIL
+_FREE, _FREE_BLOCK = int(Code.FREE), int(Code.FREE_BLOCK)
+_HEADS = re.compile(b"[%c%c]" % (_FREE, _FREE_BLOCK))
+
+
+class PerCpuPages:
+    """One CPU's free pages (struct per_cpu_pages): lists of pfns, the newest at the front."""
+
+    def __init__(self, high: int, batch: int, doubles: bool = False):
+        self.high, self.batch = high, batch
+        self.doubles = doubles                          # up to 6.1: twice as many are given back from time to time
+        self.lists = [deque() for _ in range(NR_PCP_LISTS)]
+        self.count = 0                                  # pages on the lists
+        self.freed_in_a_row = 0
+        self.free_factor = 0
+
+    def snapshot(self) -> tuple:
+        """The lists and counts as values."""
+        return tuple(map(tuple, self.lists)), self.count, self.freed_in_a_row, self.free_factor
+
+    def restore(self, snapshot: tuple) -> None:
+        """Bring them back."""
+        lists, self.count, self.freed_in_a_row, self.free_factor = snapshot
+        self.lists = [deque(pfns) for pfns in lists]
+
+    def to_give_back(self) -> int:
+        """How many pages go to the buddy allocator now (nr_pcp_free(), mm/page_alloc.c)."""
+        if self.high < self.batch:
+            return 1
+        most = self.high - self.batch
+        if not self.doubles:
+            return max(self.batch, min(self.freed_in_a_row, most))
+        pages = self.batch << self.free_factor
+        if pages < most and self.free_factor < CONFIG_PCP_BATCH_SCALE_MAX:
+            self.free_factor += 1
+        return max(self.batch, min(pages, most))
+
+
+def free_unref_page(zone: Zone, pfn: int, order: int = 0) -> None:
+    """Free 2^order pages to the CPU's lists, and spill the oldest when the lists are full (mm/page_alloc.c)."""
+    pcp = zone.pcp
+    zone.hold(pfn, order, _FREE_TAIL)
+    if pcp is None or order > PAGE_ALLOC_COSTLY_ORDER:
+        free_one_page(zone, pfn, order)
+        return
+    kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+    number = (kind if kind < MIGRATE_PCPTYPES else 1) + MIGRATE_PCPTYPES * order
+    pcp.lists[number].appendleft(pfn)
+    pcp.count += 1 << order
+    pcp.freed_in_a_row = min(pcp.freed_in_a_row + (1 << order), pcp.batch << CONFIG_PCP_BATCH_SCALE_MAX)
+    if pcp.count >= pcp.high:
+        _free_pcppages_bulk(zone, pcp, pcp.to_give_back(), number)
+
+
+def _free_pcppages_bulk(zone: Zone, pcp: PerCpuPages, pages: int, number: int) -> None:
+    pages = min(pages, pcp.count)
+    while pages > 0:
+        while not pcp.lists[number]:
+            number = (number + 1) % NR_PCP_LISTS
+        order = number // MIGRATE_PCPTYPES
+        while pages > 0 and pcp.lists[number]:
+            pages -= 1 << order
+            pcp.count -= 1 << order
+            free_one_page(zone, pcp.lists[number].pop(), order)
+        number = (number + 1) % NR_PCP_LISTS
+
+
+def free_one_page(zone: Zone, pfn: int, order: int) -> None:
+    """Free 2^order held pages to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c)."""
+    flags, orders = zone.flags, zone.order
+    while order < MAX_ORDER:
+        buddy = pfn ^ 1 << order
+        if not (zone.start_pfn <= buddy < zone.end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
+            break
+        zone.count_free(buddy, order, -1)
+        zone.hold(buddy, 0, _FREE_TAIL)
+        pfn &= ~(1 << order)
+        order += 1
+    flags[pfn] = _BUDDY | PG.HEAD if order else _BUDDY
+    orders[pfn] = order
+    if zone.verdicts is not None:
+        zone.verdicts[pfn] = _FREE_BLOCK if order else _FREE
+    zone.count_free(pfn, order, 1)
+
+
+def isolate_free_page(zone: Zone, pfn: int) -> int:
+    """Take the free block that starts at `pfn` out of the buddy allocator; its order (__isolate_free_page())."""
+    order = zone.order[pfn]
+    zone.count_free(pfn, order, -1)
+    zone.hold(pfn, order, PG.SLAB)
+    return order
+
+
+def count_free_blocks(zone: Zone) -> None:
+    """Count the zone's free blocks by order and pageblock type anew, into zone.nr_free."""
+    for by_type in zone.nr_free:
+        by_type[:] = [0] * len(by_type)
+    if zone.verdicts is not None:
+        heads = (found.start() for found in _HEADS.finditer(zone.verdicts, zone.start_pfn, zone.end_pfn))
+    else:
+        heads = (pfn for pfn in range(zone.start_pfn, zone.end_pfn) if zone.flags[pfn] & _BUDDY)
+    for pfn in heads:
+        zone.count_free(pfn, zone.order[pfn], 1)
+
+
+def fragmentation_index(zone: Zone, order: int) -> int:
+    """-1000: a free block of this order is there; near 0: memory is lacking; near 1000: it is fragmented (mm/vmstat.c)."""
+    blocks = [sum(by_type) for by_type in zone.nr_free]
+    if sum(blocks) == 0:
+        return 0
+    if any(blocks[order:]):
+        return -1000
+    free_pages = sum(count << size for size, count in enumerate(blocks))
+    return 1000 - (1000 + free_pages * 1000 // (1 << order)) // sum(blocks)

@@ -1,0 +1,145 @@
+"""The free scanner: targets for migration, from the top of the zone downward (mm/compaction.c, 0003e2a41468).
+
+It is asked for one target at a time and searches only when it has none left; it never looks at a mapping. Leaves out
+fast_isolate_freepages() and watermarks.
+"""
+import re
+
+from .allocator import free_one_page, isolate_free_page
+from .control import COMPACT_CLUSTER_MAX, CompactControl, FreeEvent
+from .folio import PG
+from .verdict import Code, MigrateMode
+from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_nr_pages,
+                   pageblock_start_pfn)
+
+_BLOCK = re.compile(b"[%c%c%c]" % (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND))
+
+
+def pageblock_present(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
+    """Whether the pageblock has page structs from end to end (pageblock_pfn_to_page(), mm/compaction.c)."""
+    return not (zone.flags[start_pfn] | zone.flags[end_pfn - 1]) & PG.NO_PAGE
+
+
+def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
+    """Whether targets may come from the pageblock at `pfn`: not one that is wholly free, and a movable one."""
+    zone = cc.zone
+    too_good = cc.order if cc.counts.adjusts_wanted and cc.order > 0 else PAGEBLOCK_ORDER
+    if zone.flags[pfn] & PG.BUDDY and zone.order[pfn] >= too_good:
+        return False
+    return cc.ignore_block_suitable or zone.migratetype[pfn >> PAGEBLOCK_ORDER] in (MIGRATE_MOVABLE, MIGRATE_CMA)
+
+
+def isolate_freepages(cc: CompactControl) -> None:
+    """Search downward from cc.free_pfn until there are as many targets as are wanted, or the scanners meet."""
+    zone, block_pages = cc.zone, pageblock_nr_pages()
+    pfn, block = cc.free_pfn, pageblock_start_pfn(cc.free_pfn)
+    end_pfn = min(block + block_pages, zone.end_pfn)
+    low_pfn = pageblock_end_pfn(cc.migrate_pfn)
+    stride = COMPACT_CLUSTER_MAX if cc.mode == MigrateMode.ASYNC else 1
+    while block >= low_pfn:
+        below = block - block_pages
+        skipped = zone.skip[block >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
+        if pageblock_present(zone, block, end_pfn) and suitable_migration_target(cc, block) and not skipped:
+            found = cc.nr_freepages
+            pfn = isolate_freepages_block(cc, pfn, end_pfn, stride)
+            if pfn == end_pfn and not cc.no_set_skip_hint:
+                zone.skip[block >> PAGEBLOCK_ORDER] = 1
+                zone.cached_free_pfn = min(zone.cached_free_pfn, max(below, zone.start_pfn))
+            if cc.nr_freepages >= cc.nr_migratepages:
+                pfn = below if pfn >= end_pfn else pfn
+                break
+            if pfn < end_pfn:
+                break
+            stride = 1 if cc.nr_freepages > found else min(COMPACT_CLUSTER_MAX, stride << 1)
+        end_pfn, block, pfn = block, below, below
+    cc.free_pfn = pfn
+
+
+def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
+    """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
+    zone, start_pfn, nr_scanned, before = cc.zone, pfn, 0, cc.nr_freepages
+    enough = False
+    while pfn < end_pfn and not enough:
+        if stride == 1:
+            block = _next_block(zone, pfn, end_pfn)
+            nr_scanned += block - pfn
+            pfn = block
+            if pfn == end_pfn:
+                break
+        nr_scanned += 1
+        flags, pages = zone.flags[pfn], 1 << zone.order[pfn]
+        if flags & PG.BUDDY:
+            order = isolate_free_page(zone, pfn)
+            if cc.counts.takes_large:
+                cc.freepages[order].append(pfn)
+            else:
+                cc.freepages[0].extend(range(pfn, pfn + pages))
+            nr_scanned += pages - 1
+            cc.nr_freepages += pages
+            enough = cc.nr_migratepages <= cc.nr_freepages
+            pfn += pages if enough else pages - 1 + stride
+        elif flags & PG.HEAD and pfn + pages <= end_pfn:
+            nr_scanned += pages - 1 if cc.counts.counts_jumped else 0
+            pfn += pages - 1 + stride
+        else:
+            pfn += stride
+    pfn = min(pfn, end_pfn)
+    taken = cc.nr_freepages - before
+    cc.trace.append(FreeEvent(start_pfn, pfn, nr_scanned, taken))
+    cc.total_free_scanned += nr_scanned
+    zone.vmstat["compact_isolated"] += taken
+    return pfn
+
+
+def _next_block(zone: Zone, pfn: int, end_pfn: int) -> int:
+    """The first page from `pfn` on where a free block or a compound page begins; `end_pfn` when there is none."""
+    if zone.verdicts is not None:
+        found = _BLOCK.search(zone.verdicts, pfn, end_pfn)
+        return found.start() if found else end_pfn
+    return next((p for p in range(pfn, end_pfn) if zone.flags[p] & (PG.BUDDY | PG.HEAD)), end_pfn)
+
+
+def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
+    """A target of 2^order pages: its pfn, or None when the free scanner finds no more (-ENOMEM for the caller)."""
+    cc.targets += 1
+    size = order
+    if not cc.freepages[order]:
+        size = _smallest(cc, order)
+        if size is None:
+            isolate_freepages(cc)
+            size = _smallest(cc, order)
+        if size is None:
+            return None
+    pfn = cc.freepages[size].popleft()
+    while size > order:
+        size -= 1
+        cc.freepages[size].appendleft(pfn + (1 << size))
+    cc.nr_freepages -= 1 << order
+    if cc.counts.adjusts_wanted:
+        cc.nr_migratepages -= 1 << order
+    return pfn
+
+
+def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
+    """A target that was not needed: it stays with the free scanner."""
+    cc.freepages[order].appendleft(pfn)
+    cc.nr_freepages += 1 << order
+    if cc.counts.adjusts_wanted:
+        cc.nr_migratepages += 1 << order
+
+
+def release_freepages(cc: CompactControl) -> None:
+    """At the end of a run: give back what was not used; the next run may look there again."""
+    highest = 0
+    for order, pfns in enumerate(cc.freepages):
+        for pfn in pfns:
+            highest = max(highest, pfn)
+            free_one_page(cc.zone, pfn, order)
+        pfns.clear()
+    if cc.nr_freepages:
+        cc.nr_freepages = 0
+        cc.zone.cached_free_pfn = max(cc.zone.cached_free_pfn, pageblock_start_pfn(highest))
+
+
+def _smallest(cc: CompactControl, order: int) -> int | None:
+    return next((size for size in range(order, MAX_ORDER + 1) if cc.freepages[size]), None)
