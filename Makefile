@@ -9,6 +9,9 @@ LAB_OPTIONS := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_
   --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
   --LabApp.extension_manager=readonly $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
+# JupyterLab would ask whether it may fetch news; nothing is fetched here.
+NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+
 .PHONY: lab test bench publish clean
 lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
@@ -30,9 +33,11 @@ $(BIN)/python:
 	  { echo "The kit needs Python 3.11 or newer; write: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/lab: requirements.txt pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/lab: requirements.txt pyproject.toml constraints.txt Makefile | $(BIN)/python
 	@echo "Installing into $(VENV): a minute or two, the first time only."
 	$(PIP) -r requirements.txt
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@echo '$(NO_NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/lab

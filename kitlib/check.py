@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import folio, mapping
 from .folio import Folio
 from .kernels import after, labels
-from .mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, flag_names, mapping_unevictable, set_bit
+from .mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_unevictable, set_bit
 from .scenarios import shmem_aops, zone_of
 from .sched import StepLimit, run_path
 from .verdict import MigrateMode, Mode
@@ -116,7 +116,9 @@ def set_the_flag(answer: Callable) -> Report:
                                "the error is raised in your function, or it goes on for ever")])
     if tried.flags == begin:
         return Report([], "your function leaves mapping.flags as it is")
-    names = flag_names(tried.flags) if isinstance(tried.flags, int) else [repr(tried.flags)]
+    if not isinstance(tried.flags, int) or tried.freed:
+        return Report([Finding("mapping.flags is a number", repr(tried.flags), "a number", "write mapping.flags |= 1 << AS_UNMOVABLE")])
+    names = [FLAG_NAMES[bit] if bit < len(FLAG_NAMES) else f"bit {bit}" for bit in range(64) if tried.flags >> bit & 1]
     unevictable, unmovable = "AS_UNEVICTABLE" in names, "AS_UNMOVABLE" in names
     if unevictable and not unmovable:
         hint = "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
@@ -144,7 +146,7 @@ def why_both(predictions: dict[str, str]) -> Report:
         "AS_UNMOVABLE alone": "nobody locks a clean evictable folio, so nobody reads the flag until move_to_new_folio() does",
         "both": "PG_unevictable makes the scanner take the lock, and under it the scanner reads AS_UNMOVABLE",
     }
-    if all(predictions.get(case, ...) is ... for case in hints):
+    if not isinstance(predictions, dict) or all(predictions.get(case, ...) is ... for case in hints):
         return Report([], "write your predictions in place of the dots")
     findings = []
     for case, hint in hints.items():

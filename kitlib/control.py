@@ -38,7 +38,7 @@ RELEASES = {
 
 def parse_release(release: str) -> tuple[int, int]:
     """ "6.12.113" -> (6, 12)."""
-    match = re.match(r"v?(\d+)\.(\d+)", release)
+    match = re.match(r"v?(\d+)\.(\d+)", release) if isinstance(release, str) else None
     if not match:
         raise ValueError(f"unknown release {release!r}: write a kernel version such as '6.8' or '6.12.113'")
     return int(match[1]), int(match[2])
@@ -113,5 +113,9 @@ class CompactControl:
     def __post_init__(self):
         check_kernel(self.kernel)
         self.counts = release_of(self.release)
-        if not -1 <= self.order <= MAX_ORDER:
-            raise ValueError(f"no order {self.order}: write -1 for the whole zone, or 0 to {MAX_ORDER}")
+        if not isinstance(self.mode, MigrateMode):
+            raise TypeError(f"unknown mode {self.mode!r}: write kl.MigrateMode.ASYNC, SYNC_LIGHT or SYNC")
+        if not isinstance(self.order, int) or not -1 <= self.order <= MAX_ORDER:
+            raise ValueError(f"no order {self.order!r}: write -1 for the whole zone, or 0 to {MAX_ORDER}")
+        if self.order == -1 and self.direct_compaction and self.mode == MigrateMode.ASYNC:
+            raise ValueError("direct asynchronous compaction is for an allocation: write order=9 or the like")

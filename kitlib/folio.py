@@ -20,6 +20,9 @@ class PG:
     MLOCKED, SWAPBACKED, ANON, PRIVATE, UPTODATE = (1 << bit for bit in range(11, 16))
 
 
+COUNT_MAX = (1 << 15) - 1         # the columns hold 16 bits
+
+
 class RefcountBelowZero(KernelBug, ValueError):
     """A reference was dropped that nobody held."""
 
@@ -51,7 +54,7 @@ class Folio:
     locked = _flag(PG.LOCKED, "PG_locked: keeps folio->mapping as it is; it has no owner and does not nest")
     mlocked = _flag(PG.MLOCKED, "PG_mlocked")
     swapbacked = _flag(PG.SWAPBACKED, "PG_swapbacked: anonymous or shmem; counted in nr_isolated_anon")
-    anon = _flag(PG.ANON, "anonymous: folio_mapping() gives NULL")
+    anon = _flag(PG.ANON, "anonymous memory: it never has a mapping here, as the swap cache is left out")
     private = _flag(PG.PRIVATE, "PG_private: buffers are attached and hold one reference")
     uptodate = _flag(PG.UPTODATE, "PG_uptodate")
 
@@ -64,6 +67,8 @@ class Folio:
     def refcount(self, value: int) -> None:
         if value < 0:
             raise RefcountBelowZero(f"the refcount of {self} would be {value}: a folio_put() without its reference")
+        if value > COUNT_MAX:
+            raise ValueError(f"the refcount of {self} cannot be {value}: write at most {COUNT_MAX}")
         self.zone.refcount[self.pfn] = value
 
     @property
@@ -73,8 +78,8 @@ class Folio:
 
     @mapcount.setter
     def mapcount(self, value: int) -> None:
-        if value < 0:
-            raise ValueError(f"the mapcount of {self} cannot be {value}: write 0 or more")
+        if not 0 <= value <= COUNT_MAX:
+            raise ValueError(f"the mapcount of {self} cannot be {value}: write 0 to {COUNT_MAX}")
         self.zone.mapcount[self.pfn] = value
 
     @property
@@ -110,7 +115,7 @@ def PageLRU(folio: Folio) -> bool:
 @atomic
 def folio_get_nontail_page(page: Folio) -> bool:
     """Take a reference unless the count is zero, as it is for free and tail pages (mm/compaction.c, include/linux/mm.h)."""
-    if page.refcount == 0:
+    if page.refcount <= 0:
         return False
     page.refcount += 1
     return True
@@ -198,17 +203,17 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 
 @atomic
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
-    """A mapping without the callback: the plain move, unless the folio is dirty or has buffers (mm/migrate.c).
+    """A mapping without the callback: buffers are released and the folio moved, unless it is dirty (mm/migrate.c).
 
-    Then MIGRATE_SYNC writes it out or frees the buffers, for a later pass; the other modes give up.
+    Then MIGRATE_SYNC writes it out, for a later pass, and the other modes give up. Held buffers are as good as dirt.
     """
     dereference(mapping)
-    if not (src.dirty or src.private):
-        return move(dst, src)
-    if mode < MigrateMode.SYNC:
-        return Result.EBUSY
-    src.dirty = False
-    return Result.EAGAIN
+    if src.dirty or src.pfn in src.zone.buffers_held:
+        src.dirty = src.dirty and mode < MigrateMode.SYNC
+        return Result.EBUSY if mode < MigrateMode.SYNC else Result.EAGAIN
+    if src.private:
+        src.private, src.refcount = False, src.refcount - 1
+    return move(dst, src)
 
 
 def move(dst: Folio, src: Folio) -> Result:

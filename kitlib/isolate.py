@@ -3,8 +3,8 @@
 It walks page frames upward, counts what it looks at, and takes folios off the LRU for migration. What one page comes to
 is asked of look.py: by the kernel's own path, or by a verdict per page made from that path.
 
-Leaves out hugetlb folios (row 5), movable_ops pages (row 8), folios that grow while they are scanned (rows 24 and 25),
-and the lruvec lock: at most one CPU compacts. A row is one branch of the function, numbered in the kernel's order.
+Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
+and the lruvec lock: at most one CPU compacts.
 """
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
 from .folio import PG, isolated_counter
@@ -126,7 +126,7 @@ _ON_LRU = PG.LRU | PG.UNEVICTABLE
 
 
 def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None) -> None:
-    if not zone.start_pfn <= low_pfn <= end_pfn <= zone.end_pfn:
+    if not (isinstance(low_pfn, int) and isinstance(end_pfn, int) and zone.start_pfn <= low_pfn <= end_pfn <= zone.end_pfn):
         raise ValueError(f"the range {low_pfn} to {end_pfn} does not fit {zone!r}: "
                          f"write {zone.start_pfn} <= low_pfn <= end_pfn <= {zone.end_pfn}")
     if verdicts is not None and len(verdicts) < end_pfn:

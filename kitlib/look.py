@@ -1,4 +1,4 @@
-"""What one page comes to when the migrate scanner looks at it: rows 6 to 22 of isolate_migratepages_block().
+"""What one page comes to when the migrate scanner looks at it (isolate_migratepages_block(), mm/compaction.c).
 
 `ByPath` runs the kernel's own path on every page. `ByTable` reads a verdict per page that was made from the same path
 (scan.py), and passes over a run of pages at once. Both act on the zone alike; a test marries them.
@@ -32,7 +32,7 @@ def _block(outcome: str, order: int) -> Look:
 
 
 class ByPath:
-    """Rows 6 to 22 for one page at a time: the kernel's path decides, and acts on the zone."""
+    """One page at a time: the kernel's path decides, and acts on the zone."""
 
     def __init__(self, zone: Zone, kernel: ModuleType, mode: Mode, skip_order: int):
         self.zone, self.kernel, self.mode = zone, kernel, mode

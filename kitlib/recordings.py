@@ -22,8 +22,10 @@ from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictab
 from .scenarios import kvm_gmem_aops, secretmem_aops
 from .schema import ONLY_IF_COMPLETE, SCHEMA, RecordingError, read
 from .verdict import Mode
-from .zone import PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_start_pfn
+from .zone import Zone, pageblock_end_pfn, pageblock_start_pfn
 
+REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
+                  "kernel_start", "kernel_end", "kernel_scanned", "kernel_taken", "agrees"]
 RECORDED = Path(__file__).parent / "recorded"
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
@@ -89,10 +91,18 @@ def names() -> list[str]:
 
 def load(path_or_name: str | Path) -> Recording:
     """A recording by its name (see `names`) or from a file. RecordingError names the file and the array that is wrong."""
-    path = RECORDED / f"{path_or_name}.npz" if str(path_or_name) in names() else Path(path_or_name)
+    path = RECORDED / f"{str(path_or_name).removesuffix('.npz')}.npz"
+    path = path if path.stem in names() and path.name.startswith(str(path_or_name)) else Path(str(path_or_name))
     if not path.is_file():
         raise RecordingError(f"no recording {str(path_or_name)!r}: write a file's path or one of {', '.join(names())}")
     return Recording(path.stem, *read(path))
+
+
+def check_recording(recording: Recording) -> Recording:
+    """`recording`, or a TypeError that says what to write."""
+    if not isinstance(recording, Recording):
+        raise TypeError(f"no recording but {recording!r}: write recordings.load(name)")
+    return recording
 
 
 def _memory(recording: Recording) -> Zone:
@@ -146,7 +156,7 @@ def replay(recording: Recording) -> pd.DataFrame:
     and nr_scanned where the release counts the pages it jumps over (see RELEASES). A range that only one side has is a
     row with NA, which does not agree.
     """
-    codes = verdicts(recording).tobytes()
+    codes = verdicts(check_recording(recording)).tobytes()
     counts_jumped = release_of(recording.release).counts_jumped
     begin, rows = recording.memory.snapshot(), []
     for number, zone in enumerate(recording.zones):
@@ -161,16 +171,12 @@ def replay(recording: Recording) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=REPLAY_COLUMNS).astype(dict.fromkeys(REPLAY_COLUMNS[1:-1], "Int64") | {"agrees": bool})
 
 
-REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
-                  "kernel_start", "kernel_end", "kernel_scanned", "kernel_taken", "agrees"]
-
-
 def _scan(recording: Recording, zone: Zone, codes: bytes, stop_pfn: int) -> list:
     """The block function over one zone up to where the kernel's scanner stopped, as compact_zone() calls it."""
     cc = CompactControl(zone, recording.kernel, release=recording.release, ignore_skip_hint=True, verdicts=codes)
     low_pfn = zone.start_pfn
     last_migrated_block = None
-    while low_pfn < stop_pfn:
+    while low_pfn < min(stop_pfn, zone.end_pfn):
         block_start, block_end = pageblock_start_pfn(low_pfn), min(pageblock_end_pfn(low_pfn), zone.end_pfn)
         start = max(block_start, zone.start_pfn)
         if not (pageblock_present(zone, start, block_end) and suitable_migration_source(cc, start)):
@@ -196,7 +202,7 @@ def predict(recording: Recording) -> dict:
     with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's own); complete: whether the
     snapshot has the per-CPU lists and the held buffers. The recording's memory is left as it was.
     """
-    memory, meta = recording.memory, recording.meta
+    memory, meta = check_recording(recording).memory, recording.meta
     begin = memory.snapshot()
     codes = verdicts(recording).tobytes()
     totals = dict.fromkeys(("isolated", "migrated", "failed"), 0)

@@ -59,7 +59,7 @@ def table(kernel: ModuleType, mode: Mode) -> np.ndarray:
             if known.get(bit, value) == value:
                 fill(branch, {**known, bit: value})
 
-    fill(unfold(check_kernel(kernel).isolate_folio, mode=check_mode(mode)), {})
+    fill(unfold(kernel.isolate_folio, mode=mode), {})
     codes = codes.reshape(-1)
     index = np.arange(len(codes))
     for flags, code in ((PG.BUDDY, Code.FREE), (PG.BUDDY | PG.HEAD, Code.FREE_BLOCK), (PG.FREE_TAIL, Code.FREE_TAIL),
@@ -84,8 +84,10 @@ def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | N
 
     `release` (default: the recording's own, else "6.8") and the target `order` tell which compound pages are stepped over.
     """
-    lookup = table(kernel, mode)
-    zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
+    lookup = table(check_kernel(kernel), check_mode(mode))
+    zone = zone_or_recording if isinstance(zone_or_recording, Zone) else getattr(zone_or_recording, "memory", None)
+    if zone is None:
+        raise TypeError(f"no zone and no recording but {zone_or_recording!r}: write recordings.load(name) or kl.random_zone(4096)")
     release = release or getattr(zone_or_recording, "release", "6.8")
     flags, refcount, mapcount, mapping = columns(zone)
     per_mapping = np.array([_mapping_bits(m) for m in zone.mappings], np.uint16)

@@ -69,6 +69,8 @@ _PALETTE = bytes(_WEIGHED[byte * len(_WEIGHED) // 256] for byte in range(256))
 
 def random_zone(n: int, seed: int = 0) -> Zone:
     """A zone of `n` pages of every kind, in legal states only; the same for the same seed, on every machine."""
+    if not isinstance(n, int) or n < 1 or not isinstance(seed, int):
+        raise ValueError(f"no random zone of {n!r} pages with seed {seed!r}: write whole numbers, as random_zone(4096, seed=0)")
     dice = random.Random(seed)
     kinds = bytearray(dice.randbytes(n).translate(_PALETTE))
     larger = []                     # blocks of more than one page: free, or kernel memory in compound pages

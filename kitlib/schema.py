@@ -2,14 +2,19 @@
 
 Nothing is unpickled. Leaves out whether what the kernel said is true; only whether it fits together.
 """
+import functools
 import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from .allocator import NR_PCP_LISTS
 from .control import parse_release
-from .zone import PAGEBLOCK_ORDER
+from .zone import MAX_ORDER, MIGRATE_TYPES, PAGEBLOCK_ORDER
+
+NONE_STARTS_HERE = 255
+MAX_RECORDED_ORDER = 18             # 1 GiB, the largest hugetlb page of x86-64
 
 # array: dtype (U = text of any length), shape; a letter is a length that all arrays with it share.
 # n page frames, b pageblocks, z zones, m mappings, k and f ranges, t pages tried, p chunks on per-CPU lists, q busy pages.
@@ -60,6 +65,8 @@ def _check(file: str, arrays: dict[str, np.ndarray]) -> dict:
         if name not in arrays:
             fail(name, "is missing")
         found = arrays[name]
+        if not isinstance(found, np.ndarray):
+            fail(name, "is no array")
         if found.dtype.kind != "U" if dtype == "U" else found.dtype != dtype:
             fail(name, f"has dtype {found.dtype}, and should have {'text' if dtype == 'U' else dtype}")
         dimensions = len(shape.rstrip("0123456789")) + len(shape.lstrip("nbzmkftpq"))
@@ -73,13 +80,7 @@ def _check(file: str, arrays: dict[str, np.ndarray]) -> dict:
 
     lengths: dict[str, tuple[int, str]] = {}
     have("meta", *SCHEMA["meta"])
-    try:
-        meta = json.loads(str(arrays["meta"]))
-        missing = [key for key in META if key not in meta]
-    except (ValueError, TypeError) as error:
-        fail("meta", f"is not a JSON object: {error}")
-    if missing:
-        fail("meta", f"lacks the key {missing[0]!r}")
+    meta = _check_meta(str(arrays["meta"]), functools.partial(fail, "meta"))
     complete = meta.get("snapshot_complete", False)
     for name, (dtype, shape) in SCHEMA.items():
         if complete or name not in ONLY_IF_COMPLETE or name in arrays:
@@ -89,14 +90,49 @@ def _check(file: str, arrays: dict[str, np.ndarray]) -> dict:
     pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
     if len(arrays["migratetype"]) != -(-pages >> PAGEBLOCK_ORDER):
         fail("migratetype", f"has {len(arrays['migratetype'])} entries for {pages} pages in blocks of {1 << PAGEBLOCK_ORDER}")
-    for name, limit in (("mapping", len(arrays["mapping_flags"])), ("tried_pfns", pages), ("zone_end", pages + 1), ("tried_zone", zones)):
-        if len(arrays[name]) and int(arrays[name].max()) >= limit:
+    start, end = arrays["zone_start"], arrays["zone_end"]
+    for name, limit in (("mapping", len(arrays["mapping_flags"])), ("zone_end", pages + 1), ("migratetype", MIGRATE_TYPES),
+                        ("tried_pfns", pages), ("tried_zone", zones), ("pcp_pfn", pages), ("pcp_zone", zones),
+                        ("pcp_list", NR_PCP_LISTS), ("busy_pfn", pages)):
+        if len(arrays.get(name, ())) and int(arrays[name].max()) >= limit:
             fail(name, f"holds {int(arrays[name].max())}, and should stay below {limit}")
-    if (arrays["zone_start"] < 0).any() or (arrays["zone_start"] >= arrays["zone_end"]).any():
-        fail("zone_start", "does not lie below zone_end")
+    if not zones or (start < 0).any() or (start >= end).any() or (start[1:] < end[:-1]).any():
+        fail("zone_start", "and zone_end are not zones one above the other")
+    for name in ("buddy_order", "compound_order"):
+        heads = np.flatnonzero(arrays[name] != NONE_STARTS_HERE)
+        orders = arrays[name][heads].astype(np.int64)
+        if (orders > MAX_RECORDED_ORDER).any() or (name == "buddy_order" and (orders > MAX_ORDER).any()):
+            fail(name, f"holds {orders.max()}: no free block is larger than order {MAX_ORDER}, no compound page than {MAX_RECORDED_ORDER}")
+    stopped = arrays["zone_end_pfns"]
+    if ((stopped < -1) | (stopped > pages)).any():
+        fail("zone_end_pfns", f"has a scanner that stopped outside the {pages} pages")
     for name in ("isolate_ranges", "free_ranges"):
-        zone, start, end = arrays[name][:, :3].T
-        if len(zone) and (zone.min() < 0 or zone.max() >= zones or start.min() < 0 or (start > end).any() or end.max() > pages):
-            fail(name, "has a range outside the recorded zones")
-    parse_release(meta["kernel_version"])
+        number, first, last = arrays[name][:, :3].T
+        if len(number) and (number.min() < 0 or number.max() >= zones):
+            fail(name, f"names a zone that is not there: there are {zones}")
+        if (first < start[number]).any() or (first > last).any() or (last > end[number]).any():
+            fail(name, "has a range outside its zone")
+    return meta
+
+
+def _check_meta(text: str, fail) -> dict:
+    try:
+        meta = json.loads(text)
+    except ValueError as error:
+        fail(f"is not a JSON object: {error}")
+    if not isinstance(meta, dict):
+        fail("is not a JSON object")
+    for key in META:
+        if key not in meta:
+            fail(f"lacks the key {key!r}")
+    for key, none in (("as_unevictable_bit", False), ("as_inaccessible_bit", True)):
+        bit = meta[key]
+        if not (none and bit is None) and not (type(bit) is int and 0 <= bit < 64):
+            fail(f"has {key} = {bit!r}, and should have a bit number")
+    if meta["compact_unevictable_allowed"] not in (0, 1) or not isinstance(meta["mode"], str):
+        fail("has compact_unevictable_allowed or mode that is neither 0 nor 1, nor a word")
+    try:
+        parse_release(meta["kernel_version"])
+    except ValueError as error:
+        fail(f"has {error}")
     return meta

@@ -89,7 +89,16 @@ def ask(path: Path, answer: object = None) -> Step:
         raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each step in it, "
                         "and hand on the call, as in run_path(isolate_folio(folio, mode))")
     made = next(_serial)
-    step = path.send(answer)
+    try:
+        step = path.send(answer)
+    except StopIteration as end:
+        if isinstance(end.value, Step):
+            raise TypeError(f"a step was returned: write `return (yield {end.value.name}(...))`") from None
+        if isinstance(end.value, GeneratorType):
+            raise TypeError(f"a path was returned: write `return (yield from {end.value.__name__}(...))`") from None
+        if next(_serial) != made + 1:
+            raise TypeError(f"a step was made and never done, at the end of {path.__name__}(): write `yield` before it") from None
+        raise
     if isinstance(step, GeneratorType):
         raise TypeError(f"a path was yielded: write `yield from {step.__name__}(...)`")
     if not isinstance(step, Step):

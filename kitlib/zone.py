@@ -15,7 +15,7 @@ from .verdict import Code
 PAGEBLOCK_ORDER = 9                 # 512 pages of 4 KiB, as on x86-64
 MAX_ORDER = 10                      # the largest free block, inclusive (MAX_PAGE_ORDER since v6.8)
 MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_HIGHATOMIC, MIGRATE_CMA, MIGRATE_ISOLATE = range(6)
-MIGRATE_TYPES = 6
+MIGRATE_TYPES = 8              # as many as any release has
 
 # /proc/vmstat's names, for what this zone has a share in.
 VMSTAT = ("nr_isolated_anon", "nr_isolated_file", "compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
@@ -42,8 +42,8 @@ class Zone:
     """Page frames start_pfn to end_pfn (exclusive), with their pageblocks and counters."""
 
     def __init__(self, pages: int, *, name: str = "Normal", start_pfn: int = 0):
-        if pages < 1:
-            raise ValueError(f"a zone needs at least one page, not {pages}")
+        if not isinstance(pages, int) or pages < 1:
+            raise ValueError(f"a zone needs at least one page, not {pages!r}: write a whole number of pages")
         end_pfn = start_pfn + pages
         blocks = (end_pfn + pageblock_nr_pages() - 1) >> PAGEBLOCK_ORDER
         self.name, self.start_pfn, self.end_pfn = name, start_pfn, end_pfn
@@ -100,9 +100,9 @@ class Zone:
 
     def folio(self, pfn: int) -> Folio:
         """A view of the page frame `pfn`. IndexError outside the zone."""
-        if not self.start_pfn <= pfn < self.end_pfn:
-            raise IndexError(f"pfn {pfn} lies outside {self!r}: write a pfn from {self.start_pfn} to {self.end_pfn - 1}")
-        return Folio(self, pfn)
+        if not hasattr(pfn, "__index__") or not self.start_pfn <= pfn < self.end_pfn:
+            raise IndexError(f"pfn {pfn!r} lies outside {self!r}: write a pfn from {self.start_pfn} to {self.end_pfn - 1}")
+        return Folio(self, int(pfn))
 
     @property
     def folios(self) -> Iterator[Folio]:

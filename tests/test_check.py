@@ -39,6 +39,14 @@ def sum_of_indices(mapping):
     mapping.flags |= 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE | 1 << (kl.AS_UNEVICTABLE + kl.AS_UNMOVABLE - 5)
 
 
+def number_of_another_release(mapping):
+    mapping.flags |= 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE | 1 << 9
+
+
+def no_number(mapping):
+    mapping.flags = ["AS_UNMOVABLE"]
+
+
 def endless(mapping):
     while True:
         mapping.flags |= 1 << 8
@@ -62,6 +70,8 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
     (index_as_mask, 2, "AS_UNMOVABLE is an index, not a mask"),
     (throws_the_others_away, 4, "= throws the others away"),
     (sum_of_indices, 4, "a sum or a product of flags is another flag"),
+    (number_of_another_release, 4, "a sum or a product of flags is another flag"),
+    (no_number, 0, "write mapping.flags |= 1 << AS_UNMOVABLE"),
     (endless, 0, "goes on for ever"),
     (raises, 0, "the error is raised in your function"),
 ])
@@ -82,7 +92,7 @@ PREDICTED = {"AS_UNEVICTABLE alone": "moved", "AS_UNMOVABLE alone": "isolated in
 
 def test_predictions_of_both_bits():
     assert not check.why_both(dict.fromkeys(PREDICTED, ...)).passed
-    assert "Not solved yet" in repr(check.why_both({}))
+    assert all("Not solved yet" in repr(check.why_both(empty)) for empty in ({}, None, []))
     assert check.why_both(PREDICTED).passed
 
 

@@ -197,6 +197,18 @@ def test_other_bad_orders_say_what_to_write():
         kl.CompactControl(zone, kernel="after")
     with pytest.raises(ValueError, match="unknown release 'newest': write a kernel version"):
         kl.CompactControl(zone, release="newest")
+    with pytest.raises(ValueError, match="unknown release 6.12: write"):
+        kl.CompactControl(zone, release=6.12)
+    for wrong in ("async", 2, None):
+        with pytest.raises(TypeError, match="write kl.MigrateMode"):
+            kl.CompactControl(zone, mode=wrong)
+    for wrong in ("a", 11, -2):
+        with pytest.raises(ValueError, match="write -1 for the whole zone, or 0 to 10"):
+            kl.CompactControl(zone, order=wrong)
+    with pytest.raises(ValueError, match="write order=9"):
+        kl.CompactControl(zone, mode=kl.MigrateMode.ASYNC, direct_compaction=True)
+    with pytest.raises(ValueError, match="does not fit"):
+        kl.isolate_migratepages_block(kl.CompactControl(zone), "0", 8, SYNC)
     with pytest.raises(ValueError, match="verdicts for 3 pages"):
         kl.isolate_migratepages_block(kl.CompactControl(zone, verdicts=b"abc"), 0, 8, SYNC)
 
@@ -229,7 +241,7 @@ def draw_range(data, zone):
     return low, data.draw(st.integers(low, len(zone)), label="end_pfn")
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(size=zones, orders=orders, mode=st.sampled_from(MODES), data=st.data())
 def test_a_scan_keeps_every_invariant(size, orders, mode, data):
     zone = kl.random_zone(*size)

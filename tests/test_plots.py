@@ -101,7 +101,7 @@ def test_each_kind_of_page_has_its_state():
     names = ["free", "anon", "anon, mlocked", "guest_memfd", "slab", "anon, in a per-CPU LRU batch", "file, dirty"]
     states = plots.page_states(kl.zone_of(*names))
     assert [plots.STATES[state] for state in states] == [
-        "free", "movable", "unevictable", "unevictable", "unmovable", "unmovable", "movable"]
+        "free", "movable", "unevictable", "unmovable", "unmovable", "unmovable", "movable"]
 
 
 def test_pages_are_marked_by_a_mask_and_by_pfns_alike():

@@ -62,12 +62,13 @@ def test_the_noise_recording_cannot_be_predicted():
 
 def test_nothing_of_the_trace_is_used_to_predict(tmp_path):
     arrays = arrays_of("6.12-mix-u1-s307")
-    blind = {name: np.zeros_like(array) if name in TRACED else array for name, array in arrays.items()}
+    blind = arrays | {name: arrays[name][:0] for name in TRACED} | {name: np.zeros_like(arrays[name]) for name in SEEN_AFTER}
     seen, unseen = (recordings.predict(recordings.load(save(tmp_path / f"{n}.npz", a))) for n, a in enumerate((arrays, blind)))
     assert all(np.array_equal(seen[key], unseen[key]) for key in seen if not key.startswith("kernel_"))
 
 
-TRACED = {"isolate_ranges", "free_ranges", "tried_pfns", "tried_zone", "zone_end_pfns", "flags_after"}
+TRACED = "isolate_ranges", "free_ranges", "tried_pfns", "tried_zone"
+SEEN_AFTER = "zone_end_pfns", "flags_after"
 
 
 @pytest.mark.parametrize("name", ["6.12-mix-u1-s307", "7.2-mix-u1-s201", "6.1-mix-u0-s105"])
@@ -195,6 +196,10 @@ def test_an_incomplete_snapshot_may_lack_lists_and_busy_pages(tmp_path):
     assert recordings.replay(recordings.load(save(tmp_path / "v1.npz", arrays))).agrees.all()
 
 
+def changed(meta, **keys):
+    return np.array(json.dumps(json.loads(str(meta)) | keys))
+
+
 @pytest.mark.parametrize("name, change, says", [
     ("refcount", lambda a: a.astype("int32"), "array 'refcount' has dtype int32, and should have int16"),
     ("zone_name", lambda a: np.array([1, 2]), "array 'zone_name' has dtype int64, and should have text"),
@@ -202,13 +207,27 @@ def test_an_incomplete_snapshot_may_lack_lists_and_busy_pages(tmp_path):
     ("migratetype", lambda a: a[:-1], "array 'migratetype' has 255 entries for 131072 pages"),
     ("isolate_ranges", lambda a: a[:, :4], "array 'isolate_ranges' has rows of 4, and should have rows of 5"),
     ("isolate_ranges", lambda a: a[0], "array 'isolate_ranges' has 1 dimensions, and should have 2"),
-    ("isolate_ranges", lambda a: a + 10, "array 'isolate_ranges' has a range outside"),
+    ("isolate_ranges", lambda a: a + 10, "array 'isolate_ranges' names a zone that is not there: there are 2"),
+    ("free_ranges", lambda a: a + [0, 0, 200000, 0, 0], "array 'free_ranges' has a range outside its zone"),
+    ("zone_end_pfns", lambda a: a + 10**9, "array 'zone_end_pfns' has a scanner that stopped outside"),
+    ("zone_start", lambda a: a * 0, "array 'zone_start' and zone_end are not zones one above the other"),
+    ("buddy_order", lambda a: np.where(a == 10, 200, a).astype("uint8"), "array 'buddy_order' holds 200"),
+    ("compound_order", lambda a: np.where(a == 2, 60, a).astype("uint8"), "array 'compound_order' holds 60"),
+    ("pcp_pfn", lambda a: a + np.uint32(10**6), "array 'pcp_pfn' holds"),
+    ("busy_pfn", lambda a: a + np.uint32(10**6), "array 'busy_pfn' holds"),
     ("mapping", lambda a: a + np.uint16(30000), "array 'mapping' holds 30025, and should stay below 26"),
     ("zone_end", lambda a: a + 100, "array 'zone_end' holds 131137"),
     ("pageblock_order", lambda a: np.array(5, np.uint8), "array 'pageblock_order' is 5"),
     ("meta", lambda a: np.array("{"), "array 'meta' is not a JSON object"),
     ("meta", lambda a: np.array("{}"), "array 'meta' lacks the key 'kernel_version'"),
     ("meta", lambda a: np.array("3"), "array 'meta' is not a JSON object"),
+    ("meta", lambda a: np.array('["kernel_version"]'), "array 'meta' is not a JSON object"),
+    ("meta", lambda a: changed(a, kernel_version=6.12), "array 'meta' has unknown release 6.12: write a kernel version"),
+    ("meta", lambda a: changed(a, kernel_version="linux"), "array 'meta' has unknown release 'linux'"),
+    ("meta", lambda a: changed(a, as_unevictable_bit=None), "array 'meta' has as_unevictable_bit = None"),
+    ("meta", lambda a: changed(a, as_inaccessible_bit=-1), "array 'meta' has as_inaccessible_bit = -1"),
+    ("meta", lambda a: changed(a, as_inaccessible_bit="8"), "array 'meta' has as_inaccessible_bit = '8'"),
+    ("meta", lambda a: changed(a, compact_unevictable_allowed="0"), "array 'meta' has compact_unevictable_allowed"),
 ])
 def test_a_wrong_array_is_named_with_what_it_should_be(name, change, says, tmp_path):
     arrays = arrays_of()
@@ -249,6 +268,26 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(whole)
     with pytest.raises(RecordingError, match="damaged.npz: array '"):
         recordings.load(path)
+
+
+def test_an_empty_member_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "empty.npz", "w") as file:
+        file.writestr("meta.npy", b"")
+    with pytest.raises(RecordingError, match="empty.npz: array 'meta'"):
+        recordings.load(tmp_path / "empty.npz")
+
+
+@pytest.mark.parametrize("work", [recordings.replay, recordings.predict, lambda r: scan.verdicts(r, kl.after, kl.Mode())])
+def test_a_name_is_no_recording_yet(work):
+    with pytest.raises(TypeError, match=r"write recordings.load\(name\)"):
+        work("6.12-pin-u1-s328")
+
+
+def test_a_recording_loads_by_name_with_or_without_ending():
+    assert recordings.load("6.12-pin-u1-s328.npz").name == recordings.load("6.12-pin-u1-s328").name == "6.12-pin-u1-s328"
+    for wrong in (None, 3, "6.12-pin"):
+        with pytest.raises(RecordingError, match="write a file's path or one of"):
+            recordings.load(wrong)
 
 
 def test_a_single_array_or_a_text_file_is_no_recording(tmp_path):

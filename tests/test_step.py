@@ -43,6 +43,26 @@ def test_a_step_that_is_never_yielded_is_noticed_as_it_runs(folio):
     assert folio.refcount == 1
 
 
+@pytest.mark.parametrize("line, says", [
+    ("folio_put(folio)", r"made and never done, at the end of path\(\): write `yield`"),
+    ("return folio_put(folio)", r"a step was returned: write `return \(yield folio_put\(\.\.\.\)\)`"),
+    ("return isolate_fail_put(folio, 'x')", r"write `return \(yield from isolate_fail_put\(\.\.\.\)\)`")])
+def test_a_yield_forgotten_in_the_last_line_is_noticed(folio, line, says):
+    names = {}
+    exec(f"def path(folio):\n    yield folio_test_dirty(folio)\n    {line}\n", globals(), names)
+    with pytest.raises(TypeError, match=says):
+        kl.run_path(names["path"](folio))
+
+
+@pytest.mark.parametrize("kernel", [kl.before, kl.racy, kl.after])
+@pytest.mark.parametrize("mode", ["sync", None, 12, (False, True, True)])
+def test_an_unknown_mode_is_refused_before_anything_is_done(folio, kernel, mode):
+    begin = folio.zone.snapshot()
+    with pytest.raises(TypeError, match="write kl.Mode"):
+        kl.run_path(kernel.isolate_folio(folio, mode))
+    assert folio.zone.snapshot() == begin
+
+
 def test_a_sub_path_wants_yield_from(folio):
     def path():
         yield isolate_fail_put(folio, "no")

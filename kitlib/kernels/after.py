@@ -1,19 +1,20 @@
 """The kernel with the patch: 0003e2a41468, "mm: Add AS_UNMOVABLE to mark mapping as completely unmovable", in v6.8.
 
 It asks the mapping under the folio lock, and takes that lock only for the folios that can need it.
-Leaves out the movable_ops pages of row 8 and the folios that grow during the scan (rows 24 and 25).
+Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
                      folio_has_extra_refs, folio_mapping, folio_test_clear_lru, folio_test_dirty, folio_test_lru,
                      folio_test_unevictable, folio_test_writeback, folio_trylock, folio_unlock, migrate_folio)
 from ..mapping import has_migrate_folio, mapping_unmovable
 from ..step import Path
-from ..verdict import Mode, MigrateMode, Result
+from ..verdict import MigrateMode, Mode, Result, check_mode
 from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio: rows 8 to 22 of isolate_migratepages_block() (mm/compaction.c, 0003e2a41468)."""
+    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, 0003e2a41468)."""
+    check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")
     if not (yield folio_get_nontail_page(folio)):

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import scan
 from ..folio import PG
+from ..mapping import AS_UNMOVABLE
 from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
 
 STATES = ("free", "movable", "unevictable", "unmovable", "isolated", "migrated", "failed")
@@ -23,13 +24,15 @@ _STATE_OF_FLAGS = np.select(
 
 
 def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np.ndarray:
-    """A state for every page frame by pfn: uint8, an index into STATES. What is not free and not on the LRU is unmovable.
+    """A state for every page frame by pfn: uint8, an index into STATES.
 
+    Unmovable is what is neither free nor on the LRU, and what belongs to a mapping that says so (AS_UNMOVABLE).
     `isolated`, `migrated`, `failed`: pfns (`recording.tried_pfns`) or a bool per page (`codes == 0`); a large folio by its head.
     """
     zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
-    flags = scan.columns(zone)[0]
-    states = _STATE_OF_FLAGS[flags]
+    flags, _, _, mapping = scan.columns(zone)
+    declared = np.array([owner is not None and owner.flags >> AS_UNMOVABLE & 1 for owner in zone.mappings], bool)
+    states = np.where(declared[mapping], np.uint8(UNMOVABLE), _STATE_OF_FLAGS[flags])
     # A tail is as its head: the nearest page below that is no tail.
     heads = np.maximum.accumulate(np.where(flags & PG.TAIL, 0, np.arange(len(flags), dtype=np.int32)))
     states = states[heads]

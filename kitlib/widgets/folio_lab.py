@@ -1,7 +1,7 @@
 """One folio under the learner's hands: change what the decision asks, and see the verdict, the patch and the branch taken.
 
 The kernel's own path is run on a zone of one page, and the zone is put back: looking changes nothing. Leaves out what
-comes before row 8 (free and compound pages) and after row 22 (the LRU lock), and everything that needs a second thread.
+comes before it (free and compound pages) and after it (the LRU lock), and everything that needs a second thread.
 """
 import functools
 from contextlib import contextmanager
@@ -49,7 +49,7 @@ LABELS = {"isolate_success": "goto isolate_success: it is off its LRU list, and 
           "isolate_fail": "goto isolate_fail: no reference was taken",
           "isolate_fail_put": "goto isolate_fail_put: the reference is dropped first"}
 TITLE = (f"{STYLE}<h3 style='margin:0'>One folio, one decision</h3>May compaction take this folio? isolate_folio() is "
-         "rows 8 to 22 of isolate_migratepages_block(), mm/compaction.c.")
+         "the part of isolate_migratepages_block() (mm/compaction.c) that looks at one folio.")
 
 
 class Look(NamedTuple):
