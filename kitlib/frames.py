@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from . import folio, mapping, scan
+from .control import CompactControl, IsolateEvent
 from .folio import PG
-from .mapping import FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
+from .mapping import AS_UNMOVABLE, FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
 from .sched import Machine
 from .tree import answer_name
-from .verdict import Code, Mode
+from .verdict import Code, Mode, Result
 from .zone import Zone
 
 EVENTS = ["t", "thread", "step", "on", "result"]
 KINDS = ["mapping", "flags", "pages", "isolated"]
+PAGE_KINDS = ("free", "movable", "unevictable", "unmovable", "other")
+FAILED = ("EAGAIN", "EBUSY", "EOPNOTSUPP", "EINVAL", "ENOMEM")
 FLAGS_THAT_MATTER = ("AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 # The primitives that return a pointer: their None is NULL. Any other None is that of a void function.
@@ -70,6 +73,52 @@ def kinds(zone_or_recording, codes: np.ndarray) -> pd.DataFrame:
         frame[column] = np.bincount(owner, values, minlength=len(owners)).astype(np.int64)
     frame = frame.groupby(KINDS[:2], as_index=False).sum()
     return _most_first(frame[frame.pages > 0])
+
+
+def lru_pages(zone: Zone) -> np.ndarray:
+    """Whether each page frame is on an LRU list: a bool by pfn; the tails of a large folio are as its head."""
+    return (_of_heads(zone, scan.columns(zone)[0]) & PG.LRU).astype(bool)
+
+
+def page_kinds(zone: Zone) -> dict[str, int]:
+    """The zone's pages by PAGE_KINDS, which add up to all of them.
+
+    unmovable: of a mapping with AS_UNMOVABLE; unevictable and movable: the others on an LRU list, with and without
+    PG_unevictable; other: kernel memory, and whatever is on no list just now.
+    """
+    part = slice(zone.start_pfn, zone.end_pfn)
+    flags, _, _, mapping = scan.columns(zone)
+    flags, mapping = _of_heads(zone, flags)[part], _of_heads(zone, mapping)[part]
+    flagged = np.array([bool(owner and owner.flags >> AS_UNMOVABLE & 1) for owner in zone.mappings])
+    free = flags & (PG.BUDDY | PG.FREE_TAIL) > 0
+    unmovable = flagged[mapping] & ~free
+    on_lru = (flags & PG.LRU > 0) & ~unmovable
+    unevictable = on_lru & (flags & PG.UNEVICTABLE > 0)
+    counts = [int(np.count_nonzero(pages)) for pages in (free, on_lru & ~unevictable, unevictable, unmovable)]
+    return dict(zip(PAGE_KINDS, [*counts, len(zone) - sum(counts)]))
+
+
+def _of_heads(zone: Zone, column: np.ndarray) -> np.ndarray:
+    """The column with every tail's entry as its head's."""
+    flags = scan.columns(zone)[0]
+    tails = flags & PG.TAIL > 0
+    return column[np.maximum.accumulate(np.where(tails, 0, np.arange(len(flags))))] if tails.any() else column
+
+
+def run_counts(cc: CompactControl, on_lru: np.ndarray) -> dict[str, int | float]:
+    """What a finished run of compact_zone did, in base pages; `on_lru` is lru_pages(zone) from before the run.
+
+    lru_scanned: LRU pages in the ranges that the migrate scanner passed. isolation_success: how many of them were
+    isolated; migration_success: how many of those migrated; nan where there was none. targets: calls of compaction_alloc().
+    """
+    ranges = [event for event in cc.trace if type(event) is IsolateEvent]
+    before = np.append(0, np.cumsum(on_lru))
+    scanned = sum(int(before[event.end_pfn] - before[event.start_pfn]) for event in ranges)
+    isolated, migrated = sum(event.nr_taken for event in ranges), cc.zone.vmstat["pgmigrate_success"]
+    return {"lru_scanned": scanned, "isolated": isolated, "migrated": migrated,
+            **{f"failed_{code}": cc.failed.get(Result[code], 0) for code in FAILED},
+            "isolation_success": isolated / scanned if scanned else np.nan,
+            "migration_success": migrated / isolated if isolated else np.nan, "targets": cc.targets}
 
 
 def _owner(owned: AddressSpace) -> tuple[str, str]:

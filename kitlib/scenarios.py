@@ -1,10 +1,12 @@
 """Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from."""
 import random
+from collections.abc import Mapping
+from numbers import Real
 
 from .folio import PG, Folio
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
 from .verdict import Result
-from .zone import FREE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone
+from .zone import FREE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
 
 # Who stands behind a mapping (kernel function or file in brackets).
 shmem_aops = AddressSpaceOperations("shmem_aops")                               # mm/shmem.c
@@ -89,6 +91,76 @@ def random_zone(n: int, seed: int = 0) -> Zone:
         if dice.random() < 0.2:
             zone.migratetype[block] = MIGRATE_UNMOVABLE
     return zone
+
+
+# Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary movable memory.
+SHARES = {"free": ("free",), "unmovable": ("guest_memfd",), "unevictable": ("anon, mlocked", "file, mlocked"),
+          "pinned": ("anon, pinned", "file, pinned"), "dirty": ("file, dirty",),
+          "no_migrate_folio": ("file, dirty, no migrate_folio",), "movable": ("anon", "file, clean", "tmpfs")}
+
+
+def memory(pages: int = 4096, free: float = 0.4, unmovable: float = 0.0, unevictable: float = 0.0, pinned: float = 0.0,
+           dirty: float = 0.0, no_migrate_folio: float = 0.0, grouped: bool = False, seed: int = 0) -> Zone:
+    """A zone with these shares of its pages free, of guest_memfd, mlocked, pinned, dirty, and dirty without migrate_folio.
+
+    The rest is anonymous, clean file and tmpfs memory. `grouped`: the same pages, but those of guest_memfd lie together,
+    in UNMOVABLE pageblocks, where a real kernel allocates them.
+    """
+    dice = random.Random(seed)
+    shares = _checked(dict(free=free, unmovable=unmovable, unevictable=unevictable, pinned=pinned, dirty=dirty,
+                           no_migrate_folio=no_migrate_folio))
+    kinds, blocks = _draw(shares, pages, dice), {}
+    if grouped:
+        kinds, blocks = _group(kinds, KIND["guest_memfd"], dice)
+    zone = Zone.from_kinds(kinds, KINDS, mappings())
+    for block in blocks:
+        zone.migratetype[block] = MIGRATE_UNMOVABLE
+    return zone
+
+
+def _checked(shares: dict[str, float]) -> dict[str, float]:
+    """The shares, and what they leave for movable memory."""
+    for name, share in shares.items():
+        if not (isinstance(share, Real) and 0 <= share <= 1):
+            raise ValueError(f"{name}={share!r} is no share of memory: write a number from 0 to 1")
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        words = " + ".join(f"{name} {share:g}" for name, share in shares.items() if share)
+        raise ValueError(f"{words} = {total:g}: write shares that add up to 1 at the most")
+    return shares | {"movable": max(0.0, 1 - total)}
+
+
+def _draw(shares: Mapping[str, float], pages: int, dice: random.Random) -> bytes:
+    """A kind for every page: by one throw of 256 sides, or by a second one where a 256th is too coarse."""
+    first, second = bytearray(), bytearray()
+    for name, share in shares.items():
+        for kind in SHARES[name]:
+            sides = share * 256 / len(SHARES[name])
+            first += bytes([KIND[kind]]) * int(sides)
+            second += bytes([KIND[kind]]) * round(sides % 1 * 256)
+    undecided, throws = 256 - len(first), dice.randbytes(pages)
+    if not undecided:
+        return throws.translate(first)
+    again = dice.randbytes(pages).translate(bytes(second[side * len(second) >> 8] for side in range(256)))
+    kinds, mask, again = (int.from_bytes(column, "little") for column in (
+        throws.translate(first + bytes(undecided)), throws.translate(bytes(len(first)) + b"\xff" * undecided), again))
+    return (kinds | mask & again).to_bytes(pages, "little")
+
+
+def _group(kinds: bytes, kind: int, dice: random.Random) -> tuple[bytes, dict[int, int]]:
+    """The same pages with those of one kind in as few pageblocks as hold them, anywhere; how many are in which."""
+    starts = range(0, len(kinds), pageblock_nr_pages())
+    sizes = [min(pageblock_nr_pages(), len(kinds) - start) for start in starts]
+    left, others, within = kinds.count(kind), kinds.replace(bytes([kind]), b""), {}
+    for block in dice.sample(range(len(sizes)), len(sizes)):
+        if left:
+            within[block] = min(left, sizes[block])
+            left -= within[block]
+    grouped, at = bytearray(), 0
+    for block, size in enumerate(sizes):
+        here = within.get(block, 0)
+        grouped += bytes([kind]) * here + others[at:at + size - here]
+        at += size - here
+    return bytes(grouped), within
 
 
 def zone_of(*names: str, repeat: int = 1) -> Zone:

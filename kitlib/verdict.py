@@ -70,7 +70,7 @@ class Code(IntEnum):
 
 WHY = {
     Code.ISOLATED: "",
-    Code.FREE_BLOCK: "free: first page of a free block of order 1 or more",
+    Code.FREE_BLOCK: "free: first page of a free block",
     Code.COMPOUND: "compound page, stepped over",
     Code.FREE: "free: a single page",
     Code.FREE_TAIL: "free: inside a free block",

@@ -3,7 +3,6 @@
 A page's state is one entry in each column, so a zone of a million pages is a handful of arrays and no objects;
 `Folio` (folio.py) is a view of one entry. Page-table sharing, memcg lruvecs and NUMA nodes are left out: one LRU.
 """
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -21,7 +20,7 @@ MIGRATE_TYPES = 8              # as many as any release has
 VMSTAT = ("nr_isolated_anon", "nr_isolated_file", "compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
           "compact_stall", "compact_fail", "compact_success", "pgmigrate_success", "pgmigrate_fail")
 
-_FREE_RUN = re.compile(b"\x00{2,}")
+_IS_FREE = bytes([1]) + bytes(255)
 _HELD = int(Code.FREE_TAIL)
 
 
@@ -72,14 +71,15 @@ class Zone:
         `mappings` are numbered from 1, as Kind.mapping counts them.
         """
         self = cls(len(kinds), **zone)
+        tail = len(palette)
+        palette = [*palette, FREE._replace(flags=PG.FREE_TAIL), FREE._replace(flags=PG.BUDDY | PG.HEAD)]
+        kinds, self.order = _buddy_blocks(kinds, tail, tail + 1)
         for column in ("flags", "refcount", "mapcount", "mapping"):
             values = [getattr(kind, column) for kind in palette]
             low, high = (bytes(value >> shift & 255 for value in values).ljust(256, b"\0") for shift in (0, 8))
             planes = bytearray(2 * len(kinds))
             planes[0::2], planes[1::2] = kinds.translate(low), kinds.translate(high)
             setattr(self, column, array(getattr(self, column).typecode, bytes(planes)))
-        for run in _FREE_RUN.finditer(kinds):
-            self.free_range(*run.span())
         self.mappings += mappings
         return self
 
@@ -188,3 +188,23 @@ def pageblock_end_pfn(pfn: int) -> int:
 def block_end_pfn(pfn: int, order: int) -> int:
     """First pfn after the aligned block of 2^order pages that holds `pfn` (mm/compaction.c)."""
     return (pfn >> order) + 1 << order
+
+
+def _buddy_blocks(kinds: bytes, tail: int, head: int) -> tuple[bytes, bytearray]:
+    """Join free pages (kind 0) into the largest aligned blocks, as free_range() does; the new kinds and the order column.
+
+    `head` and `tail` are the kinds of their pages in blocks of order 1 or more. All pages at once, in numbers of one byte
+    a page: 1 where a free block of some order starts.
+    """
+    starts = [int.from_bytes(kinds.translate(_IS_FREE), "little")]
+    for order in range(MAX_ORDER):
+        pages = 1 << order
+        aligned = (b"\x01" + bytes(2 * pages - 1)) * (len(kinds) // (2 * pages))
+        starts.append(starts[order] & starts[order] >> 8 * pages & int.from_bytes(aligned, "little"))
+    heads = orders = larger = 0
+    for order in range(MAX_ORDER, 0, -1):
+        here = starts[order] & ~(larger | larger << (8 << order))       # not half of a larger block
+        heads, orders, larger = heads | here, orders | here * order, starts[order]
+    tails = (larger | larger << 8) & ~heads
+    joined = int.from_bytes(kinds, "little") | heads * head | tails * tail
+    return joined.to_bytes(len(kinds), "little"), bytearray(orders.to_bytes(len(kinds), "little"))

@@ -5,12 +5,19 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from math import log
 
 import kitlib as kl
 from kitlib import recordings, scan
+from kitlib.compaction import isolation_mode
+from kitlib.experiments import memory, sweep
 
 PAGES = 1 << 20
 SAMPLE = 20_000
+SWEEP = {"unmovable": [step / 40 for step in range(20)], "kernel": ["before", "after"],
+         "caller": ["direct async", "kcompactd", "proactive", "compact_memory"]}
+SEEDS = range(30)
 
 
 def seconds(work, times=7):
@@ -37,6 +44,50 @@ def replay_all():
         recordings.replay(recordings.load(name))
 
 
+def predict_all():
+    for recording in map(recordings.load, recordings.names()):
+        recordings.predict(recording)
+
+
+def compact(pages, repeat=3):
+    """Seconds for compact_zone alone over a zone of so many pages, by the table: the median of several runs."""
+    took = []
+    for seed in range(repeat):
+        cc = kl.control_for("compact_memory", memory(pages, unmovable=0.1, seed=seed))
+        cc.verdicts = scan.verdicts(cc.zone, cc.kernel, isolation_mode(cc), cc.release, cc.order).tobytes()
+        begin = time.perf_counter()
+        kl.compact_zone(cc)
+        took.append(time.perf_counter() - begin)
+    return statistics.median(took)
+
+
+def exponent(seconds_by_pages):
+    """The slope of log(seconds) over log(pages), by least squares."""
+    points = [(log(pages), log(took)) for pages, took in seconds_by_pages.items()]
+    x, y = (statistics.mean(values) for values in zip(*points))
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+
+
+def run_rows():
+    """Whole runs of compact_zone: (what, figure, bound)."""
+    predict, fastest, slowest = seconds(predict_all, 3)
+    yield f"all {len(recordings.names())} recordings loaded and predicted", f"{predict:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 2 s"
+    build, *_ = seconds(lambda: memory(unmovable=0.2), 200)
+    yield "a zone of 4,096 pages from shares, built", f"{1e3 * build:.2f} ms", "< 0.3 ms"
+    by_pages = {1 << bits: compact(1 << bits, 3 if bits > 16 else 9) for bits in range(12, 21, 2)}
+    yield "compact_zone over 1,048,576 pages", f"{by_pages[PAGES]:.2f} s", "< 5 s"
+    yield "  growth from 2^12 to 2^20 pages: exponent", f"{exponent(by_pages):.2f}", "< 1.1"
+    begin = time.perf_counter()
+    runs = len(sweep(memory, SWEEP, SEEDS))
+    here = time.perf_counter() - begin
+    yield f"sweep of {runs:,} runs over 4,096 pages", f"{here:.1f} s", "< 15 s"
+    with ProcessPoolExecutor(2) as executor:
+        sweep(memory, SWEEP, [0], executor)         # the processes are started and have everything imported
+        begin = time.perf_counter()
+        sweep(memory, SWEEP, SEEDS, executor)
+    yield "  two processes are faster by", f"{here / (time.perf_counter() - begin):.2f} x", ">= 1.5 x"
+
+
 def rows():
     """(what, figure, bound)."""
     build, fastest, slowest = seconds(lambda: kl.random_zone(PAGES, 1), 5)
@@ -59,7 +110,7 @@ def rows():
 
 def main():
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; median (fastest-slowest)")
-    for what, figure, bound in rows():
+    for what, figure, bound in (*rows(), *run_rows()):
         print(f"{what:<52} {figure:>24}   {bound}")
 
 

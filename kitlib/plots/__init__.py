@@ -1,8 +1,8 @@
-"""Pictures: memory maps (Pillow) and decision trees (matplotlib, without pyplot), each with a text of what it shows.
+"""Pictures: memory maps (Pillow), decision trees and curves (matplotlib, without pyplot), each with a text of what it shows.
 
-Reading order: states, picture, maps, flow. Leaves out what moves: that is the widgets' part.
+Reading order: states, picture, maps, flow, curves. Leaves out what moves: that is the widgets' part.
 """
-from .flow import Chart, decision_tree, describe_tree
+from .curves import curve, describe_curve, describe_scanners, scanners
 from .flow import Chart, decision_tree, describe_tree
 from .maps import compare_maps, memory_map
 from .picture import Picture

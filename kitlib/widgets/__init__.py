@@ -1,5 +1,5 @@
-"""What a learner clicks: the only package that imports ipywidgets.
-
-Each view holds its widgets, acts on a model and renders all of it: guard (errors), box (what is displayed), folio_lab.
-"""
+"""What a learner clicks. The only floor that imports ipywidgets; everything drawn and checked lives below it."""
+from .experiment_panel import ExperimentPanel
 from .folio_lab import FolioLab
+
+__all__ = ["ExperimentPanel", "FolioLab"]

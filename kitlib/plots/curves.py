@@ -1,0 +1,257 @@
+"""Curves over a sweep's frame, and where both scanners of a run went.
+
+A curve is the median of the seeds, its band reaches from the lowest seed to the highest; a column of yes and no is drawn
+as the share of yes, with its 95 % interval (Wilson). Every line has a colour, a marker and a line style of its own.
+Leaves out fits and tests: the frame is there for them.
+"""
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ..compaction import CompactControl, compact_scanners_met
+from ..control import FreeEvent, IsolateEvent
+from ..zone import pageblock_start_pfn
+from .flow import DPI, INK, PALE, PAPER, SANS, Chart
+from .states import LIGHT
+
+# States' colours: any two differ for every eye. Those that stand out from the paper come first.
+COLOURS = [LIGHT[state] for state in ("failed", "migrated", "unevictable", "unmovable", "movable", "isolated")]
+MARKERS = "osD^vP"
+STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+SAME = 0.01                             # of the height: lines no further apart are drawn as one
+LABEL_WIDTH = 28
+Z = 1.96                                # of a 95 % interval
+WORDS = {
+    "unmovable": "share of unmovable folios (guest_memfd)", "unevictable": "share of unevictable folios (mlocked)",
+    "pinned": "share of pinned folios", "dirty": "share of dirty file folios", "free": "share of free pages",
+    "no_migrate_folio": "share of dirty folios without migrate_folio", "pages": "pages in the zone",
+    "grouped": "unmovable folios grouped in pageblocks", "compact_unevictable_allowed": "vm.compact_unevictable_allowed",
+    "isolation_success": "pages isolated / LRU pages scanned", "migration_success": "pages migrated / isolated",
+    "isolated": "pages isolated", "migrated": "pages migrated", "targets": "target pages asked for",
+    "wasted_targets": "target pages asked for in vain", "order_9_is_free": "runs that end with a free block of order 9",
+    "largest_order_after": "order of the largest free block afterwards",
+    "fragmentation_index_after": "fragmentation index (order 9) afterwards"}
+
+SHORT = {"compact_unevictable_allowed": "unevictable allowed"}
+
+
+class Line(NamedTuple):
+    """One curve: the parts of its name, and by x its middle and its band."""
+
+    names: list[str]
+    x: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel", title: str = "") -> Chart:
+    """The column `y` against `x`, a line for each combination of values of the columns in `by`; equal lines are one."""
+    by = [by] if isinstance(by, str) else list(by)
+    _check(frame, x, y, by)
+    keys, lines = zip(*((key, _line(_names(key, by), group, x, y)) for key, group in frame.groupby(by, sort=False)))
+    together = _together(lines, (float(frame[y].max()) - float(frame[y].min())) * SAME)
+    figure, axes = _axes(title or f"{y} against {x}", WORDS.get(x, x), WORDS.get(y, y))
+    ticks = None if _is_scale(frame[x]) else list(dict.fromkeys(frame[x]))
+    looks = _looks(keys)
+    for place, numbers in enumerate(together):
+        look, aside = looks[numbers[0]], (place - (len(together) - 1) / 2) * 0.08
+        if len(together) <= len(COLOURS):
+            look |= {"color": COLOURS[place], "marker": MARKERS[place]}
+        _draw(axes, [lines[number] for number in numbers], look, ticks, aside)
+    if ticks is not None:
+        axes.set_xticks(range(len(ticks)), [_value(tick) for tick in ticks])
+        axes.set_xlim(-0.5, len(ticks) - 0.5)
+    _limits(axes, frame[y])
+    _legend(axes, [lines[numbers[0]].middle[-1] for numbers in together])
+    figure.text = describe_curve(frame, x, y, by)
+    return figure
+
+
+def describe_curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel") -> str:
+    """The curves in words: every line's first, middle and last point."""
+    by = [by] if isinstance(by, str) else list(by)
+    lines = [_line(_names(key, by), group, x, y) for key, group in frame.groupby(by, sort=False)]
+    seeds = frame.seed.nunique() if "seed" in frame else 1
+    kind = "share of yes and its 95 % interval" if _is_share(frame[y]) else "median and range"
+    stopped = f" Stopped {frame.attrs['stopped']}." if "stopped" in frame.attrs else ""
+    words = [f"{y} against {x}, {kind} of {seeds} seed{'s' * (seeds != 1)}.{stopped}"]
+    for line in lines:
+        some = sorted({0, len(line.x) // 2, len(line.x) - 1})
+        words.append(f"{', '.join(line.names)}: {', '.join(_point(line, at) for at in some)}")
+    return "\n".join(words)
+
+
+def scanners(cc: CompactControl, title: str = "") -> Chart:
+    """Where both scanners were at each step of a finished run: the ranges in cc.trace, pfn against step."""
+    events = [event for event in cc.trace if isinstance(event, IsolateEvent)]
+    if not events:
+        raise ValueError("the run has no steps to draw: write compact_zone(cc) first, over more than one pageblock")
+    figure, axes = _axes(title or f"Both scanners over {cc.zone.name}", "step (a range that a scanner looked at)", "pfn")
+    for kind, name, look in ((IsolateEvent, "migrate scanner", dict(color=COLOURS[2], marker="^")),
+                             (FreeEvent, "free scanner", dict(color=COLOURS[1], marker="v", linestyle=STYLES[1]))):
+        here = {step: event for step, event in enumerate(events, 1) if type(event) is kind}
+        # In a pageblock both go upward; from one to the next the free scanner goes down.
+        at = [event.end_pfn if kind is IsolateEvent else pageblock_start_pfn(event.start_pfn) for event in here.values()]
+        axes.vlines(list(here), [event.start_pfn for event in here.values()], [event.end_pfn for event in here.values()],
+                    color=look["color"], linewidth=3, alpha=0.4)
+        axes.plot(list(here), at, label=name, linewidth=1.2, markersize=5, markevery=max(1, len(here) // 12), **look)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(cc.zone.start_pfn - len(cc.zone) * 0.02, cc.zone.end_pfn + len(cc.zone) * 0.02)
+    if compact_scanners_met(cc):
+        axes.axhline(cc.migrate_pfn, color=INK, linewidth=1, linestyle=STYLES[2])
+        axes.annotate(f"they meet at pfn {cc.migrate_pfn:,}", (1, cc.migrate_pfn), (0, 4), textcoords="offset points",
+                      color=INK, size=9)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    figure.text = describe_scanners(cc)
+    return figure
+
+
+def describe_scanners(cc: CompactControl) -> str:
+    """The run in words: how far each scanner came, what it took, and where they met."""
+    words = []
+    for kind, name in ((IsolateEvent, "migrate scanner"), (FreeEvent, "free scanner")):
+        here = [event for event in cc.trace if type(event) is kind]
+        if here:
+            low, high = min(event.start_pfn for event in here), max(event.end_pfn for event in here)
+            way = f"up from pfn {low:,} to {high:,}" if kind is IsolateEvent else f"down from pfn {high:,} to {low:,}"
+            taken = sum(event.nr_taken for event in here)
+            words.append(f"{name}: {len(here):,} range{'s' * (len(here) > 1)}, {way}, {taken:,} pages taken")
+    end = f"they meet at pfn {cc.migrate_pfn:,}" if compact_scanners_met(cc) else "the run ends before they meet"
+    return "; ".join([*words, end])
+
+
+def _check(frame: pd.DataFrame, x: str, y: str, by: list[str]) -> None:
+    """Whether there is something to draw, and nothing else that varies is hidden in the band."""
+    if missing := [column for column in (x, y, *by) if column not in frame]:
+        raise ValueError(f"the frame has no column {missing[0]!r}: write one of {', '.join(frame)}")
+    if not len(frame):
+        raise ValueError("the frame has no row: write a sweep with one run at least")
+    if not pd.api.types.is_numeric_dtype(frame[y]):
+        raise ValueError(f"{y} is no number: write y='isolation_success' or another column of numbers")
+    if "seed" in frame and frame.duplicated([x, *by, "seed"]).any():
+        parameters = [column for column in frame.columns[:frame.columns.get_loc("seed")] if column not in (x, *by, "mode")]
+        varied = [column for column in parameters if frame[column].nunique() > 1] or ["seed"]
+        raise ValueError(f"{', '.join(varied)} also differs from row to row, and would look like the spread of the seeds: "
+                         f"write by={[*by, *varied]!r}, or choose rows first, as frame[frame.{varied[0]} == ...]")
+
+
+def _line(names: list[str], group: pd.DataFrame, x: str, y: str) -> Line:
+    at = group.groupby(x, sort=_is_scale(group[x]))[y]
+    if not _is_share(group[y]):
+        middle, low, high = at.median(), at.min(), at.max()
+    else:
+        share, n = at.mean(), at.count()
+        middle, centre = share, (share + Z ** 2 / (2 * n)) / (1 + Z ** 2 / n)
+        half = Z / (1 + Z ** 2 / n) * np.sqrt(share * (1 - share) / n + Z ** 2 / (4 * n ** 2))
+        low, high = (centre - half).clip(0, 1), (centre + half).clip(0, 1)
+    return Line(names, middle.index.to_numpy(), *(values.to_numpy(float) for values in (middle, low, high)))
+
+
+def _together(lines: Sequence[Line], same: float) -> list[list[int]]:
+    """The numbers of the lines that lie on each other, so that none is hidden."""
+    found: list[list[int]] = []
+    for number, line in enumerate(lines):
+        for numbers in found:
+            first = lines[numbers[0]]
+            if np.array_equal(line.x, first.x) and np.allclose(line.middle, first.middle, rtol=0, atol=same, equal_nan=True):
+                numbers.append(number)
+                break
+        else:
+            found.append([number])
+    return found
+
+
+def _draw(axes: Axes, lines: list[Line], look: dict, ticks: list | None, aside: float) -> None:
+    """One line for all of `lines`, with a band around the bands of all; points with bars where x is no scale."""
+    line = lines[0]
+    low, high = np.fmin.reduce([line.low for line in lines]), np.fmax.reduce([line.high for line in lines])
+    if ticks is None:
+        axes.fill_between(line.x, low, high, color=look["color"], alpha=0.13, linewidth=0)
+        axes.plot(line.x, line.middle, label=_label(lines), zorder=3, **look)
+    else:
+        at = np.array([ticks.index(value) + aside for value in line.x])
+        axes.vlines(at, low, high, color=look["color"], linewidth=5, alpha=0.25)
+        axes.plot(at, line.middle, label=_label(lines), zorder=3, **look | {"linestyle": "none"})
+
+
+def _label(lines: list[Line]) -> str:
+    """The names of all the lines: what is said once for several stands before the colon."""
+    firsts: dict[str, list[str]] = {}
+    for first, *rest in (line.names for line in lines):
+        firsts.setdefault(first, []).append(", ".join(rest))
+    words = [f"{first}: {', '.join(rest)}" if any(rest) else first for first, rest in firsts.items()]
+    return textwrap.fill("; ".join(words), LABEL_WIDTH)
+
+
+def _is_share(column: pd.Series) -> bool:
+    return pd.api.types.is_bool_dtype(column)
+
+
+def _is_scale(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not _is_share(column)
+
+
+def _value(value) -> str:
+    return {True: "yes", False: "no"}[bool(value)] if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _names(key: tuple, by: list[str]) -> list[str]:
+    """The parts of a line's name: kernels and callers speak for themselves."""
+    return [_value(value) if column in ("kernel", "caller") else f"{SHORT.get(column, column)} {_value(value)}"
+            for column, value in zip(by, key)]
+
+
+def _point(line: Line, at: int) -> str:
+    low, middle, high = (_number(values[at]) for values in (line.low, line.middle, line.high))
+    return f"{middle}{'' if low == high else f' ({low} to {high})'} at {_value(line.x[at])}"
+
+
+def _number(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _looks(keys: list[tuple]) -> list[dict]:
+    """How each line is drawn: the first column of several sets the style, the others set colour and marker."""
+    firsts, rests = ([*dict.fromkeys(part)] for part in ([key[:1] for key in keys], [key[1:] or key for key in keys]))
+    if len(rests) > len(COLOURS) or len(keys[0]) > 1 and len(firsts) > len(STYLES):
+        raise ValueError(f"{len(keys)} lines cannot be told apart: choose rows first, as frame[frame.caller == 'kcompactd']")
+    looks = []
+    for key in keys:
+        number = rests.index(key[1:] or key)
+        style = STYLES[firsts.index(key[:1]) % len(STYLES)]
+        looks.append(dict(color=COLOURS[number], marker=MARKERS[number], linestyle=style, linewidth=1.8, markersize=6,
+                          markeredgecolor=PAPER, markeredgewidth=0.7))
+    return looks
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Chart, Axes]:
+    figure = Chart(figsize=(8.4, 4.2), dpi=DPI, facecolor=PAPER)
+    axes = figure.add_axes((0.1, 0.14, 0.56, 0.74))
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", family=SANS, color=INK)
+    axes.set_xlabel(x, color=INK, family=SANS)
+    axes.set_ylabel(y, color=INK, family=SANS)
+    axes.grid(color=PALE)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _limits(axes: Axes, values: pd.Series) -> None:
+    """Shares are shown from 0 to 1, amounts from 0 up."""
+    if values.min() >= 0:
+        shares = values.max() <= 1 and not pd.api.types.is_integer_dtype(values)
+        axes.set_ylim((-0.03, 1.03) if shares else (0, max(1, values.max() * 1.05)))
+
+
+def _legend(axes: Axes, ends: list[float]) -> None:
+    """Beside the curves, in the order in which they end, from top to bottom."""
+    handles, names = axes.get_legend_handles_labels()
+    order = sorted(range(len(ends)), key=lambda number: -np.nan_to_num(ends[number], nan=-np.inf))
+    axes.legend([handles[number] for number in order], [names[number] for number in order], loc="upper left",
+                bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, handlelength=3.2, labelspacing=0.8)
