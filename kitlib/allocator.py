@@ -1,22 +1,24 @@
 """Free pages: the buddy allocator's blocks and one CPU's lists in front of it (mm/page_alloc.c).
 
 What migration empties is not free for everybody at once: it goes to the front of a per-CPU list, and the oldest pages of
-the lists go on to the buddy allocator when there are too many. Leaves out watermarks, fallback between pageblock types
-and allocation other than compaction's own.
+the lists go on to the buddy allocator when there are too many. Leaves out watermarks, changes of a pageblock's type,
+and allocation other than for compaction and for contiguous ranges.
 """
 import re
 from collections import deque
+from collections.abc import Iterator
 
 from .folio import PG
-from .verdict import Code
-from .zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
+from .verdict import Code, Result
+from .zone import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
 
 MIGRATE_PCPTYPES = 3                # UNMOVABLE, MOVABLE, RECLAIMABLE have lists; other pageblocks count as MOVABLE
 NR_PCP_LISTS = 12                   # type + 3 * order, for orders 0 to PAGE_ALLOC_COSTLY_ORDER
 PAGE_ALLOC_COSTLY_ORDER = 3
 CONFIG_PCP_BATCH_SCALE_MAX = 5
+FALLBACKS = MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE     # types that an allocation may fall back to
 
-_BUDDY, _FREE_TAIL = PG.BUDDY, PG.FREE_TAIL
+_BUDDY, _BUDDY_HEAD, _FREE_TAIL = PG.BUDDY, PG.BUDDY | PG.HEAD, PG.FREE_TAIL
 _FREE, _FREE_BLOCK = int(Code.FREE), int(Code.FREE_BLOCK)
 _HEADS = re.compile(b"[%c%c]" % (_FREE, _FREE_BLOCK))
 
@@ -83,22 +85,32 @@ def _free_pcppages_bulk(zone: Zone, pcp: PerCpuPages, pages: int, number: int) -
         number = (number + 1) % NR_PCP_LISTS
 
 
-def free_one_page(zone: Zone, pfn: int, order: int) -> None:
-    """Free 2^order held pages to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c)."""
-    flags, orders = zone.flags, zone.order
+def drain_pages_zone(zone: Zone) -> None:
+    """All that is on the CPU's lists goes to the buddy allocator (mm/page_alloc.c)."""
+    if zone.pcp is not None:
+        _free_pcppages_bulk(zone, zone.pcp, zone.pcp.count, 0)
+
+
+def free_one_page(zone: Zone, pfn: int, order: int) -> int:
+    """Free 2^order held pages to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
+
+    Returns where the free block starts that they are part of now.
+    """
+    flags, orders, start_pfn, end_pfn = zone.flags, zone.order, zone.start_pfn, zone.end_pfn
     while order < MAX_ORDER:
         buddy = pfn ^ 1 << order
-        if not (zone.start_pfn <= buddy < zone.end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
+        if not (start_pfn <= buddy < end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
             break
         zone.count_free(buddy, order, -1)
         zone.hold(buddy, 0, _FREE_TAIL)
         pfn &= ~(1 << order)
         order += 1
-    flags[pfn] = _BUDDY | PG.HEAD if order else _BUDDY
+    flags[pfn] = _BUDDY_HEAD if order else _BUDDY
     orders[pfn] = order
     if zone.verdicts is not None:
         zone.verdicts[pfn] = _FREE_BLOCK if order else _FREE
     zone.count_free(pfn, order, 1)
+    return pfn
 
 
 def isolate_free_page(zone: Zone, pfn: int) -> int:
@@ -113,12 +125,15 @@ def count_free_blocks(zone: Zone) -> None:
     """Count the zone's free blocks by order and pageblock type anew, into zone.nr_free."""
     for by_type in zone.nr_free:
         by_type[:] = [0] * len(by_type)
-    if zone.verdicts is not None:
-        heads = (found.start() for found in _HEADS.finditer(zone.verdicts, zone.start_pfn, zone.end_pfn))
-    else:
-        heads = (pfn for pfn in range(zone.start_pfn, zone.end_pfn) if zone.flags[pfn] & _BUDDY)
-    for pfn in heads:
+    for pfn in free_blocks(zone):
         zone.count_free(pfn, zone.order[pfn], 1)
+
+
+def free_blocks(zone: Zone) -> Iterator[int]:
+    """Where the zone's free blocks start, in pfn order."""
+    if zone.verdicts is not None:
+        return (found.start() for found in _HEADS.finditer(zone.verdicts, zone.start_pfn, zone.end_pfn))
+    return (pfn for pfn in range(zone.start_pfn, zone.end_pfn) if zone.flags[pfn] & _BUDDY)
 
 
 def fragmentation_index(zone: Zone, order: int) -> int:
@@ -130,3 +145,39 @@ def fragmentation_index(zone: Zone, order: int) -> int:
         return -1000
     free_pages = sum(count << size for size, count in enumerate(blocks))
     return 1000 - (1000 + free_pages * 1000 // (1 << order)) // sum(blocks)
+
+
+def block_suits(by_type: list[int], order: int, migratetype: int) -> bool:
+    """Whether a free block of this order is of the right type, or of one that may be taken over (can_steal_fallback())."""
+    if by_type[migratetype] or migratetype == MIGRATE_MOVABLE and by_type[MIGRATE_CMA]:
+        return True
+    can_steal = order >= PAGEBLOCK_ORDER // 2 or migratetype != MIGRATE_MOVABLE
+    return can_steal and any(by_type[other] for other in FALLBACKS)
+
+
+def has_unmovable_pages(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
+    """Whether a page is in use and on no LRU list, in a pageblock that is not CMA's own (mm/page_isolation.c)."""
+    used = PG.LRU | PG.BUDDY | PG.FREE_TAIL | PG.TAIL
+    return any(not zone.flags[pfn] & used and (zone.refcount[pfn] or zone.flags[pfn] & PG.NO_PAGE)
+               and zone.migratetype[pfn >> PAGEBLOCK_ORDER] != MIGRATE_CMA for pfn in range(start_pfn, end_pfn))
+
+
+def isolate_freepages_range(zone: Zone, start_pfn: int, end_pfn: int) -> Result:
+    """Allocate every page of a range, or none and -EBUSY (mm/compaction.c); what free blocks reach beyond it stays free."""
+    pfn = start_pfn
+    while pfn and zone.flags[pfn] & PG.FREE_TAIL:
+        pfn &= pfn - 1                  # the next larger aligned block, which may have begun before the range
+    blocks = []
+    while pfn < end_pfn:
+        if not zone.flags[pfn] & PG.BUDDY:
+            return Result.EBUSY
+        blocks.append(pfn)
+        pfn += 1 << zone.order[pfn]
+    for block in blocks:
+        pages = 1 << isolate_free_page(zone, block)
+        for page in range(block, block + pages):
+            if start_pfn <= page < end_pfn:
+                zone.refcount[page] = 1
+            else:
+                free_unref_page(zone, page)
+    return Result.SUCCESS

@@ -1,33 +1,26 @@
 """The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
 
 The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
-(freepages.py), migration moves (migrate.py), until the scanners meet. Leaves out deferral, fast_find_migrateblock() and
-fast_isolate_freepages(), page capture, proactive scores and watermarks.
+(freepages.py), migration moves (migrate.py), until the scanners meet. direct_compaction() is what an allocation does when
+no block is free, alloc_contig_range() empties given page frames, for CMA. Leaves out deferral, fast_find_migrateblock()
+and fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints (compact_blockskip_flush).
 """
-from enum import IntEnum
-
-from .allocator import count_free_blocks
-from .control import CompactControl
+from .allocator import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks, drain_pages_zone,
+                        fragmentation_index, has_unmovable_pages, isolate_freepages_range)
+from .control import COMPACT_CLUSTER_MAX, BeginEvent, CompactControl, EndEvent, MigrateEvent, Status
 from .folio import PG
-from .freepages import pageblock_present, release_freepages
-from .isolate import isolate_migratepages_block, putback_movable_pages
+from .freepages import BuddyTargets, pageblock_present, release_freepages
+from .isolate import isolate_migratepages_block, putback_movable_pages, update_cached_migrate
 from .migrate import migrate_pages
 from .verdict import MigrateMode, Mode, Result
-from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_nr_pages,
-                   pageblock_start_pfn)
+from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
+                   pageblock_nr_pages, pageblock_start_pfn)
+
+SYSCTL_EXTFRAG_THRESHOLD = 500
+CONTIG_TRIES = 5
 
 
-class Status(IntEnum):
-    """enum compact_result (include/linux/compaction.h), as far as a run can end so."""
-
-    CONTINUE = 4
-    COMPLETE = 5
-    PARTIAL_SKIPPED = 6
-    CONTENDED = 7
-    SUCCESS = 8
-
-
-# Who compacts, and how (kernel functions in brackets). `order` None: the caller's own allocation has one.
+# Who runs compact_zone(), and how (kernel functions and priorities beside them); without `order` the caller has its own.
 CALLERS = {
     "direct async": dict(mode=MigrateMode.ASYNC, direct_compaction=True),                       # COMPACT_PRIO_ASYNC
     "direct sync light": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True),             # COMPACT_PRIO_SYNC_LIGHT
@@ -37,62 +30,112 @@ CALLERS = {
     "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, whole_zone=True, ignore_skip_hint=True),
     "compact_memory": dict(mode=MigrateMode.SYNC, order=-1, whole_zone=True, ignore_skip_hint=True),    # compact_node()
 }
+DIRECT = "direct async", "direct sync light", "direct full"         # by priority, the least effort first
+# Who does not: alloc_contig_range() has its own loop.
+CONTIG = {"alloc_contig_range": dict(mode=MigrateMode.SYNC, order=-1, ignore_skip_hint=True, no_set_skip_hint=True,
+                                     alloc_contig=True)}
 
 
 def control_for(caller: str, zone: Zone, order: int = PAGEBLOCK_ORDER, **orders) -> CompactControl:
     """The compact_control of a caller by name; `order` is of the allocation, where the caller has one."""
-    if caller not in CALLERS:
-        raise ValueError(f"no caller {caller!r}: write one of {', '.join(CALLERS)}")
-    return CompactControl(zone, **{"order": order, **CALLERS[caller], **orders})
+    known = CALLERS | CONTIG
+    if caller not in known:
+        raise ValueError(f"no caller {caller!r}: write one of {', '.join(known)}")
+    return CompactControl(zone, **{"order": order, **known[caller], **orders})
 
 
 def isolation_mode(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Mode:
-    """How this run isolates (isolate_migratepages()): the sysctl, and async unless MIGRATE_SYNC."""
-    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, unevictable=compact_unevictable_allowed, gfp_fs=cc.gfp_fs)
+    """How this run isolates (isolate_migratepages()): the sysctl, and async unless MIGRATE_SYNC. CMA ignores the sysctl."""
+    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, unevictable=compact_unevictable_allowed or cc.alloc_contig,
+                gfp_fs=cc.gfp_fs)
 
 
 def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
-    """Compact until the scanners meet, or until a free block of cc.order is there; counters and events are in cc and its zone."""
+    """Compact until the scanners meet, or a free block of cc.order is there; counters and events are in cc and its zone."""
     zone = cc.zone
-    if cc.whole_zone:
-        cc.migrate_pfn, cc.free_pfn = zone.start_pfn, pageblock_start_pfn(zone.end_pfn - 1)
-    else:
-        cc.migrate_pfn, cc.free_pfn = zone.cached_migrate_pfn[cc.mode != MigrateMode.ASYNC], zone.cached_free_pfn
-        if not zone.start_pfn <= cc.free_pfn < zone.end_pfn:
-            cc.free_pfn = zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
-        if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
-            cc.migrate_pfn = zone.start_pfn
-            zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
-    mode = isolation_mode(cc, compact_unevictable_allowed)
-    zone.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
-    cc.verdicts = zone.verdicts
-    count_free_blocks(zone)
-    last_migrated_block = None
-    while (status := compact_finished(cc)) == Status.CONTINUE:
-        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
-        while True:
-            result = isolate_migratepages(cc, mode)
-            if result or not cc.nr_migratepages:
-                break
-            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
-            result = migrate_pages(cc)
-            cc.nr_migratepages = 0
-            if not result:
-                break
-            putback_movable_pages(cc)
-            unfinished = cc.migrate_pfn % pageblock_nr_pages() and not cc.ignore_skip_hint and not cc.finish_pageblock
-            if result == Result.ENOMEM or not unfinished or cc.mode >= MigrateMode.SYNC:
-                break
-            cc.finish_pageblock = True
-        if result in (Result.EAGAIN, Result.EINTR) or result == Result.ENOMEM and not compact_scanners_met(cc):
-            putback_movable_pages(cc)
-            status = Status.CONTENDED
-            break
-    release_freepages(cc)
+    if cc.alloc_contig:
+        raise ValueError("alloc_contig_range() does not compact the zone: write alloc_contig_range(cc, start_pfn, end_pfn)")
+    if cc.verdicts is not None and len(cc.verdicts) < zone.end_pfn:
+        raise ValueError(f"verdicts for {len(cc.verdicts)} pages, but {zone!r}: "
+                         "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
+    _start(cc)
+    sync = "async" if cc.mode == MigrateMode.ASYNC else "sync"
+    cc.trace.append(BeginEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync))
+    zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
+    try:
+        count_free_blocks(zone)
+        status = _run(cc, isolation_mode(cc, compact_unevictable_allowed))
+        release_freepages(cc)
+    finally:
+        zone.verdicts = None
     zone.vmstat["compact_migrate_scanned"] += cc.total_migrate_scanned
     zone.vmstat["compact_free_scanned"] += cc.total_free_scanned
-    zone.verdicts = None
+    cc.trace.append(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
     return status
+
+
+def _start(cc: CompactControl) -> None:
+    """Both scanners where they begin: at the zone's ends, or where the last run left off."""
+    zone = cc.zone
+    cc.total_migrate_scanned = cc.total_free_scanned = 0
+    last_block = pageblock_start_pfn(zone.end_pfn - 1)
+    if cc.whole_zone:
+        cc.migrate_pfn, cc.free_pfn = zone.start_pfn, last_block
+        return
+    cc.migrate_pfn, cc.free_pfn = zone.cached_migrate_pfn[cc.mode != MigrateMode.ASYNC], zone.cached_free_pfn
+    if not zone.start_pfn <= cc.free_pfn < zone.end_pfn:
+        cc.free_pfn = zone.cached_free_pfn = last_block
+    if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
+        cc.migrate_pfn = zone.start_pfn
+        zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+
+
+def _run(cc: CompactControl, mode: Mode) -> Status:
+    """The loop of compact_zone(): isolate, migrate, until it is finished."""
+    zone, cached = cc.zone, cc.zone.cached_migrate_pfn
+    last_migrated_block = None          # the kernel says 0, and takes the pageblock at pfn 0 for one it has migrated from
+    update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
+    while (status := compact_finished(cc)) == Status.CONTINUE:
+        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        rescan = True
+        while rescan:
+            if isolate_migratepages(cc, mode):
+                putback_movable_pages(cc)
+                return Status.CONTENDED
+            if not cc.nr_migratepages:
+                if update_cached:
+                    cached[1] = cached[0]
+                break
+            update_cached = False
+            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
+            result = _migrate(cc)
+            # No target is left because the scanners met: compact_finished() will say so.
+            if result == Result.ENOMEM and not compact_scanners_met(cc):
+                return Status.CONTENDED
+            # What failed must not be looked at again soon: the rest of the pageblock now, and its skip bit is set.
+            rescan = bool(result and cc.migrate_pfn % pageblock_nr_pages() and cc.mode < MigrateMode.SYNC
+                          and not cc.ignore_skip_hint and not cc.finish_pageblock)
+            if rescan:
+                cc.finish_pageblock = True
+                if cc.order == PAGEBLOCK_ORDER:
+                    last_migrated_block = None
+        if cc.order > 0 and last_migrated_block is not None and (
+                last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
+            # A block of this order is behind the scanner: its pages may merge, so that compact_finished() can see it.
+            drain_pages_zone(zone)
+            last_migrated_block = None
+    return status
+
+
+def _migrate(cc: CompactControl) -> Result | int:
+    """Migrate what is isolated, and put back what stays."""
+    handed_over = cc.nr_migratepages
+    result = migrate_pages(cc)
+    cc.trace.append(MigrateEvent(cc.nr_succeeded, handed_over - cc.nr_succeeded))
+    cc.nr_migratepages = 0
+    if result:
+        putback_movable_pages(cc)
+    return result
 
 
 def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
@@ -104,8 +147,10 @@ def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
         if pageblock_present(zone, start, block_end):
             at_start = low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn
             skipped = at_start and zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
-            if not skipped and suitable_migration_source(cc, start):
-                return isolate_migratepages_block(cc, low_pfn, block_end, mode)
+            if not skipped:
+                if suitable_migration_source(cc, start):
+                    return isolate_migratepages_block(cc, low_pfn, block_end, mode)
+                update_cached_migrate(cc, block_end)
         low_pfn = cc.migrate_pfn = block_end
         block_end += pageblock_nr_pages()
     return Result.SUCCESS
@@ -136,10 +181,116 @@ def compact_finished(cc: CompactControl) -> Status:
         return Status.COMPLETE if cc.whole_zone else Status.PARTIAL_SKIPPED
     if cc.order == -1 or cc.migrate_pfn % pageblock_nr_pages():
         return Status.CONTINUE
-    for order in range(cc.order, MAX_ORDER + 1):
-        by_type = zone.nr_free[order]
-        # A block of another type can be taken as well when it is large (can_steal_fallback()).
-        if by_type[cc.migratetype] or cc.migratetype == MIGRATE_MOVABLE and by_type[MIGRATE_CMA] or (
-                order >= PAGEBLOCK_ORDER // 2 and any(by_type)):
-            return Status.SUCCESS
-    return Status.CONTENDED if cc.contended else Status.CONTINUE
+    if any(block_suits(by_type, order, cc.migratetype) for order, by_type in enumerate(zone.nr_free) if order >= cc.order):
+        return Status.SUCCESS
+    return Status.CONTENDED if cc.contended or _fatal_signal(cc) else Status.CONTINUE
+
+
+def _fatal_signal(cc: CompactControl) -> bool:
+    return cc.fatal_signal_pfn is not None and cc.migrate_pfn >= cc.fatal_signal_pfn
+
+
+def compaction_suitable(zone: Zone, order: int) -> bool:
+    """Whether there is room to compact for `order`, and fragmentation rather than want of memory is what is wrong."""
+    count_free_blocks(zone)
+    compact_gap = 2 << order
+    free_pages = sum(sum(by_type) << size for size, by_type in enumerate(zone.nr_free))
+    costly = order > PAGE_ALLOC_COSTLY_ORDER
+    return free_pages > compact_gap and not (costly and 0 <= fragmentation_index(zone, order) <= SYSCTL_EXTFRAG_THRESHOLD)
+
+
+def try_to_compact_pages(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
+    """One attempt of an allocation of cc.order: the zone is compacted unless that cannot help (compact_zone_order())."""
+    if not compaction_suitable(cc.zone, cc.order):
+        return Status.SKIPPED
+    return compact_zone(cc, compact_unevictable_allowed)
+
+
+def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool = True, **orders) -> dict[str, Status]:
+    """An allocation of 2^order movable pages compacts for itself, harder from time to time, until a block is free.
+
+    How each attempt ended, by caller. Counts compact_stall, and compact_success or compact_fail, for every attempt that was
+    not skipped (__alloc_pages_direct_compact(), mm/page_alloc.c). Costly orders begin with the asynchronous attempt and
+    never go to the last (MIN_COMPACT_COSTLY_PRIORITY); the others leave out the first. Leaves out reclaim in between,
+    and the allocation: the block stays free.
+    """
+    if not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
+        raise ValueError(f"no order {order!r}: write 1 to {MAX_ORDER}; a single page needs no compaction")
+    attempts = {}
+    for caller in DIRECT[:2] if order > PAGE_ALLOC_COSTLY_ORDER else DIRECT[1:]:
+        cc = control_for(caller, zone, order, **orders)
+        attempts[caller] = status = try_to_compact_pages(cc, compact_unevictable_allowed)
+        if status == Status.SKIPPED:
+            break
+        found = any(by_type[kind] for by_type in zone.nr_free[order:] for kind in (*FALLBACKS, MIGRATE_CMA))
+        zone.vmstat["compact_stall"] += 1
+        zone.vmstat["compact_success" if found else "compact_fail"] += 1
+        if found:
+            break
+    return attempts
+
+
+def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Result:
+    """Empty pages `start_pfn` to `end_pfn` (exclusive) and allocate them all, for CMA (mm/page_alloc.c).
+
+    `cc` is control_for("alloc_contig_range", zone). 0; or -EBUSY at once when a page can never move
+    (has_unmovable_pages(), which takes every LRU page for movable), or at the end when one has stayed; or -ENOMEM, -EINTR.
+    Targets lie outside the pageblocks of the range. Leaves out reclaim of clean page cache, which the kernel tries first.
+    """
+    zone = cc.zone
+    if not cc.alloc_contig:
+        raise ValueError('no orders for a contiguous range: write cc = control_for("alloc_contig_range", zone)')
+    if not zone.start_pfn <= start_pfn < end_pfn <= zone.end_pfn:
+        raise ValueError(f"the range {start_pfn} to {end_pfn} does not fit {zone!r}: "
+                         f"write {zone.start_pfn} <= start_pfn < end_pfn <= {zone.end_pfn}")
+    if has_unmovable_pages(zone, start_pfn, end_pfn):
+        return Result.EBUSY
+    blocks = slice(start_pfn >> PAGEBLOCK_ORDER, (end_pfn - 1 >> PAGEBLOCK_ORDER) + 1)
+    kinds, pcp = zone.migratetype[blocks], zone.pcp
+    drain_pages_zone(zone)
+    # start_isolate_page_range(): what is freed in these pageblocks goes past the per-CPU lists, and is nobody's target.
+    zone.migratetype[blocks], zone.pcp = bytes([MIGRATE_ISOLATE]) * len(kinds), None
+    count_free_blocks(zone)
+    result = _migrate_range(cc, start_pfn, end_pfn)
+    if result in (Result.SUCCESS, Result.EBUSY):
+        result = isolate_freepages_range(zone, start_pfn, end_pfn)
+    zone.migratetype[blocks], zone.pcp = kinds, pcp
+    count_free_blocks(zone)
+    return result
+
+
+def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
+    """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is."""
+    targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
+    while pfn < end_pfn or cc.migratepages:
+        if _fatal_signal(cc):
+            result = Result.EINTR
+            break
+        if not cc.migratepages:
+            cc.nr_migratepages = tries = 0
+            result = isolate_migratepages_range(cc, pfn, end_pfn)
+            if result and result != Result.EAGAIN:
+                break
+            pfn = cc.migrate_pfn
+        elif (tries := tries + 1) == CONTIG_TRIES:
+            result = Result.EBUSY
+            break
+        result = migrate_pages(cc, targets.alloc, targets.free, "contig_range")
+        if result == Result.ENOMEM:
+            break
+    if result < 0:
+        putback_movable_pages(cc)
+    return min(result, Result.SUCCESS)
+
+
+def isolate_migratepages_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
+    """Isolate from `pfn` on until COMPACT_CLUSTER_MAX pages are: the mode is exactly ISOLATE_UNEVICTABLE (mm/compaction.c)."""
+    result = Result.SUCCESS
+    while pfn < end_pfn and not result and cc.nr_migratepages < COMPACT_CLUSTER_MAX:
+        block_end = min(pageblock_end_pfn(pfn), end_pfn)
+        if pageblock_present(cc.zone, max(pageblock_start_pfn(pfn), cc.zone.start_pfn), block_end):
+            result = isolate_migratepages_block(cc, pfn, block_end, isolation_mode(cc))
+        else:
+            cc.migrate_pfn = block_end
+        pfn = block_end
+    return result

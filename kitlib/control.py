@@ -6,6 +6,7 @@ an unseen release works.
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from enum import IntEnum
 from types import ModuleType
 from typing import NamedTuple
 
@@ -14,6 +15,17 @@ from .verdict import MigrateMode
 from .zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
 
 COMPACT_CLUSTER_MAX = 32
+
+
+class Status(IntEnum):
+    """enum compact_result (include/linux/compaction.h), as far as a run can end so."""
+
+    SKIPPED = 1
+    CONTINUE = 4
+    COMPLETE = 5
+    PARTIAL_SKIPPED = 6
+    CONTENDED = 7
+    SUCCESS = 8
 
 
 class Release(NamedTuple):
@@ -50,31 +62,73 @@ def release_of(release: str) -> Release:
     return RELEASES[max(known for known in RELEASES if known <= version)]
 
 
-def skip_isolation_order(release: str, order: int) -> int:
+def skip_isolation_order(release: str, order: int, alloc_contig: bool = False) -> int:
     """Compound pages of this order and above are stepped over (skip_isolation_on_order(), mm/compaction.c, since v6.9)."""
+    if alloc_contig:
+        return MAX_ORDER + 1
     if not release_of(release).takes_large:
         return 0
     return PAGEBLOCK_ORDER if order == -1 else min(order, PAGEBLOCK_ORDER)
 
 
+# Trace events: a class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h).
+
+class BeginEvent(NamedTuple):
+    """Where both scanners start; `sync` is "sync" in MIGRATE_SYNC_LIGHT, too."""
+
+    zone_start: int
+    migrate_pfn: int
+    free_pfn: int
+    zone_end: int
+    sync: str
+    tracepoint = "mm_compaction_begin"
+
+
+class EndEvent(NamedTuple):
+    """Where both scanners stopped, and how the run ended: "complete" when they met and had started at the zone's ends."""
+
+    zone_start: int
+    migrate_pfn: int
+    free_pfn: int
+    zone_end: int
+    sync: str
+    status: str
+    tracepoint = "mm_compaction_end"
+
+
 class IsolateEvent(NamedTuple):
-    """Tracepoint mm_compaction_isolate_migratepages; end_pfn is exclusive."""
+    """One call of isolate_migratepages_block(); end_pfn is exclusive."""
 
     start_pfn: int
     end_pfn: int
     nr_scanned: int
     nr_taken: int
+    tracepoint = "mm_compaction_isolate_migratepages"
 
 
 class FreeEvent(IsolateEvent):
-    """Tracepoint mm_compaction_isolate_freepages; end_pfn is exclusive."""
+    """One call of isolate_freepages_block(); end_pfn is exclusive."""
+
+    __slots__ = ()
+    tracepoint = "mm_compaction_isolate_freepages"
 
 
 class MigrateEvent(NamedTuple):
-    """Tracepoint mm_compaction_migratepages."""
+    """What became of the pages handed over: all that did not migrate are failed here, tried or not."""
 
     nr_migrated: int
     nr_failed: int
+    tracepoint = "mm_compaction_migratepages"
+
+
+class MigratePagesEvent(NamedTuple):
+    """One call of migrate_pages(), in base pages; those that were never tried are not failed. THP counts are left out."""
+
+    succeeded: int
+    failed: int
+    mode: str
+    reason: str
+    tracepoint = "mm_migrate_pages"
 
 
 @dataclass
@@ -94,6 +148,7 @@ class CompactControl:
     no_set_skip_hint: bool = False
     ignore_block_suitable: bool = False         # targets may come from pageblocks of any type
     finish_pageblock: bool = False
+    alloc_contig: bool = False                  # for alloc_contig_range(): large folios are taken in every release
     fatal_signal_pfn: int | None = None         # a fatal signal is pending once the scanner is here; None: never
     verdicts: bytes | None = None               # a Code or reason per pfn, made by scan.verdicts; None: run the paths
     migrate_pfn: int = 0                        # where the migrate scanner stands
@@ -102,13 +157,14 @@ class CompactControl:
     nr_migratepages: int = 0                    # pages on that list; from 6.9 on also the number of targets still wanted
     freepages: list[deque] = field(default_factory=lambda: [deque() for _ in range(MAX_ORDER + 1)])    # targets by order
     nr_freepages: int = 0                       # pages in them
+    nr_succeeded: int = 0                       # pages that the last migrate_pages() has moved
     total_migrate_scanned: int = 0
     total_free_scanned: int = 0
     targets: int = 0                            # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
     moves: dict = field(default_factory=dict)   # with a table: what move_to_new_folio() said of folios that look like this
-    trace: list = field(default_factory=list)   # IsolateEvent, FreeEvent, MigrateEvent, in the order of the run
+    trace: list = field(default_factory=list)   # trace events, in the order of the run
 
     def __post_init__(self):
         check_kernel(self.kernel)

@@ -121,6 +121,26 @@ def run_counts(cc: CompactControl, on_lru: np.ndarray) -> dict[str, int | float]
             "migration_success": migrated / isolated if isolated else np.nan, "targets": cc.targets}
 
 
+TRACE = ("zone_start", "start_pfn", "migrate_pfn", "free_pfn", "zone_end", "end_pfn", "nr_scanned", "nr_taken", "nr_migrated",
+         "nr_failed", "succeeded", "failed", "mode", "reason", "sync", "status")
+
+
+def trace(cc: CompactControl) -> pd.DataFrame:
+    """A run as the kernel's own trace: one row an event, in order; columns tracepoint, then the fields that there are, and line.
+
+    A field that a tracepoint does not have is <NA>, in words "". Print frame.line to read it as in trace_pipe.
+    """
+    events = [event._asdict() for event in cc.trace]
+    fields = [name for name in TRACE if any(name in event for event in events)]
+    frame = pd.DataFrame({"tracepoint": [event.tracepoint for event in cc.trace]}, dtype="str")
+    for name in fields:
+        words = name in ("mode", "reason", "sync", "status")
+        frame[name] = pd.array([event.get(name, "" if words else pd.NA) for event in events], dtype="str" if words else "Int64")
+    lines = (" ".join(f"{name}={value}" for name, value in event.items()) for event in events)
+    frame["line"] = pd.array([f"{name}: {line}" for name, line in zip(frame.tracepoint, lines)], dtype="str")
+    return frame
+
+
 def _owner(owned: AddressSpace) -> tuple[str, str]:
     matter = (name for name in FLAGS_THAT_MATTER if owned.flags >> FLAG_NAMES.index(name) & 1)
     return owned.a_ops.name, " | ".join(matter)

@@ -4,13 +4,14 @@ It is asked for one target at a time and searches only when it has none left; it
 fast_isolate_freepages() and watermarks.
 """
 import re
+from collections import deque
 
-from .allocator import free_one_page, isolate_free_page
+from .allocator import free_blocks, free_one_page, free_unref_page, isolate_free_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, FreeEvent
 from .folio import PG
 from .verdict import Code, MigrateMode
-from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn, pageblock_nr_pages,
-                   pageblock_start_pfn)
+from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
+                   pageblock_nr_pages, pageblock_start_pfn)
 
 _BLOCK = re.compile(b"[%c%c%c]" % (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND))
 
@@ -44,7 +45,7 @@ def isolate_freepages(cc: CompactControl) -> None:
             pfn = isolate_freepages_block(cc, pfn, end_pfn, stride)
             if pfn == end_pfn and not cc.no_set_skip_hint:
                 zone.skip[block >> PAGEBLOCK_ORDER] = 1
-                zone.cached_free_pfn = min(zone.cached_free_pfn, max(below, zone.start_pfn))
+                zone.cached_free_pfn = min(zone.cached_free_pfn, below)
             if cc.nr_freepages >= cc.nr_migratepages:
                 pfn = below if pfn >= end_pfn else pfn
                 break
@@ -102,18 +103,18 @@ def _next_block(zone: Zone, pfn: int, end_pfn: int) -> int:
 def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
     """A target of 2^order pages: its pfn, or None when the free scanner finds no more (-ENOMEM for the caller)."""
     cc.targets += 1
-    size = order
-    if not cc.freepages[order]:
+    freepages, size = cc.freepages, order
+    if not freepages[order]:
         size = _smallest(cc, order)
         if size is None:
             isolate_freepages(cc)
             size = _smallest(cc, order)
         if size is None:
             return None
-    pfn = cc.freepages[size].popleft()
+    pfn = freepages[size].popleft()
     while size > order:
         size -= 1
-        cc.freepages[size].appendleft(pfn + (1 << size))
+        freepages[size].appendleft(pfn + (1 << size))
     cc.nr_freepages -= 1 << order
     if cc.counts.adjusts_wanted:
         cc.nr_migratepages -= 1 << order
@@ -129,16 +130,55 @@ def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
 
 
 def release_freepages(cc: CompactControl) -> None:
-    """At the end of a run: give back what was not used; the next run may look there again."""
+    """At the end of a run: free what was not used, as any page is freed; the next run may look there again."""
     highest = 0
     for order, pfns in enumerate(cc.freepages):
         for pfn in pfns:
             highest = max(highest, pfn)
-            free_one_page(cc.zone, pfn, order)
+            free_unref_page(cc.zone, pfn, order)
         pfns.clear()
     if cc.nr_freepages:
         cc.nr_freepages = 0
         cc.zone.cached_free_pfn = max(cc.zone.cached_free_pfn, pageblock_start_pfn(highest))
+
+
+class BuddyTargets:
+    """alloc_migration_target() (mm/migrate.c): targets from the buddy allocator, and from no isolated pageblock.
+
+    The smallest block that will do, and of those the lowest; what the kernel takes is where its lists happen to begin.
+    """
+
+    def __init__(self, zone: Zone):
+        self.zone = zone
+        self.blocks = [deque() for _ in range(MAX_ORDER + 1)]
+        for pfn in free_blocks(zone):
+            self.blocks[zone.order[pfn]].append(pfn)
+
+    def alloc(self, cc: CompactControl, order: int) -> int | None:
+        """A target of 2^order pages, or None."""
+        cc.targets += 1
+        for size in range(order, MAX_ORDER + 1):
+            while self.blocks[size]:
+                pfn = self.blocks[size].popleft()
+                if self._is_free(pfn, size):
+                    isolate_free_page(self.zone, pfn)
+                    while size > order:
+                        size -= 1
+                        self.free(cc, pfn + (1 << size), size)
+                    return pfn
+        return None
+
+    def free(self, cc: CompactControl, pfn: int, order: int) -> None:
+        """A target, or part of one, that was not needed."""
+        self.zone.hold(pfn, order, PG.FREE_TAIL)
+        block = free_one_page(self.zone, pfn, order)
+        self.blocks[self.zone.order[block]].appendleft(block)
+
+    def _is_free(self, pfn: int, order: int) -> bool:
+        """Still as it was listed, and with no page that alloc_contig_range() wants."""
+        zone, last = self.zone, pfn + (1 << order) - 1
+        return bool(zone.flags[pfn] & PG.BUDDY) and zone.order[pfn] == order and MIGRATE_ISOLATE not in (
+            zone.migratetype[pfn >> PAGEBLOCK_ORDER], zone.migratetype[last >> PAGEBLOCK_ORDER])
 
 
 def _smallest(cc: CompactControl, order: int) -> int | None:

@@ -6,9 +6,11 @@ is asked of look.py: by the kernel's own path, or by a verdict per page made fro
 Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
 and the lruvec lock: at most one CPU compacts.
 """
+from .allocator import free_unref_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
 from .folio import PG, isolated_counter
 from .look import FAIL, ISOLATED, ByPath, ByTable
+from .mapping import mapping_unevictable
 from .step import Deadlock
 from .verdict import MigrateMode, Mode, Result, check_mode
 from .zone import PAGEBLOCK_ORDER, Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
@@ -37,37 +39,41 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
     skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
     next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
     if cc.verdicts is None:
-        look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order))
+        look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
         look = ByTable(zone, cc.verdicts, skip_on_failure)
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False
     interrupted = False
+    stop = low_pfn                          # the kernel asks the next three questions at every page; only here can it matter
 
     while low_pfn < end_pfn:
-        if skip_on_failure and low_pfn >= next_skip_pfn:
-            if nr_isolated:
+        if low_pfn >= stop:
+            if skip_on_failure and low_pfn >= next_skip_pfn:
+                if nr_isolated:
+                    break
+                next_skip_pfn = block_end_pfn(low_pfn, cc.order)
+            if low_pfn % COMPACT_CLUSTER_MAX == 0 and _fatal_signal_pending(cc, low_pfn):
+                cc.contended = interrupted = True
                 break
-            next_skip_pfn = block_end_pfn(low_pfn, cc.order)
-        if low_pfn % COMPACT_CLUSTER_MAX == 0 and _fatal_signal_pending(cc, low_pfn):
-            cc.contended = interrupted = True
-            break
-        if valid_block is None and (low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn):
-            if zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint:
-                nr_scanned += 1
-                low_pfn = end_pfn
-                break
-            valid_block = low_pfn >> PAGEBLOCK_ORDER
+            if valid_block is None and (low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn):
+                if zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint:
+                    nr_scanned += 1
+                    low_pfn = end_pfn
+                    break
+                valid_block = low_pfn >> PAGEBLOCK_ORDER
+            stop = min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn))
 
-        outcome, pages, jumped = look(low_pfn, min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn)))
+        outcome, pages, jumped = look(low_pfn, stop)
         nr_scanned += 1 if jumped and not counts_jumped else pages
 
         if outcome == ISOLATED:
             if valid_block is not None and not skip_updated:
                 skip_updated = True
                 if _test_and_set_skip(cc, valid_block) and not cc.finish_pageblock:
-                    _putback(zone, low_pfn)
+                    zone.flags[low_pfn] |= PG.LRU
+                    zone.refcount[low_pfn] -= 1
                     nr_scanned -= pages - 1
                     low_pfn = end_pfn
                     break
@@ -87,7 +93,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
                 putback_movable_pages(cc)
                 nr_isolated = 0
             if low_pfn <= next_skip_pfn:
-                low_pfn = next_skip_pfn
+                low_pfn = stop = next_skip_pfn
                 next_skip_pfn += 1 << cc.order
 
     low_pfn = min(low_pfn, end_pfn)
@@ -95,7 +101,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         if low_pfn == end_pfn and (not nr_isolated or cc.finish_pageblock):
             if valid_block is not None and not skip_updated and not cc.no_set_skip_hint:
                 zone.skip[valid_block] = 1
-            _update_cached_migrate(cc, low_pfn)
+            update_cached_migrate(cc, low_pfn)
         cc.trace.append(IsolateEvent(start_pfn, low_pfn, nr_scanned, nr_isolated))
     cc.total_migrate_scanned += nr_scanned
     zone.vmstat["compact_isolated"] += nr_isolated
@@ -104,12 +110,27 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
 
 
 def putback_movable_pages(cc: CompactControl) -> None:
-    """Put everything on cc.migratepages back on the LRU and drop its reference (mm/migrate.c)."""
+    """Put everything on cc.migratepages back on the LRU and drop its reference, which may be the last (mm/migrate.c)."""
+    zone = cc.zone
     for pfn in cc.migratepages:
-        cc.zone.vmstat[isolated_counter(cc.zone, pfn)] -= 1 << cc.zone.order[pfn]
-        _putback(cc.zone, pfn)
+        order = zone.order[pfn]
+        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
+        zone.refcount[pfn] -= 1
+        if zone.refcount[pfn]:
+            folio_add_lru(zone, pfn)
+        else:
+            free_unref_page(zone, pfn, order)
     cc.migratepages.clear()
     cc.nr_migratepages = 0
+
+
+def folio_add_lru(zone: Zone, pfn: int) -> None:
+    """PG_lru, and PG_unevictable as folio_evictable() says now (lru_add_fn(), mm/swap.c)."""
+    flags, mapping = zone.flags[pfn] | PG.LRU, zone.mapping[pfn]
+    if flags & PG.MLOCKED or mapping and mapping_unevictable(zone.mappings[mapping]):
+        zone.flags[pfn] = flags | PG.UNEVICTABLE
+    else:
+        zone.flags[pfn] = flags & ~PG.UNEVICTABLE
 
 
 def too_many_isolated(zone: Zone, mode: Mode) -> bool:
@@ -155,7 +176,8 @@ def _test_and_set_skip(cc: CompactControl, block: int) -> bool:
     return was_set
 
 
-def _update_cached_migrate(cc: CompactControl, pfn: int) -> None:
+def update_cached_migrate(cc: CompactControl, pfn: int) -> None:
+    """Where the next run starts: `pfn` was the end of what need not be looked at again (mm/compaction.c)."""
     if cc.no_set_skip_hint:
         return
     # The end is rounded up once more although it is aligned already, as in the kernel: one pageblock is passed over.
@@ -165,7 +187,3 @@ def _update_cached_migrate(cc: CompactControl, pfn: int) -> None:
     if cc.mode != MigrateMode.ASYNC:
         cached[1] = max(cached[1], pfn)
 
-
-def _putback(zone: Zone, pfn: int) -> None:
-    zone.flags[pfn] |= PG.LRU
-    zone.refcount[pfn] -= 1

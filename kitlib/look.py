@@ -13,6 +13,7 @@ from .verdict import Code, Mode
 from .zone import Zone
 
 FREE, FAIL, ISOLATED = "free", "fail", "isolated"
+LARGEST = 20                    # the order of the largest compound page: hugetlb's may exceed a free block's
 _ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
 
 
@@ -24,11 +25,9 @@ class Look(NamedTuple):
     jumped: bool = False        # they are one block, looked at once; otherwise each was looked at
 
 
-_BASE_PAGE = {outcome: Look(outcome) for outcome in (FREE, FAIL, ISOLATED)}
-
-
-def _block(outcome: str, order: int) -> Look:
-    return Look(outcome, 1 << order, jumped=True) if order else _BASE_PAGE[outcome]
+# A base page or a block, by order: made once, for a scan looks at every page.
+_FREE, _FAIL, _TAKEN = ([Look(outcome), *(Look(outcome, 1 << order, jumped=True) for order in range(1, LARGEST + 1))]
+                        for outcome in (FREE, FAIL, ISOLATED))
 
 
 class ByPath:
@@ -41,12 +40,12 @@ class ByPath:
     def __call__(self, pfn: int, end_pfn: int) -> Look:
         flags, order = self.zone.flags[pfn], self.zone.order[pfn]
         if flags & PG.BUDDY:
-            return _block(FREE, order)
+            return _FREE[order]
         if flags & PG.HEAD and order >= self.skip_order:
-            return _block(FAIL, order)
+            return _FAIL[order]
         verdict = run_path(self.kernel.isolate_folio(self.zone.folio(pfn), self.mode))
         # Large folios that fail are not stepped over: each tail is looked at, and fails at its reference count.
-        return _block(ISOLATED, order) if verdict.isolated else _BASE_PAGE[FAIL]
+        return _TAKEN[order] if verdict.isolated else _FAIL[0]
 
 
 class ByTable:
@@ -65,10 +64,10 @@ class ByTable:
         if code == _ISOLATED:
             zone.flags[pfn] &= ~PG.LRU
             zone.refcount[pfn] += 1
-            return _block(ISOLATED, zone.order[pfn])
+            return _TAKEN[zone.order[pfn]]
         if code == _FREE_BLOCK:
-            return _block(FREE, zone.order[pfn])
+            return _FREE[zone.order[pfn]]
         if code == _COMPOUND:
-            return _block(FAIL, zone.order[pfn])
+            return _FAIL[zone.order[pfn]]
         run = self.run(self.verdicts, pfn, end_pfn)
-        return Look(FREE, run.end() - pfn) if run else _BASE_PAGE[FAIL]
+        return Look(FREE, run.end() - pfn) if run else _FAIL[0]

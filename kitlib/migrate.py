@@ -1,196 +1,249 @@
 """Migration: migrate_pages() with its phases and passes (mm/migrate.c, 0003e2a41468).
 
-A folio is unmapped, gets a target, is moved by the kernel's own move_to_new_folio(), and its old page is freed. Up to 6.1
-one folio goes all the way before the next; later a whole batch is unmapped first, and in the synchronous modes the folios
-that were refused are tried once more, one by one. Whoever holds a folio lock or writes it back is taken to be done when a
-synchronous mode waits. Leaves out splitting large folios, THP statistics and movable_ops pages.
+A folio gets a target and is unmapped, is moved by the kernel's own move_to_new_folio(), and its old page is freed. Up to
+6.1 one folio goes all the way before the next; later a whole batch is unmapped first, and in the synchronous modes the
+folios that were refused are tried once more, one by one. Whoever holds a folio lock or writes it back is taken to be done
+when a synchronous mode waits. Leaves out THP statistics, movable_ops pages and releases that copy before they commit.
 """
+from collections.abc import Callable, Iterator
+
 from .allocator import free_unref_page
-from .control import CompactControl, MigrateEvent
+from .control import CompactControl, MigratePagesEvent
 from .folio import PG, Folio, isolated_counter, move
 from .freepages import compaction_alloc, compaction_free
-from .mapping import mapping_unevictable
+from .isolate import folio_add_lru
 from .sched import run_path
 from .verdict import MigrateMode, Result
 
 NR_MAX_BATCHED_MIGRATION = 512
-SUCCESS = Result.SUCCESS
-_IN_THE_WAY = PG.LOCKED | PG.WRITEBACK
-_ASKED = PG.DIRTY | PG.PRIVATE            # with references, order and mapping, all that move_to_new_folio() hears
 NR_MAX_MIGRATE_PAGES_RETRY, NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY = 10, 3, 7
+PASSES_BEFORE_FORCE = 3                   # up to 6.1 a synchronous mode waits for nobody in these
+SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
+_LOCKED = PG.LOCKED
+_IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
+_ASKED = PG.DIRTY | PG.PRIVATE            # with references, order and mapping, all that move_to_new_folio() hears
 
 
-def migrate_pages(cc: CompactControl) -> Result | int:
+def migrate_pages(cc: CompactControl, get_new_folio: Callable = compaction_alloc, put_new_folio: Callable = compaction_free,
+                  reason: str = "compaction") -> Result | int:
     """Migrate the folios on cc.migratepages, newest first; those that stay are left on it, for putback_movable_pages().
 
     Returns 0 when all have moved, -ENOMEM when there was no target left, else how many folios did not move.
+    get_new_folio(cc, order) gives a target or None, put_new_folio(cc, pfn, order) takes back one that was not needed.
     """
-    return _Migration(cc).run()
+    return _Migration(cc, get_new_folio, put_new_folio).run(reason)
 
 
 class _Migration:
     """One call: what has moved, what was given up and why."""
 
-    def __init__(self, cc: CompactControl):
+    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
+        self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
+        self.by_table = cc.verdicts is not None
         self.succeeded = 0                              # base pages
         self.failed: dict[Result, int] = {}             # base pages
-        self.left: set[int] = set()                     # folios that stay
+        self.left = dict.fromkeys(cc.migratepages)      # folios that stay, in the order of the list
         self.split: list[int] = []                      # base pages of large folios for which no target was left
 
-    def run(self) -> Result | int:
-        cc, folios = self.cc, self.cc.migratepages[::-1]
-        self.left.update(folios)
-        result = self._all(folios)
-        cc.migratepages[:] = [pfn for pfn in dict.fromkeys([*cc.migratepages, *self.split]) if pfn in self.left]
-        failed = sum(self.failed.values())
-        self.zone.vmstat["pgmigrate_success"] += self.succeeded
-        self.zone.vmstat["pgmigrate_fail"] += failed
+    def run(self, reason: str) -> Result | int:
+        cc, vmstat = self.cc, self.zone.vmstat
+        result = self._all(cc.migratepages[::-1])
+        cc.migratepages[:] = self.left
+        cc.nr_succeeded, failed = self.succeeded, sum(self.failed.values())
+        vmstat["pgmigrate_success"] += self.succeeded
+        vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
             cc.failed[why] = cc.failed.get(why, 0) + pages
-        cc.trace.append(MigrateEvent(self.succeeded, failed))
-        return result if result else len(self.left)
+        cc.trace.append(MigratePagesEvent(self.succeeded, failed, str(cc.mode), reason))
+        return result or len(self.left)
 
     def _all(self, folios: list[int]) -> Result:
         mode = self.cc.mode
         if not self.cc.counts.batches:
             return self._page_by_page(folios, mode)
-        for at in range(0, len(folios), NR_MAX_BATCHED_MIGRATION):
-            batch = folios[at:at + NR_MAX_BATCHED_MIGRATION]
+        for batch in self._batches(folios):
             if mode == MigrateMode.ASYNC:
-                result = self._batch(batch, mode, NR_MAX_MIGRATE_PAGES_RETRY)
+                result, _ = self._batch(batch, mode, NR_MAX_MIGRATE_PAGES_RETRY)
             else:
                 result = self._batch_then_alone(batch, mode)
             if result:
                 return result
-        # What was split is tried once, without waiting; that no target is left then is no reason to stop.
-        self._batch(self.split, MigrateMode.ASYNC, 1)
+            # What was split is tried once, without waiting; that no target is left then is no reason to stop.
+            if self.split:
+                split, self.split = self.split, []
+                self._batch(split, MigrateMode.ASYNC, 1)
         return SUCCESS
+
+    def _batches(self, folios: list[int]) -> Iterator[list[int]]:
+        """Cut where a batch has NR_MAX_BATCHED_MIGRATION base pages."""
+        batch, pages = [], 0
+        for pfn in folios:
+            batch.append(pfn)
+            pages += 1 << self.zone.order[pfn]
+            if pages >= NR_MAX_BATCHED_MIGRATION:
+                yield batch
+                batch, pages = [], 0
+        if batch:
+            yield batch
 
     def _batch_then_alone(self, batch: list[int], mode: MigrateMode) -> Result:
         """migrate_pages_sync(): the batch without waiting, then what it refused one by one; its refusals do not count."""
         counted = dict(self.failed)
-        if self._batch(batch, MigrateMode.ASYNC, NR_MAX_MIGRATE_ASYNC_RETRY):
-            return Result.ENOMEM
+        result, stay = self._batch(batch, MigrateMode.ASYNC, NR_MAX_MIGRATE_ASYNC_RETRY)
+        if result:
+            return result
         self.failed = counted
-        for pfn in [pfn for pfn in batch if pfn in self.left]:
-            if self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY):
-                return Result.ENOMEM
+        for pfn in stay:
+            result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+            if result:
+                return result
         return SUCCESS
 
     def _page_by_page(self, folios: list[int], mode: MigrateMode) -> Result:
         """migrate_pages() up to 6.1: each folio goes all the way before the next; every pass goes over what is left."""
-        for last in _passes(NR_MAX_MIGRATE_PAGES_RETRY):
+        for more in range(NR_MAX_MIGRATE_PAGES_RETRY - 1, -1, -1):
             again = []
+            force = more < NR_MAX_MIGRATE_PAGES_RETRY - PASSES_BEFORE_FORCE
             for pfn in folios:
-                result, target = self._unmap(pfn, mode)
-                if result == Result.ENOMEM:
-                    for retried in again:
-                        self._give_up(retried, Result.EAGAIN)
-                    self._give_up(pfn, result)
+                result, target = self._unmap(pfn, mode, force)
+                if result == ENOMEM:
+                    self._give_up_for_want_of_a_target(pfn, again)
                     return result
                 if target is not None:
                     result = self._move(pfn, target, mode)
                     if result:
                         self._undo(pfn, target)
-                if result == Result.EAGAIN and not last:
-                    again.append(pfn)
-                elif result:
-                    self._give_up(pfn, result)
-            folios = again
-        return SUCCESS
-
-    def _batch(self, folios: list[int], mode: MigrateMode, passes: int) -> Result:
-        """migrate_pages_batch(): unmap all, each with a target of its own; then move all."""
-        unmapped, ending = [], Result.SUCCESS
-        for last in _passes(passes):
-            again = []
-            for pfn in folios:
-                result, target = self._unmap(pfn, mode)
-                if result == Result.ENOMEM:
-                    if self.zone.order[pfn]:
-                        self._split_folio(pfn)
-                        continue
-                    for retried in again:
-                        self._give_up(retried, Result.EAGAIN)
-                    self._give_up(pfn, result)
-                    ending, again = result, []
-                    break
-                if target is not None:
-                    unmapped.append((pfn, target))
-                elif result == Result.EAGAIN and not last:
+                if result == EAGAIN and more:
                     again.append(pfn)
                 elif result:
                     self._give_up(pfn, result)
             folios = again
             if not folios:
                 break
-        for last in _passes(passes):
+        return SUCCESS
+
+    def _batch(self, folios: list[int], mode: MigrateMode, passes: int) -> tuple[Result, list[int]]:
+        """migrate_pages_batch(): unmap all, each with a target of its own; then move all. What stays, in its new order."""
+        stay, refused = [], []
+        ending, unmapped = self._unmap_all(folios, mode, passes, stay, refused)
+        self._move_all(unmapped, mode, passes, stay, refused)
+        for pfn in stay:
+            self._give_up(pfn, EAGAIN)
+        for pfn, why in refused:
+            self._give_up(pfn, why)
+        return ending, stay + [pfn for pfn, _ in refused]
+
+    def _unmap_all(self, folios: list[int], mode: MigrateMode, passes: int, stay: list, refused: list) -> tuple[Result, list]:
+        """The first phase: -ENOMEM ends it, but what has its target by then is moved all the same."""
+        unmapped = []
+        for _ in range(passes):
+            again = []
+            for pfn in folios:
+                result, target = self._unmap(pfn, mode)
+                if target is not None:
+                    unmapped.append((pfn, target))
+                elif result == EAGAIN:
+                    again.append(pfn)
+                elif result == ENOMEM:
+                    if self.zone.order[pfn] and self._try_split_folio(pfn):
+                        continue
+                    self._give_up_for_want_of_a_target(pfn, again)
+                    return result, unmapped
+                elif result:
+                    refused.append((pfn, result))
+            folios = again
+            if not folios:
+                break
+        stay += folios
+        return SUCCESS, unmapped
+
+    def _move_all(self, unmapped: list, mode: MigrateMode, passes: int, stay: list, refused: list) -> None:
+        """The second phase: folios in use keep their target and stay locked from pass to pass."""
+        for more in range(passes - 1, -1, -1):
             again = []
             for pfn, target in unmapped:
                 result = self._move(pfn, target, mode)
-                if result == Result.EAGAIN and not last:
+                if result == EAGAIN and more:
                     again.append((pfn, target))
                 elif result:
                     self._undo(pfn, target)
-                    self._give_up(pfn, result)
+                    if result == EAGAIN:
+                        stay.append(pfn)
+                    else:
+                        refused.append((pfn, result))
             unmapped = again
             if not unmapped:
                 break
-        return ending
 
-    def _unmap(self, pfn: int, mode: MigrateMode) -> tuple[Result, int | None]:
+    def _unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
-        zone, order = self.zone, self.zone.order[pfn]
-        if zone.refcount[pfn] == 1:
+        zone, flags, refcount = self.zone, self.zone.flags, self.zone.refcount
+        order = zone.order[pfn]
+        if refcount[pfn] == 1:
             self._done(pfn, order)
             return SUCCESS, None
-        target = compaction_alloc(self.cc, order)
+        target = self.get_new_folio(self.cc, order)
         if target is None:
-            return Result.ENOMEM, None
-        flags = zone.flags[pfn]
-        if flags & _IN_THE_WAY:
-            waits = mode != MigrateMode.ASYNC and not self.cc.direct_compaction
-            result = Result.SUCCESS
-            if flags & PG.LOCKED and not (waits and (mode == MigrateMode.SYNC or flags & PG.UPTODATE)):
-                result = Result.EAGAIN
-            elif flags & PG.WRITEBACK and mode != MigrateMode.SYNC:
-                result = Result.EBUSY
-            if result:
-                compaction_free(self.cc, target, order)
-                return result, None
-        zone.flags[pfn] = flags & ~PG.WRITEBACK | PG.LOCKED
-        zone.refcount[pfn] -= zone.mapcount[pfn]
-        zone.flags[target], zone.refcount[target] = PG.LOCKED, 1
+            return ENOMEM, None
+        if flags[pfn] & _IN_THE_WAY and (result := self._wait(pfn, mode, force)):
+            self.put_new_folio(self.cc, target, order)
+            return result, None
+        flags[pfn] |= _LOCKED
+        refcount[pfn] -= zone.mapcount[pfn]
+        flags[target], refcount[target] = _LOCKED, 1
         if order:
             zone.make_compound(target, order)
         return SUCCESS, target
 
+    def _wait(self, pfn: int, mode: MigrateMode, force: bool) -> Result:
+        """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more, or why it stays."""
+        zone, flags = self.zone, self.zone.flags[pfn]
+        if flags & PG.LOCKED:
+            # PF_MEMALLOC: a task that compacts for its own allocation never sleeps on a folio lock.
+            if mode == MigrateMode.ASYNC or not force or self.cc.direct_compaction or (
+                    mode == MigrateMode.SYNC_LIGHT and not flags & PG.UPTODATE):
+                return EAGAIN
+            zone.flags[pfn] &= ~PG.LOCKED
+        if flags & PG.WRITEBACK:
+            if mode != MigrateMode.SYNC:
+                return Result.EBUSY
+            if not force:
+                return EAGAIN
+            zone.flags[pfn] &= ~PG.WRITEBACK
+        if flags & PG.PRIVATE and not flags & PG.ANON and not zone.mapping[pfn]:
+            # Truncated since it was isolated: try_to_free_buffers(), and the next pass finds it freed.
+            if pfn not in zone.buffers_held:
+                zone.flags[pfn] &= ~PG.PRIVATE
+                zone.refcount[pfn] -= 1
+            return EAGAIN
+        return SUCCESS
+
     def _move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
         """The kernel's move_to_new_folio(); with a table, once for all folios that look alike to it."""
         cc, zone = self.cc, self.zone
-        src, dst = Folio(zone, pfn), Folio(zone, target)
         looks = zone.mapping[pfn], zone.flags[pfn] & _ASKED, zone.refcount[pfn], zone.order[pfn], mode
-        known = cc.moves.get(looks) if cc.verdicts is not None and pfn not in zone.buffers_held else None
-        if known is None:
-            result = run_path(cc.kernel.move_to_new_folio(dst, src, mode))
-            if pfn not in zone.buffers_held and result != Result.EAGAIN:
+        alike = self.by_table and pfn not in zone.buffers_held
+        result = cc.moves.get(looks) if alike else None
+        if result is None:
+            result = run_path(cc.kernel.move_to_new_folio(Folio(zone, target), Folio(zone, pfn), mode))
+            # Remembered where it did no more than move() does: nothing was written back, no buffers were dropped.
+            if alike and zone.flags[pfn if result else target] & _ASKED == looks[1]:
                 cc.moves[looks] = result
-        else:
-            result = known if known else move(dst, src)
+        elif result == SUCCESS:
+            result = move(Folio(zone, target), Folio(zone, pfn))
         if result == SUCCESS:
             self._arrived(pfn, target)
         return result
 
     def _arrived(self, pfn: int, target: int) -> None:
         """remove_migration_ptes() and putback of the new folio: mapped as the old one was, and on its LRU list."""
-        zone, order = self.zone, self.zone.order[pfn]
-        zone.mapcount[target] = zone.mapcount[pfn]
-        zone.refcount[target] += zone.mapcount[pfn] - 1
-        unevictable = zone.flags[target] & PG.MLOCKED or mapping_unevictable(zone.mappings[zone.mapping[target]])
-        flags = zone.flags[target] & ~(PG.LOCKED | PG.UNEVICTABLE) | PG.LRU
-        zone.flags[target] = flags | PG.UNEVICTABLE if unevictable else flags
-        self._done(pfn, order)
+        zone, mapcount = self.zone, self.zone.mapcount[pfn]
+        zone.mapcount[target] = mapcount
+        zone.refcount[target] += mapcount - 1
+        zone.flags[target] &= ~_LOCKED
+        folio_add_lru(zone, target)
+        self._done(pfn, zone.order[pfn])
 
     def _done(self, pfn: int, order: int) -> None:
         """migrate_folio_done(): the old pages are freed."""
@@ -198,7 +251,7 @@ class _Migration:
         zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
         zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
         free_unref_page(zone, pfn, order)
-        self.left.discard(pfn)
+        del self.left[pfn]
         self.succeeded += 1 << order
 
     def _undo(self, pfn: int, target: int) -> None:
@@ -206,26 +259,34 @@ class _Migration:
         zone, order = self.zone, self.zone.order[pfn]
         zone.refcount[pfn] += zone.mapcount[pfn]
         zone.flags[pfn] &= ~PG.LOCKED
-        zone.refcount[target] = 0
-        zone.hold(target, order, PG.SLAB)
-        compaction_free(self.cc, target, order)
+        zone.flags[target], zone.refcount[target] = PG.SLAB, 0
+        if order:
+            zone.hold(target, order, PG.SLAB)
+        self.put_new_folio(self.cc, target, order)
 
-    def _split_folio(self, pfn: int) -> None:
-        """try_split_folio(): base pages, each with its share of the references; the last page first on the list."""
+    def _try_split_folio(self, pfn: int) -> bool:
+        """split_folio_to_list(): base pages, each with its share of the references; not while somebody else holds it."""
         zone, pages = self.zone, 1 << self.zone.order[pfn]
-        flags, mapcount = zone.flags[pfn] & ~PG.HEAD, zone.mapcount[pfn] // pages
-        refcount = mapcount + (zone.mapping[pfn] > 0) + 1
-        for page in range(pfn, pfn + pages):
-            zone.flags[page], zone.refcount[page], zone.mapcount[page] = flags, refcount, mapcount
-            zone.mapping[page] = zone.mapping[pfn]
+        flags, mapcount, mapping = zone.flags[pfn] & ~PG.HEAD, zone.mapcount[pfn], zone.mapping[pfn]
+        cached = mapping > 0
+        if (flags & (_IN_THE_WAY) or not (cached or flags & PG.ANON)
+                or zone.refcount[pfn] != 1 + mapcount + cached * pages):
+            return False
+        for number, page in enumerate(range(pfn, pfn + pages)):
+            mapped = mapcount // pages + (number < mapcount % pages)
+            zone.flags[page], zone.refcount[page], zone.mapcount[page] = flags, 1 + mapped + cached, mapped
+            zone.mapping[page] = mapping
         zone.order[pfn] = 0
+        # The head first, then the tails, each put in front of those before it.
         self.split += [*range(pfn + pages - 1, pfn, -1), pfn]
-        self.left.update(self.split)
+        self.left.update(dict.fromkeys(self.split))
+        return True
 
     def _give_up(self, pfn: int, why: Result) -> None:
         self.failed[why] = self.failed.get(why, 0) + (1 << self.zone.order[pfn])
 
-
-def _passes(number: int) -> list[bool]:
-    """One entry a pass: whether it is the last."""
-    return [False] * (number - 1) + [True]
+    def _give_up_for_want_of_a_target(self, pfn: int, retried: list[int]) -> None:
+        """It counts, and so do those that wait for the next pass; what was not tried yet does not."""
+        for other in retried:
+            self._give_up(other, EAGAIN)
+        self._give_up(pfn, ENOMEM)
