@@ -19,6 +19,7 @@ SHARES = {"unmovable": "share of unmovable folios (guest_memfd)", "unevictable":
           "pinned": "share of pinned folios", "dirty": "share of dirty file folios"}
 RESULTS = {"isolation_success": "pages isolated / LRU pages scanned", "migration_success": "migrated / isolated",
            "targets": "target pages asked for", "isolated": "pages isolated"}
+SHOWN = ("kernel", "caller", "seed", "isolated", "migrated", "targets", "status")
 KERNELS = ("before", "racy", "after")
 DEFAULTS = {"vary": "unmovable", "low": 0.0, "high": 0.5, "steps": 6, "pages": 4096, "kernels": ("before", "after"),
             "callers": ("compact_memory",), "seeds": 5, "show": "isolation_success", "grouped": False, "sysctl": True}
@@ -107,7 +108,8 @@ class ExperimentPanel:
             by = [name for name in ("kernel", "caller") if self.frame[name].nunique() > 1] or ["kernel"]
             chart = plots.curve(self.frame, state["vary"], state["show"], by=by)
             self.chart.value = chart.picture().png
-            self.table.value = f"<div>{escape(repr(chart))}</div>" + self.frame.tail(3).to_html(max_cols=12, border=0)
+            told = f"<div style='white-space:pre-line; line-height:1.5'>{escape(repr(chart))}</div>"
+            self.table.value = told + self.frame[[state["vary"], *SHOWN]].tail(3).to_html(border=0)
 
     def _over(self, values: list[float]) -> tuple[dict, range]:
         state = self.state
