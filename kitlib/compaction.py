@@ -10,7 +10,7 @@ from .allocator import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_f
 from .control import COMPACT_CLUSTER_MAX, BeginEvent, CompactControl, EndEvent, MigrateEvent, Status
 from .folio import PG
 from .freepages import BuddyTargets, pageblock_present, release_freepages
-from .isolate import isolate_migratepages_block, putback_movable_pages, update_cached_migrate
+from .isolate import fatal_signal_pending, isolate_migratepages_block, putback_movable_pages, update_cached_migrate
 from .migrate import migrate_pages
 from .verdict import MigrateMode, Mode, Result
 from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
@@ -183,11 +183,7 @@ def compact_finished(cc: CompactControl) -> Status:
         return Status.CONTINUE
     if any(block_suits(by_type, order, cc.migratetype) for order, by_type in enumerate(zone.nr_free) if order >= cc.order):
         return Status.SUCCESS
-    return Status.CONTENDED if cc.contended or _fatal_signal(cc) else Status.CONTINUE
-
-
-def _fatal_signal(cc: CompactControl) -> bool:
-    return cc.fatal_signal_pfn is not None and cc.migrate_pfn >= cc.fatal_signal_pfn
+    return Status.CONTENDED if cc.contended or fatal_signal_pending(cc, cc.migrate_pfn) else Status.CONTINUE
 
 
 def compaction_suitable(zone: Zone, order: int) -> bool:
@@ -263,7 +259,7 @@ def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
     """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is."""
     targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
     while pfn < end_pfn or cc.migratepages:
-        if _fatal_signal(cc):
+        if fatal_signal_pending(cc, cc.migrate_pfn):
             result = Result.EINTR
             break
         if not cc.migratepages:

@@ -30,7 +30,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
     while too_many_isolated(zone, mode):
         if cc.nr_migratepages or cc.mode == MigrateMode.ASYNC:
             return Result.EAGAIN
-        if _fatal_signal_pending(cc, low_pfn):
+        if fatal_signal_pending(cc, low_pfn):
             return Result.EINTR
         raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
                        "and nobody else runs who could put them back")
@@ -54,7 +54,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
                 if nr_isolated:
                     break
                 next_skip_pfn = block_end_pfn(low_pfn, cc.order)
-            if low_pfn % COMPACT_CLUSTER_MAX == 0 and _fatal_signal_pending(cc, low_pfn):
+            if low_pfn % COMPACT_CLUSTER_MAX == 0 and fatal_signal_pending(cc, low_pfn):
                 cc.contended = interrupted = True
                 break
             if valid_block is None and (low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn):
@@ -155,7 +155,8 @@ def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None)
                          "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
 
 
-def _fatal_signal_pending(cc: CompactControl, pfn: int) -> bool:
+def fatal_signal_pending(cc: CompactControl, pfn: int) -> bool:
+    """Whether the run's fatal signal has come by the time the migrate scanner is at `pfn`."""
     return cc.fatal_signal_pfn is not None and pfn >= cc.fatal_signal_pfn
 
 
