@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import folio, mapping
+from . import filemap, folio, mapping, races, truncate
 from .folio import Folio
 from .kernels import after, labels
 from .mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_unevictable, set_bit
@@ -17,8 +17,10 @@ from .scenarios import shmem_aops, zone_of
 from .sched import StepLimit, run_path
 from .verdict import MigrateMode, Mode
 
-PRIMITIVES = {name for module in (folio, mapping) for name, value in vars(module).items() if hasattr(value, "act")}
-SUB_PATHS = {name for name, value in vars(labels).items() if inspect.isgeneratorfunction(value)}
+PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
+              if hasattr(value, "act")}
+SUB_PATHS = {name for module in (labels, truncate, races) for name, value in vars(module).items()
+             if inspect.isgeneratorfunction(value)}
 # What other CPUs may change: it is asked for by a step. The pfn never changes.
 SHARED = {name for name, value in vars(Folio).items() if isinstance(value, property)} | set(AddressSpace.__slots__) - {"name"}
 

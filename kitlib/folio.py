@@ -5,7 +5,7 @@ The primitives are the folio functions that the isolation path calls. Leaves out
 does not look at them), swap-cache folios and pages with movable_ops.
 """
 from .mapping import AddressSpace, dereference
-from .step import KernelBug, atomic
+from .step import DoubleLock, KernelBug, NotLocked, atomic
 from .verdict import MigrateMode, Result
 
 
@@ -25,6 +25,14 @@ COUNT_MAX = (1 << 15) - 1         # the columns hold 16 bits
 
 class RefcountBelowZero(KernelBug, ValueError):
     """A reference was dropped that nobody held."""
+
+    bug = "refcount below zero"
+
+
+class BadPage(KernelBug):
+    """A page was freed in a state in which it must not be: bad_page() (mm/page_alloc.c)."""
+
+    bug = "bad page state"
 
 
 def _flag(bit: int, doc: str) -> property:
@@ -123,8 +131,12 @@ def folio_get_nontail_page(page: Folio) -> bool:
 
 @atomic
 def folio_put(folio: Folio) -> None:
-    """Drop a reference."""
+    """Drop a reference; the last one frees the folio, which leaves its LRU list by that (mm/swap.c)."""
     folio.refcount -= 1
+    if not folio.refcount:
+        if folio.locked or folio.mapping:
+            raise BadPage(f"{folio} is freed, and it is {'locked' if folio.locked else 'in the page cache'}")
+        folio.lru = folio.unevictable = False
 
 
 @atomic
@@ -175,8 +187,16 @@ def folio_trylock(folio: Folio) -> bool:
 def folio_unlock(folio: Folio) -> None:
     """Release PG_locked (mm/filemap.c)."""
     if not folio.locked:
-        raise KernelBug(f"{folio} is unlocked, and nobody holds its lock")
+        raise NotLocked(f"{folio} is unlocked, and nobody holds its lock")
     folio.locked = False
+
+
+@atomic(when=lambda folio: not folio.locked)
+def folio_lock(folio: Folio) -> None:
+    """Take PG_locked; sleeps until it is free (include/linux/pagemap.h)."""
+    if folio.locked:
+        raise DoubleLock(f"the lock of {folio} is held already")
+    folio.locked = True
 
 
 @atomic

@@ -9,11 +9,12 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pandas as pd
 
-from . import folio, mapping, scan
+from . import filemap, folio, mapping, scan
 from .control import CompactControl, IsolateEvent
 from .folio import PG
 from .mapping import AS_UNMOVABLE, FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
-from .sched import Machine
+from .sched import Event, Machine
+from .step import KernelBug
 from .tree import answer_name
 from .verdict import Code, Mode, Result
 from .zone import Zone
@@ -25,17 +26,44 @@ FAILED = ("EAGAIN", "EBUSY", "EOPNOTSUPP", "EINVAL", "ENOMEM")
 FLAGS_THAT_MATTER = ("AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 # The primitives that return a pointer: their None is NULL. Any other None is that of a void function.
-_POINTERS = {name for module in (folio, mapping) for name, step in vars(module).items()
+_POINTERS = {name for module in (folio, mapping, filemap) for name, step in vars(module).items()
              if hasattr(step, "act") and NoneType in get_args(get_type_hints(step.act)["return"])}
 
 
 def events(machine: Machine) -> pd.DataFrame:
-    """One row a step that the machine has done: t, thread, step, on, result (yes, no, NULL, a name; "" of a void function)."""
-    rows = [(event.t, event.thread, event.step, event.on, _result(event)) for event in machine.trace]
+    """One row a step that the machine has done: t, thread, step, on, result (yes, no, NULL, a name; "" of a void function).
+
+    A step that was a kernel bug is the last one; its result says which.
+    """
+    rows = [(event.t, event.thread, event.step, event.on, _result(event)) for event in done(machine)]
     return pd.DataFrame(rows, columns=EVENTS).astype({"t": "int64"})
 
 
+def done(machine: Machine) -> list[Event]:
+    """Every step of the machine, the one at which it crashed included."""
+    return [*machine.trace, *([machine.crash] if machine.crash else [])]
+
+
+# What takes a lock, when it answers this, and what releases it.
+TAKES = {"folio_lock": None, "folio_trylock": True, "xa_lock_irq": None}
+RELEASES = ("folio_unlock", "xa_unlock_irq")
+
+
+def locks(machine: Machine) -> pd.DataFrame:
+    """One row a lock that a thread took: lock (what it protects), thread, taken and released (t; <NA> while it is held)."""
+    rows = []
+    for event in machine.trace:
+        if event.step in TAKES and event.result is TAKES[event.step]:
+            rows.append([event.on, event.thread, event.t, pd.NA])
+        elif event.step in RELEASES:
+            held = next(row for row in reversed(rows) if row[0] == event.on and row[3] is pd.NA)
+            held[3] = event.t
+    return pd.DataFrame(rows, columns=["lock", "thread", "taken", "released"]).astype({"taken": "int64", "released": "Int64"})
+
+
 def _result(event) -> str:
+    if isinstance(event.result, KernelBug):
+        return event.result.bug
     return "" if event.result is None and event.step not in _POINTERS else answer_name(event.result)
 
 

@@ -2,12 +2,12 @@
 
 Flags are bit *indices*, as in `enum mapping_flags` (include/linux/pagemap.h, 0003e2a41468): flag f is set where
 `flags & 1 << f`. Setters are plain functions, not steps: each is called while nobody else can see the mapping yet, or
-(SHM_LOCK) under locks that compaction never takes.
-Leaves out the xarray, the invalidate lock and write-back.
+(SHM_LOCK) under locks that compaction never takes. The inode around the mapping lives and dies with it: one object.
+Leaves out the xarray but for its lock, the invalidate lock, write-back, and RCU's delay between an inode's end and its free.
 """
 from typing import NamedTuple
 
-from .step import NullDereference, UseAfterFree, atomic
+from .step import AnotherInodeRead, DoubleLock, KernelBug, NotLocked, NullDereference, UseAfterFree, atomic
 from .verdict import Result
 
 (AS_EIO, AS_ENOSPC, AS_MM_ALL_LOCKS, AS_UNEVICTABLE, AS_EXITING, AS_NO_WRITEBACK_TAGS, AS_LARGE_FOLIO_SUPPORT,
@@ -45,13 +45,25 @@ class AddressSpaceOperations(NamedTuple):
 class AddressSpace:
     """One inode's page cache (struct address_space). Compared by identity."""
 
-    __slots__ = ("name", "flags", "a_ops", "freed")
+    __slots__ = ("name", "a_ops", "flags", "freed", "reused", "i_pages_locked", "i_count", "nrpages")
 
     def __init__(self, name: str, a_ops: AddressSpaceOperations, flags: int = 0):
         self.name = name
         self.a_ops = a_ops
-        self.flags = flags          # bit indices of enum mapping_flags
-        self.freed = False          # the inode is gone; reading this mapping is a use after free
+        self.flags = flags              # bit indices of enum mapping_flags
+        self.freed = False              # the inode is gone; reading this mapping is a use after free
+        self.reused = False             # its memory is another inode's by now; reading it is a silent mistake
+        self.i_pages_locked = False     # the lock of i_pages, the tree lock
+        self.i_count = 1                # references on the inode: whoever drops the last one evicts it
+        self.nrpages = 0                # folios in the page cache, where truncation is modelled; 0 elsewhere
+
+    def snapshot(self) -> tuple:
+        """All of the mapping that threads can change, as values."""
+        return self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages
+
+    def restore(self, snapshot: tuple) -> None:
+        """Bring them back."""
+        self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages = snapshot
 
     def __repr__(self):
         return self.name
@@ -78,6 +90,8 @@ def dereference(mapping: AddressSpace | None) -> AddressSpace:
         raise NullDereference("the mapping is NULL, and it is read")
     if mapping.freed:
         raise UseAfterFree(f"{mapping.name} was freed, and it is read")
+    if mapping.reused:
+        raise AnotherInodeRead(f"{mapping.name} was freed and is another inode's by now, and it is read")
     return mapping
 
 
@@ -118,3 +132,47 @@ def mapping_unmovable(mapping: AddressSpace) -> bool:
 def has_migrate_folio(mapping: AddressSpace) -> bool:
     """mapping->a_ops->migrate_folio: whether there is such a callback, which may still refuse."""
     return dereference(mapping).a_ops.migrate_folio is not None
+
+
+@atomic(when=lambda mapping: not mapping.i_pages_locked or mapping.freed or mapping.reused)
+def xa_lock_irq(mapping: AddressSpace) -> None:
+    """Take the tree lock, mapping->i_pages.xa_lock; spins until it is free (include/linux/xarray.h)."""
+    if dereference(mapping).i_pages_locked:
+        raise DoubleLock(f"the tree lock of {mapping.name} is held already")
+    mapping.i_pages_locked = True
+
+
+@atomic
+def xa_unlock_irq(mapping: AddressSpace) -> None:
+    """Release the tree lock. It lies inside the mapping: whoever holds it must not let the mapping die."""
+    if not dereference(mapping).i_pages_locked:
+        raise NotLocked(f"the tree lock of {mapping.name} is released, and nobody holds it")
+    mapping.i_pages_locked = False
+
+
+@atomic
+def iput(mapping: AddressSpace) -> bool:
+    """Drop a reference on the inode; True for the last one, whose owner must evict the inode (fs/inode.c)."""
+    dereference(mapping).i_count -= 1
+    return mapping.i_count == 0
+
+
+@atomic
+def clear_inode(mapping: AddressSpace) -> None:
+    """The inode is about to go: BUG unless its page cache is empty (fs/inode.c). Its cycle of the tree lock is two steps of its own."""
+    if dereference(mapping).nrpages:
+        raise KernelBug(f"{mapping.name} is cleared, and {mapping.nrpages} of its folios are in the page cache")
+
+
+@atomic
+def free_inode(mapping: AddressSpace) -> None:
+    """destroy_inode() and the free after the grace period at once (fs/inode.c): the mapping is gone."""
+    if dereference(mapping).nrpages:
+        raise KernelBug(f"{mapping.name} is freed, and {mapping.nrpages} of its folios still point to it")
+    mapping.freed = True
+
+
+@atomic
+def reuse_inode(mapping: AddressSpace) -> None:
+    """The slab gives the same memory to another inode, with no flags (inode_init_always(), fs/inode.c)."""
+    mapping.freed, mapping.reused, mapping.flags = False, True, 0

@@ -1,10 +1,14 @@
-"""Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from."""
+"""Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from.
+
+The races have a module of their own (races.py) and are handed on here.
+"""
 import random
 from collections.abc import Mapping
 from numbers import Real
 
 from .folio import PG, Folio
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
+from .races import opposite_orders, truncation_race
 from .verdict import Result
 from .zone import FREE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
 

@@ -15,17 +15,43 @@ _serial = itertools.count()
 class KernelBug(Exception):
     """The modelled kernel did what a kernel must never do: a use after free, a NULL dereference, a deadlock, ..."""
 
+    bug = "kernel bug"              # what sort of bug it is, in the words of proofs, tables and widgets
+
 
 class UseAfterFree(KernelBug):
     """Memory was read after it had been freed."""
+
+    bug = "use after free"
+
+
+class AnotherInodeRead(KernelBug):
+    """Memory was read after it had been freed and given to somebody else: nothing crashes, and the answer is wrong."""
+
+    bug = "another inode read"
 
 
 class NullDereference(KernelBug):
     """A NULL pointer was followed."""
 
+    bug = "null dereference"
+
 
 class Deadlock(KernelBug):
     """A step waits for something that nobody is left to do."""
+
+    bug = "deadlock"
+
+
+class DoubleLock(KernelBug):
+    """A lock was taken that is held already."""
+
+    bug = "double lock"
+
+
+class NotLocked(KernelBug):
+    """A lock was released that nobody holds."""
+
+    bug = "unlock without lock"
 
 
 class Step:

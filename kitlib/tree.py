@@ -5,6 +5,7 @@ path once for every list of answers. Equal subtrees are one node, and a question
 It is the flow chart that a learner sees and what scan.py makes its table of. Steps are asked for and never done, so no
 zone is needed; answers are independent, although on a real page some exclude each other.
 """
+import functools
 import inspect
 from collections.abc import Callable
 from enum import Enum
@@ -12,7 +13,7 @@ from types import NoneType
 from typing import NamedTuple, get_args, get_type_hints
 
 from .sched import StepLimit
-from .step import Step, ask
+from .step import Path, Step, ask
 
 
 class StandIn:
@@ -54,28 +55,75 @@ def answer_name(answer: object) -> str:
     return "NULL" if answer is None else str(answer)
 
 
-def domain(step: Step, stand_ins: dict[type, StandIn]) -> list[object]:
-    """Every answer that the step can give, by its primitive's return annotation."""
-    annotation = get_type_hints(step.primitive.act).get("return", object)
+@functools.cache
+def _kinds(act: Callable) -> tuple[type, ...]:
+    annotation = get_type_hints(act).get("return", object)
+    return get_args(annotation) or (annotation,)
+
+
+def domain(step: Step, objects: Callable[[type], list]) -> list[object]:
+    """Every answer that the step can give, by its primitive's return annotation; `objects(kind)` are those of a type."""
     answers = []
-    for kind in get_args(annotation) or (annotation,):
+    for kind in _kinds(step.primitive.act):
         if kind is bool:
             answers += [False, True]
         elif kind is NoneType:
             answers.append(None)
-        elif issubclass(kind, Enum):
-            answers += kind
         elif kind is object:
             raise TypeError(f"what can {step.name}() answer? Write its return annotation: -> bool, -> None or a type")
+        elif issubclass(kind, Enum):
+            answers += kind
         else:
-            answers.append(stand_ins.setdefault(kind, StandIn("mapping" if kind.__name__ == "AddressSpace" else kind.__name__)))
+            answers += objects(kind)
     return answers
+
+
+def fold(start: Callable[[], Path], domain: Callable[[Step], list], leaf: Callable, node: Callable, failed: Callable | None = None):
+    """Every run of a path, whatever its steps answer: leaf(returned) at each end, node(step, [(answer, child), ...]) before.
+
+    `start` starts the path, again and again, so it must do the same each time. failed(error) stands where the path raises
+    an error, which without it is raised on. StepLimit for a path that goes on for more than DEPTH_LIMIT steps, RuntimeError
+    when it has more than LEAF_LIMIT endings.
+    """
+    leaves = 0
+
+    def after(running: Path, heard: tuple, *told):
+        nonlocal leaves
+        try:
+            step = ask(running, *told)
+        except StopIteration as end:
+            leaves += 1
+            if leaves > LEAF_LIMIT:
+                raise RuntimeError(f"{running.__name__}() has more than {LEAF_LIMIT:,} endings: unfold a smaller path") from None
+            return leaf(end.value)
+        except Exception as error:
+            if failed is None:
+                raise
+            return failed(error)
+        heard += told
+        if len(heard) > DEPTH_LIMIT:
+            raise StepLimit(f"{running.__name__}() goes on after {DEPTH_LIMIT} steps: look for a loop that never leaves")
+        children = []
+        for answer in domain(step):
+            # The first answer goes to the path that has come here, each other one to a new path that is brought here.
+            children.append((answer, after(_replayed(start, heard) if children else running, heard, answer)))
+        return node(step, children)
+
+    return after(start(), ())
+
+
+def _replayed(start: Callable[[], Path], heard: tuple) -> Path:
+    running = start()
+    next(running)
+    for answer in heard:
+        running.send(answer)
+    return running
 
 
 def unfold(path: Callable, **known) -> Tree:
     """The decision tree of a path function; parameters that are not `known` become stand-ins.
 
-    `unfold(kl.after.isolate_folio, mode=kl.Mode())`. RuntimeError when the path has more than LEAF_LIMIT endings.
+    `unfold(kl.after.isolate_folio, mode=kl.Mode())`. Errors are those of `fold`.
     """
     parameters = inspect.signature(path).parameters
     arguments = {name: known[name] if name in known else StandIn(name) for name in parameters}
@@ -84,29 +132,21 @@ def unfold(path: Callable, **known) -> Tree:
         raise TypeError(f"{path.__name__}() has no parameter {', '.join(sorted(unknown))}: write {', '.join(parameters)}")
     stand_ins: dict[type, StandIn] = {}
     made: dict[tuple, Tree] = {}
-    leaves = 0
 
-    def follow(answers: tuple) -> Tree:
-        nonlocal leaves
-        running = path(**arguments)
-        try:
-            step = ask(running)
-            for heard in answers:
-                step = ask(running, heard)
-        except StopIteration as end:
-            leaves += 1
-            if leaves > LEAF_LIMIT:
-                raise RuntimeError(f"{path.__name__}() has more than {LEAF_LIMIT:,} endings: unfold a smaller path") from None
-            return made.setdefault(("leaf", end.value), Leaf(end.value))
-        if len(answers) > DEPTH_LIMIT:
-            raise StepLimit(f"{path.__name__}() goes on after {DEPTH_LIMIT} steps: look for a loop that never leaves")
-        branches = tuple((answer_name(answer), follow((*answers, answer))) for answer in domain(step, stand_ins))
+    def some(kind: type) -> list[StandIn]:
+        return [stand_ins.setdefault(kind, StandIn("mapping" if kind.__name__ == "AddressSpace" else kind.__name__))]
+
+    def leaf(returned: object) -> Leaf:
+        return made.setdefault(("leaf", returned), Leaf(returned))
+
+    def node(step: Step, children: list) -> Tree:
+        branches = tuple((answer_name(answer), child) for answer, child in children)
         if all(child is branches[0][1] for _, child in branches):
             return branches[0][1]
         key = (step.name, step.on, *((answer, id(child)) for answer, child in branches))
         return made.setdefault(key, Node(step.name, step.on, branches))
 
-    return follow(())
+    return fold(lambda: path(**arguments), lambda step: domain(step, some), leaf, node)
 
 
 def nodes(tree: Tree) -> list[Tree]:

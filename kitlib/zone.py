@@ -152,22 +152,24 @@ class Zone:
         return self.mappings.index(mapping)
 
     def snapshot(self) -> tuple:
-        """All that threads can see and change, as values: `restore` brings it back."""
-        return (*(bytes(getattr(self, column)) for column in self.COLUMNS), dict(self.vmstat),
+        """All that threads can see and change, as hashable values: `restore` brings it back."""
+        return (self.flags.tobytes(), self.refcount.tobytes(), self.mapcount.tobytes(), self.mapping.tobytes(),
+                bytes(self.order), bytes(self.migratetype), bytes(self.skip), tuple(self.vmstat.values()),
                 (*self.cached_migrate_pfn, self.cached_free_pfn), self.pcp and self.pcp.snapshot(),
-                tuple((mapping.flags, mapping.freed) for mapping in self.mappings[1:]))
+                tuple([mapping.snapshot() for mapping in self.mappings[1:]]))
 
     def restore(self, snapshot: tuple) -> None:
         """Bring the zone back to a snapshot of itself."""
         *columns, vmstat, cached, pcp, mappings = snapshot
-        for name, saved in zip(self.COLUMNS, columns):
-            memoryview(getattr(self, name)).cast("B")[:] = saved
-        self.vmstat.update(vmstat)
+        for column, saved in zip(map(self.__dict__.get, self.COLUMNS), columns):
+            if bytes(column) != saved:
+                memoryview(column).cast("B")[:] = saved
+        self.vmstat.update(zip(VMSTAT, vmstat))
         self.cached_migrate_pfn[:], self.cached_free_pfn = cached[:2], cached[2]
         if self.pcp:
             self.pcp.restore(pcp)
-        for mapping, (flags, freed) in zip(self.mappings[1:], mappings):
-            mapping.flags, mapping.freed = flags, freed
+        for mapping, saved in zip(self.mappings[1:], mappings):
+            mapping.restore(saved)
 
 
 def pageblock_nr_pages() -> int:

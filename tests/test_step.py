@@ -117,7 +117,7 @@ def test_a_path_that_sleeps_alone_is_a_deadlock(folio):
 
 def test_the_learners_own_error_is_not_a_kernel_bug(folio):
     def path():
-        yield folio_put(folio)
+        yield folio_test_dirty(folio)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,0 +1,178 @@
+"""Races over one file's folios: compaction against truncation and eviction, reclaim and mlock. What explore.py proves.
+
+Each thread is a path made of the kernel's own; what a path for one folio returns is all that the next one knows of it.
+Leaves out what the paths leave out, weak memory ordering, and RCU's delay between the end of an inode and its free.
+"""
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FunctionType, ModuleType
+
+from .filemap import folio_freed_from_under_us, folio_set_lru
+from .folio import PG, Folio, folio_put, folio_trylock, folio_unlock
+from .kernels import check_kernel, name as name_of
+from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable, mapping_unmovable
+from .sched import Event, InTurn, Scenario
+from .step import Path, Step, atomic
+from .truncate import (evict, evict_no_cycle, iput_final, munlock_and_mlock, shrink_folio, truncate_batch, truncate_folio,
+                       truncate_folio_unlock_early)
+from .verdict import MigrateMode, Mode, check_mode
+from .zone import Kind, Zone
+
+TRUNCATE = {"locked": truncate_folio, "unlock_early": truncate_folio_unlock_early}
+CLEAR_INODE = {"cycles": evict, "no_cycle": evict_no_cycle}
+IN_THE_CACHE = Kind("in the page cache", PG.LRU | PG.UNEVICTABLE | PG.DIRTY | PG.UPTODATE, refcount=1, mapping=1)
+TARGET = Kind("target of a migration", PG.LOCKED | PG.UPTODATE, refcount=1)
+FOLIO_FLAGS = ("lru", "unevictable", "dirty", "writeback", "locked", "mlocked", "swapbacked", "uptodate")
+
+
+def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, truncators: int = 1, reclaimers: int = 0,
+                    mlockers: int = 0, truncate: str = "locked", clear_inode: str = "cycles", migrate: bool = False,
+                    reuse: bool = False, mode: Mode = Mode(async_migrate=True, unevictable=True), **folio_flags) -> Scenario:
+    """Compaction isolates the folios of one file while the file is truncated and its inode evicted.
+
+    Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its mapping has
+    both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the page cache, or
+    "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction goes on into the kernel's
+    move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the last truncator evicts the inode.
+    """
+    arguments = {name: value for name, value in locals().items() if name not in ("kernel", "folio_flags")} | folio_flags
+    check_kernel(kernel), check_mode(mode)
+    _check(arguments, folio_flags)
+    zone, mapping = _zone(folios, compactors * folios * migrate)
+    files, targets = [zone.folio(pfn) for pfn in range(folios)], [zone.folio(pfn) for pfn in range(folios, len(zone))]
+    mapping.i_count = truncators
+    for folio in files:
+        folio.refcount += mlockers
+        for flag, value in folio_flags.items():
+            setattr(folio, flag, value)
+    at_index = [(folio, *targets[number::folios]) for number, folio in enumerate(files)]
+    paths = _named("compaction", [_compaction(kernel, mode, files, targets[n * folios:(n + 1) * folios]) for n in range(compactors)])
+    end = partial(iput_final, mapping, CLEAR_INODE[clear_inode], reuse)
+    paths |= _named("truncation", [_one_by_one(partial(TRUNCATE[truncate], mapping), at_index, end)] * truncators)
+    paths |= _named("reclaim", [_one_by_one(shrink_folio, zip(files))] * reclaimers)
+    paths |= _named("mlock", [_one_by_one(munlock_and_mlock, zip(files))] * mlockers)
+    return Scenario(_title(kernel, arguments), zone, paths, (mapping, *files, *targets),
+                    always={"unmovable folio moved": partial(_never_moved, targets)} if migrate else {})
+
+
+def _check(arguments: dict, folio_flags: dict) -> None:
+    for what, least in (("folios", 1), ("compactors", 0), ("truncators", 0), ("reclaimers", 0), ("mlockers", 0)):
+        number = arguments[what]
+        if type(number) is not int or number < least or number > 9:
+            raise ValueError(f"{what}={number!r} is not to be raced with: write a whole number from {least} to 9")
+    if not any(arguments[what] for what in ("compactors", "truncators", "reclaimers", "mlockers")):
+        raise ValueError("a race needs a thread: write compactors=1, truncators=1 or the like")
+    for what, options in (("truncate", TRUNCATE), ("clear_inode", CLEAR_INODE)):
+        if arguments[what] not in options:
+            raise ValueError(f"no {what}={arguments[what]!r}: write one of {', '.join(map(repr, options))}")
+    if unknown := [flag for flag in folio_flags if flag not in FOLIO_FLAGS]:
+        raise TypeError(f"a folio has no flag {unknown[0]!r} to start with: write one of {', '.join(FOLIO_FLAGS)}")
+
+
+def _zone(folios: int, targets: int = 0) -> tuple[Zone, AddressSpace]:
+    """One file's folios, then `targets` pages to which they can be moved."""
+    mapping = AddressSpace("A", AddressSpaceOperations("a file's"))
+    mapping_set_unmovable(mapping)
+    mapping.nrpages = folios
+    palette = (Kind("free"), IN_THE_CACHE, TARGET)
+    return Zone.from_kinds(bytes([1] * folios + [2] * targets), palette, [mapping]), mapping
+
+
+def _named(name: str, starts: list[Callable[[], Path]]) -> dict[str, Callable[[], Path]]:
+    """The threads of one kind by name: compaction, or compaction a and compaction b."""
+    names = [name] if len(starts) == 1 else [f"{name} {chr(ord('a') + number)}" for number in range(len(starts))]
+    return dict(zip(names, starts))
+
+
+def _title(kernel: ModuleType, arguments: dict) -> str:
+    usual = dict(folios=1, compactors=1, truncators=1, reclaimers=0, mlockers=0, truncate="locked", clear_inode="cycles",
+                 migrate=False, reuse=False, mode=Mode(async_migrate=True, unevictable=True))
+    told = [f"{name}={value!r}" for name, value in arguments.items() if name not in usual or value != usual[name]]
+    return f"truncation_race({', '.join([name_of(kernel), *told])})"
+
+
+def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple], end: Callable[[], Path] | None = None) -> InTurn:
+    """`path` for each of the arguments, then `end`."""
+    first, *others = [partial(path, *these) for these in arguments]
+    return InTurn(first, *[lambda _, start=start: start() for start in (*others, *([end] if end else ()))])
+
+
+def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio]) -> InTurn:
+    """The kernel isolates each folio, then moves each that it has got, if there are targets for them."""
+    def isolate(folio: Folio, isolated: tuple = ()) -> Path:
+        verdict = yield from kernel.isolate_folio(folio, mode)
+        return (*isolated, folio) if verdict.isolated else isolated
+
+    def move(src: Folio, dst: Folio, isolated: tuple) -> Path:
+        if src in isolated:
+            yield from migrate_folio_to(kernel, dst, src, MigrateMode.ASYNC if mode.async_migrate else MigrateMode.SYNC)
+        return isolated
+
+    return InTurn(partial(isolate, folios[0]), *[partial(isolate, folio) for folio in folios[1:]],
+                  *[partial(move, src, dst) for src, dst in zip(folios, targets)])
+
+
+def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMode) -> Path:
+    """migrate_folio_unmap() and migrate_folio_move() of one isolated folio (mm/migrate.c); `dst` is locked already.
+
+    One try, without waiting for the folio lock; what does not move goes back on its LRU list.
+    """
+    moved = False
+    if (yield folio_freed_from_under_us(src)):
+        yield folio_put(src)
+        return
+    if (yield folio_trylock(src)):
+        moved = not (yield from kernel.move_to_new_folio(dst, src, mode))
+        if moved:
+            yield folio_unlock(dst)
+            yield folio_set_lru(dst)
+            yield folio_put(dst)
+        yield folio_unlock(src)
+    if not moved:
+        yield folio_set_lru(src)
+    yield folio_put(src)
+
+
+def _never_moved(targets: list[Folio], zone: Zone, event: Event) -> bool:
+    """Whether no target has become part of a mapping that is completely unmovable."""
+    return not any(target.mapping and not target.mapping.freed and mapping_unmovable(target.mapping).do() for target in targets)
+
+
+@atomic
+def keep_locked(folio: Folio) -> None:
+    """Instead of folio_unlock(): the lock is kept until the batch is done."""
+
+
+def opposite_orders(kernel: ModuleType, mode: Mode = Mode(async_migrate=True, unevictable=True)) -> Scenario:
+    """Two folios: compaction keeps its folio locks until it has looked at both, truncation locks them in the opposite order.
+
+    No kernel keeps the locks: this is what would happen to one that batches. A deadlock where compaction sleeps on a
+    folio lock, none where it only tries.
+    """
+    check_kernel(kernel), check_mode(mode)
+    zone, mapping = _zone(2)
+    first, second = zone.folio(0), zone.folio(1)
+    # The kernel's own decision, with one step replaced.
+    isolate = FunctionType(kernel.isolate_folio.__code__, vars(kernel) | {"folio_unlock": keep_locked})
+    compaction = InTurn(lambda: _kept(isolate(first, mode)), lambda kept: _kept(isolate(second, mode), kept), _unlock)
+    truncation = InTurn(partial(truncate_batch, mapping, second, first), lambda _: iput_final(mapping))
+    return Scenario(f"opposite_orders({name_of(kernel)})", zone, {"compaction": compaction, "truncation": truncation},
+                    (mapping, first, second))
+
+
+def _kept(path: Path, kept: tuple[Folio, ...] = ()) -> Path:
+    """The path, which returns the folios that it keeps locked, after those that were kept before."""
+    answer = None
+    try:
+        while True:
+            step: Step = path.send(answer)
+            if step.primitive is keep_locked:
+                kept += step.args
+            answer = yield step
+    except StopIteration:
+        return kept
+
+
+def _unlock(folios: tuple[Folio, ...]) -> Path:
+    for folio in folios:
+        yield folio_unlock(folio)
