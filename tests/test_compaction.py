@@ -10,7 +10,7 @@ from kitlib.isolate import too_many_isolated
 from kitlib.scenarios import KIND, KINDS, mappings
 from kitlib.step import Deadlock
 from kitlib.verdict import MODES
-from kitlib.zone import Zone, block_end_pfn
+from kitlib.zone import VMSTAT, Zone, block_end_pfn
 
 SYNC, ASYNC = kl.Mode(), kl.Mode(async_migrate=True)
 KERNELS = [kl.before, kl.racy, kl.after]
@@ -284,8 +284,8 @@ def test_a_scan_keeps_every_invariant(size, orders, mode, data):
         assert mode.unevictable or not folio.unevictable                                                       # 11
     expected = zone.snapshot()
     assert restored[:5] == expected[:5], "a page that was not taken is as it was: references, LRU, lock"
-    isolated = restored[7]["nr_isolated_anon"] + restored[7]["nr_isolated_file"]
-    assert isolated == taken == restored[7]["compact_isolated"]
+    vmstat = dict(zip(VMSTAT, restored[7]))
+    assert vmstat["nr_isolated_anon"] + vmstat["nr_isolated_file"] == taken == vmstat["compact_isolated"]
 
 
 @settings(max_examples=1000, deadline=None)
