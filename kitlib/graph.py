@@ -38,19 +38,20 @@ class Graph:
         self._numbers: dict = {}                    # of memories
         self._steps: dict[tuple, int] = {}          # of equal steps
         self._effects: dict[tuple, object] = {}
-        begin = scenario.memory.snapshot()
+        was = scenario.memory.snapshot()
+        scenario.memory.restore(scenario.begin)
         try:
             self._search(limit)
         finally:
-            scenario.memory.restore(begin)
+            scenario.memory.restore(was)
 
     def _search(self, limit: int) -> None:
         self.first, self.into, self.by, self.parent = array("q"), array("i"), bytearray(), array("i", [0])
-        self._at = self._memory(self.scenario.memory.snapshot())    # the memory that the objects have now
+        self._at = self._memory(self.scenario.begin)    # the memory that the objects have now; None: none that is known
         self.states = [sum(1 << shift for shift in self.shifts) + (self._at << self.top)]
         for thread, nodes in enumerate(self.threads):
             if nodes[1:] and nodes[1].error:
-                self._raise(nodes[1].error, 0, thread)
+                self._raise(nodes[1].error, self.names[thread], "")
         states, into, by, top, bugs, parent = self.states, self.into, self.by, self.top, self.bugs, self.parent
         numbers = {states[0]: 0}
         lanes = [(thread, shift, (1 << len(nodes).bit_length()) - 1, self.moves[thread])
@@ -84,16 +85,16 @@ class Graph:
         try:
             effect = self._effect(thread, node, memory)
         except Exception as error:
-            self._raise(error, here, thread)
+            self._raise_at(error, here, thread)
         if effect is SLEEPS:
             return SLEEPS
         answer, after = effect
         following = end if after in self.bugs else node.branches.get(answer)
         if following is None:
-            self._raise(TypeError(f"{node.step!r} answered {answer!r}, which its return annotation does not say"), here, thread)
+            self._raise_at(TypeError(f"{node.step!r} answered {answer!r}, which its return annotation does not say"), here, thread)
         if following.error:
             if not isinstance(following.error, KernelBug):
-                self._raise(following.error, here, thread)
+                self._raise_at(following.error, here, thread)
             following, after = end, self._bug(following.error, after)
         return (following.number - at << self.shifts[thread]) + (after - memory << self.top)
 
@@ -135,10 +136,13 @@ class Graph:
         self.bugs[number] = bug.bug
         return number
 
-    def _raise(self, error: Exception, here: int, thread: int) -> None:
-        text = schedule_text([*self.schedule_to(here), self.names[thread]], self.names)
-        raise PathError(f"{self.names[thread]} raised {type(error).__name__}: {error}. That is no race but an error in the "
-                        f"path, and this schedule leads to it: {text}") from error
+    def _raise_at(self, error: Exception, here: int, thread: int) -> None:
+        self._raise(error, self.names[thread], schedule_text([*self.schedule_to(here), self.names[thread]], self.names))
+
+    @staticmethod
+    def _raise(error: Exception, name: str, schedule: str) -> None:
+        when = f"this schedule leads to it: {schedule}" if schedule else "it comes before the first step"
+        raise PathError(f"{name} raised {type(error).__name__}: {error}. That is no race but an error in the path, and {when}") from error
 
     def steps(self, thread: int, node: Node) -> Iterator[tuple[int, int, int]]:
         """(memory, the node after, the memory after) for each memory in which a thread was seen to go on from a node."""

@@ -5,6 +5,7 @@ did each step, is written run by run: C4T8C1 is four steps of C, eight of T, one
 """
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -77,22 +78,29 @@ class PropertyBroken(KernelBug):
         self.bug = bug
 
 
-class Scenario(NamedTuple):
+@dataclass(frozen=True)
+class Scenario:
     """Threads over one memory, not yet run, and what is claimed of them. Properties are asked after every step.
 
     `memory` has snapshot(), which is hashable, and restore(); `paths` start each thread's path by its name; `objects` are
-    what a step can answer besides truth values, numbers of an enum and NULL.
+    what a step can answer besides truth values, numbers of an enum and NULL. dataclasses.replace() makes a variant.
     """
 
     name: str
     memory: object
     paths: Mapping[str, Callable[[], Path]]
     objects: tuple = ()
-    always: Mapping[str, Callable[[object, Event], bool]] = {}        # bug: whether all is well, of (memory, event)
-    sometimes: Mapping[str, Callable[[object, Event], bool]] = {}     # what some schedule must show, of (memory, event)
+    always: Mapping[str, Callable[[object, Event], bool]] = field(default_factory=dict)       # bug: whether all is well
+    sometimes: Mapping[str, Callable[[object, Event], bool]] = field(default_factory=dict)    # what some schedule must show
+    begin: object = None                        # the memory's snapshot before the first step; None: as it is now
+
+    def __post_init__(self):
+        if self.begin is None:
+            object.__setattr__(self, "begin", self.memory.snapshot())
 
     def machine(self) -> "Machine":
-        """The threads before their first step."""
+        """The threads before their first step, and the memory as it was then."""
+        self.memory.restore(self.begin)
         return Machine(self.memory, self.paths, self.always)
 
 

@@ -3,7 +3,8 @@
 Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page cache, and
 `evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio is clean when reclaim has
 cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the locks, and reclaim's test of PG_unevictable:
-here it stands for everybody but truncation who takes a folio out of the page cache.
+here it stands for everybody but truncation who takes a folio out of the page cache. Under the tree lock both ask whether the
+folio is still there; the kernel need not, for the folio lock has answered it. So a faulty variant shows its own bug first.
 """
 from collections.abc import Callable
 
@@ -113,7 +114,7 @@ def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
     True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
     """
     yield xa_lock_irq(mapping)
-    removed = yield folio_ref_freeze(folio, 2)
+    removed = (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))
     if removed and (yield folio_test_dirty(folio)):
         yield folio_ref_unfreeze(folio, 2)
         removed = False
