@@ -1,4 +1,4 @@
-# make lab: JupyterLab at notebook 00.  make test: every test.  make bench: the figures in the README.
+# make lab: JupyterLab at notebook 00.  make test: the tests.  make test-all: the slow ones too.  make bench: the figures in the README.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -12,12 +12,15 @@ LAB_OPTIONS := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_
 # JupyterLab would ask whether it may fetch news; nothing is fetched here.
 NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: lab test bench publish clean
+.PHONY: lab test test-all bench publish clean
 lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest --nbval $(TESTS)
+
+test-all: test
+	$(BIN)/python -m pytest -m slow $(TESTS)
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench.py

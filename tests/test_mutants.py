@@ -45,10 +45,10 @@ def is_check(node):
     return isinstance(node, ast.If | ast.Assign) or isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield)
 
 
-def mutants():
-    """(description, source) of every single change to isolate_folio."""
-    tree = ast.parse(SOURCE)
-    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "isolate_folio")
+def mutants(module_source=SOURCE, name="isolate_folio"):
+    """(description, source of the module) of every single change to a function."""
+    tree = ast.parse(module_source)
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
 
     def changed(node, field, value, what):
         old = getattr(node, field)
@@ -79,9 +79,9 @@ def mutants():
 MUTANTS = dict(mutants())
 
 
-def kernel_from(source):
-    module = types.ModuleType("kitlib.kernels.mutant")
-    module.__package__ = "kitlib.kernels"
+def kernel_from(source, package="kitlib.kernels"):
+    module = types.ModuleType(f"{package}.mutant")
+    module.__package__ = package
     exec(compile(source, "mutant", "exec"), module.__dict__)      # our own source with one change
     return module
 
