@@ -16,7 +16,7 @@ FLOORS = [
     {"folio", "mapping", "zone", "allocator", "sched"},
     {"kernels"},
     {"control", "look", "isolate", "freepages", "migrate", "compaction", "tree", "scan"},
-    {"scenarios", "schema", "frames", "recordings", "experiments"},
+    {"scenarios", "schema", "snapshot", "rules", "frames", "recordings", "experiments"},
     {"plots", "check"},
     {"widgets", "publish"},
 ]
