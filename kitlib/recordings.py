@@ -217,15 +217,16 @@ def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataF
     """Every range of both scanners as predicted, beside the kernel's: one row a range, in the order of each scanner.
 
     Column scanner ("migrate" or "free"), then those of `replay`; agrees: all four numbers are equal. attrs: recording, its
-    name; meet_pfn, where the migrate scanner ended: for each zone its name, the model's pfn and the kernel's (-1: not visited).
+    name; without; meet_pfn, where the migrate scanner ended: for each zone its name, the model's pfn and the kernel's (-1: not
+    visited).
     """
     predicted, rows = predict(recording, without), []
     for scanner, kernel in (("migrate", recording.isolate_ranges), ("free", recording.free_ranges)):
         for number, zone in enumerate(recording.zone_name.tolist()):
             rows += _beside((scanner, zone), _of_zone(predicted[f"{scanner}_ranges"], number), _of_zone(kernel, number))
     frame = _frame(rows, ["scanner", *REPLAY_COLUMNS])
-    frame.attrs = {"recording": recording.name, "meet_pfn": list(zip(recording.zone_name.tolist(), predicted["meet_pfn"],
-                                                                     predicted["kernel_meet_pfn"]))}
+    met = zip(recording.zone_name.tolist(), predicted["meet_pfn"], predicted["kernel_meet_pfn"])
+    frame.attrs = {"recording": recording.name, "without": check_rules(without), "meet_pfn": list(met)}
     return frame
 
 
