@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import kitlib as kl
-from kitlib import recordings
+from kitlib import recordings, scan
 from kitlib.control import Release, release_of
 from kitlib.rules import ABLATED, RULES
 from kitlib.schema import ONLY_IF_COMPLETE
@@ -127,6 +127,20 @@ def test_every_release_has_every_rule_of_the_loops():
         assert (jumps_free, jumps_compound, cluster_max, finishes, counts) == (True, True, 32, True, True)
     lacking = release_of("6.8")._replace(finishes_pageblock=False)
     assert release_of(lacking) is lacking and isinstance(lacking, Release)
+
+
+@pytest.mark.parametrize("release", ["6.1", "6.12"])
+@pytest.mark.parametrize("lacks", [{}, *({field: value} for rule in RULES.values() for field, value in rule(recordings.load(LARGE)).counts.items())],
+                         ids=str)
+def test_the_path_and_the_table_agree_without_any_rule_of_the_loops(lacks, release):
+    counts, ends = release_of(release)._replace(**lacks), []
+    for by_table in (False, True):
+        zone = kl.random_zone(4096, seed=5)
+        verdicts = scan.verdicts(zone, kl.after, kl.Mode(), counts).tobytes() if by_table else None
+        cc = kl.control_for("compact_memory", zone, release=counts, verdicts=verdicts)
+        kl.compact_zone(cc)
+        ends.append((cc.trace, zone.snapshot()))
+    assert ends[0] == ends[1] and len(ends[0][0]) > 4
 
 
 def unseen(**meta):

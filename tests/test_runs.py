@@ -96,6 +96,10 @@ def test_one_zone_is_drawn_alone(noise):
 def test_what_was_left_out_is_said():
     frame = recordings.compare(recordings.load("6.12-pin-u1-s328"), without=("32-page stop", "per-CPU lists"))
     assert repr(plots.compare_scanners(frame)).startswith("6.12-pin-u1-s328 without 32-page stop and per-CPU lists, DMA, DMA32")
+    chart = plots.compare_scanners(frame)
+    chart.picture()
+    box = chart.axes[0].get_tightbbox()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= chart.bbox.width and box.y1 <= chart.bbox.height
 
 
 def test_a_frame_without_a_name_or_an_end_is_drawn(quiet):

@@ -2,6 +2,8 @@
 
 Leaves out what became of the pages: that is a memory map's part.
 """
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,6 +18,7 @@ from .flow import INK, PALE, SANS, Chart
 
 MIGRATE = dict(color=COLOURS[2], marker="^", linestyle=STYLES[0])
 FREE = dict(color=COLOURS[1], marker="v", linestyle=STYLES[1])
+TITLE_WIDTH = 72                        # characters that fit on the paper
 SCANNERS = {"migrate": ("migrate scanner", MIGRATE), "free": ("free scanner", FREE)}
 
 
@@ -64,10 +67,12 @@ def compare_scanners(frame: pd.DataFrame, title: str = "") -> Chart:
     every one that differs; below, how many pages more than the kernel the model has taken so far.
     """
     name, zones = _named(frame)
-    figure, axes = new_axes(title or f"{name}: the kernel's run and the model's", "", f"pfn ({', '.join(zones)})")
+    title = textwrap.fill(title or f"{name}: the kernel's run and the model's", TITLE_WIDTH)
+    figure, axes = new_axes(title, "", f"pfn ({', '.join(zones)})")
     figure.set_size_inches(8.4, 5.2)
-    axes.set_position((0.1, 0.45, 0.56, 0.47))
-    differs, ahead = (figure.add_axes((0.1, bottom, 0.56, height), sharex=axes) for bottom, height in ((0.335, 0.06), (0.11, 0.155)))
+    axes.set_position((0.1, 0.45, 0.56, 0.44))
+    differs, ahead = (figure.add_axes((0.1, bottom, 0.56, height), sharex=axes)
+                      for bottom, height in ((0.335, 0.06), (0.11, 0.155)))
     for place, (scanner, (label, look)) in enumerate(SCANNERS.items()):
         rows = frame[frame.scanner == scanner]
         if not len(rows):
@@ -96,7 +101,8 @@ def describe_compared(frame: pd.DataFrame) -> str:
         rows = frame[frame.scanner == scanner]
         first = "" if rows.agrees.all() else f", number {int(np.argmin(rows.agrees)) + 1} is the first that differs"
         words.append(f"{label}: kernel {rows.kernel_start.count():,} ranges, model {rows.start_pfn.count():,}, "
-                     f"{rows.agrees.sum():,} equal{first}; pages taken: kernel {rows.kernel_taken.sum():,}, model {rows.nr_taken.sum():,}")
+                     f"{rows.agrees.sum():,} equal{first}; "
+                     f"pages taken: kernel {rows.kernel_taken.sum():,}, model {rows.nr_taken.sum():,}")
     words += [f"they meet in {zone} at pfn {kernel:,}" if model == kernel else f"they meet in {zone} at pfn {kernel:,}, the model's "
               f"at {model:,}" for zone, model, kernel in _meetings(frame, zones)]
     return "\n".join(words)
@@ -150,7 +156,8 @@ def _finish(axes: Axes, differs: Axes, ahead: Axes, frame: pd.DataFrame) -> None
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(color=PALE)
         panel.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, handlelength=3.2, labelspacing=0.8)
+    ahead.legend(*axes.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False, fontsize=9,
+                 handlelength=3.2, labelspacing=0.8)
 
 
 def _draw_meetings(axes: Axes, frame: pd.DataFrame, zones: list[str]) -> None:
@@ -161,6 +168,7 @@ def _draw_meetings(axes: Axes, frame: pd.DataFrame, zones: list[str]) -> None:
         if pfns.max().max() - pfns.min().min() < (high - low) / 4:
             continue
         sides = {kernel: "the kernel's"} | {model: "the model's" if model != kernel else "both runs"}
-        for (pfn, who), lift in zip(sorted(sides.items(), reverse=True), (4, -12)):
+        for pfn, who in sides.items():
+            upright = "center" if model == kernel else "bottom" if pfn == max(sides) else "top"
             axes.axhline(pfn, color=INK, linewidth=1, linestyle=STYLES[2])
-            axes.annotate(f"{who} meet at {pfn:,}", (1, pfn), (0, lift), textcoords="offset points", color=INK, size=9)
+            axes.annotate(f"{who} meet at {pfn:,}", (1.02, pfn), xycoords=("axes fraction", "data"), color=INK, size=9, va=upright)
