@@ -1,7 +1,7 @@
 """The model's events and verdicts as tidy pandas DataFrames, to read in a notebook and to draw.
 
 Every function takes what a notebook has at hand and returns a new frame. Leaves out the comparison with a recorded run:
-that is `recordings.replay`.
+that is `recordings.replay` and `recordings.compare`.
 """
 from types import ModuleType, NoneType
 from typing import get_args, get_type_hints

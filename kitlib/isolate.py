@@ -35,13 +35,14 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
                        "and nobody else runs who could put them back")
 
-    counts_jumped = cc.counts.counts_jumped
+    counts_jumped, cluster_max = cc.counts.counts_jumped, cc.counts.cluster_max
+    finish_pageblock = cc.finish_pageblock and cc.counts.finishes_pageblock
     skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
     next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
     if cc.verdicts is None:
-        look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
+        look = ByPath(zone, cc.counts, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
-        look = ByTable(zone, cc.verdicts, skip_on_failure)
+        look = ByTable(zone, cc.counts, cc.verdicts, skip_on_failure)
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False
@@ -71,7 +72,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         if outcome == ISOLATED:
             if valid_block is not None and not skip_updated:
                 skip_updated = True
-                if _test_and_set_skip(cc, valid_block) and not cc.finish_pageblock:
+                if _test_and_set_skip(cc, valid_block) and not finish_pageblock:
                     zone.flags[low_pfn] |= PG.LRU
                     zone.refcount[low_pfn] -= 1
                     nr_scanned -= pages - 1
@@ -82,7 +83,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
             cc.nr_migratepages += pages
             nr_isolated += pages
             low_pfn += pages
-            if cc.nr_migratepages >= COMPACT_CLUSTER_MAX and not cc.finish_pageblock and not cc.contended:
+            if cc.nr_migratepages >= cluster_max and not finish_pageblock and not cc.contended:
                 break
             continue
 
@@ -98,7 +99,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
 
     low_pfn = min(low_pfn, end_pfn)
     if not interrupted:
-        if low_pfn == end_pfn and (not nr_isolated or cc.finish_pageblock):
+        if low_pfn == end_pfn and (not nr_isolated or finish_pageblock):
             if valid_block is not None and not skip_updated and not cc.no_set_skip_hint:
                 zone.skip[valid_block] = 1
             update_cached_migrate(cc, low_pfn)

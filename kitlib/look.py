@@ -7,6 +7,7 @@ import re
 from types import ModuleType
 from typing import NamedTuple
 
+from .control import Release
 from .folio import PG
 from .sched import run_path
 from .verdict import Code, Mode
@@ -26,26 +27,34 @@ class Look(NamedTuple):
 
 
 # A base page or a block, by order: made once, for a scan looks at every page.
-_FREE, _FAIL, _TAKEN = ([Look(outcome), *(Look(outcome, 1 << order, jumped=True) for order in range(1, LARGEST + 1))]
-                        for outcome in (FREE, FAIL, ISOLATED))
+_JUMP = {outcome: [Look(outcome), *(Look(outcome, 1 << order, jumped=True) for order in range(1, LARGEST + 1))]
+         for outcome in (FREE, FAIL, ISOLATED)}
+_STEP = {outcome: looks[:1] * len(looks) for outcome, looks in _JUMP.items()}
+
+
+def _looks(counts: Release) -> tuple[list[Look], list[Look], list[Look]]:
+    """What a free block, a compound page that is stepped over and a folio taken look like, by order."""
+    compound = _JUMP if counts.jumps_compound else _STEP
+    return (_JUMP if counts.jumps_free_blocks else _STEP)[FREE], compound[FAIL], compound[ISOLATED]
 
 
 class ByPath:
     """One page at a time: the kernel's path decides, and acts on the zone."""
 
-    def __init__(self, zone: Zone, kernel: ModuleType, mode: Mode, skip_order: int):
+    def __init__(self, zone: Zone, counts: Release, kernel: ModuleType, mode: Mode, skip_order: int):
         self.zone, self.kernel, self.mode = zone, kernel, mode
+        self.free, self.fail, self.taken = _looks(counts)
         self.skip_order = skip_order            # compound pages of this order and above are stepped over
 
     def __call__(self, pfn: int, end_pfn: int) -> Look:
         flags, order = self.zone.flags[pfn], self.zone.order[pfn]
         if flags & PG.BUDDY:
-            return _FREE[order]
+            return self.free[order]
         if flags & PG.HEAD and order >= self.skip_order:
-            return _FAIL[order]
+            return self.fail[order]
         verdict = run_path(self.kernel.isolate_folio(self.zone.folio(pfn), self.mode))
         # Large folios that fail are not stepped over: each tail is looked at, and fails at its reference count.
-        return _TAKEN[order] if verdict.isolated else _FAIL[0]
+        return self.taken[order] if verdict.isolated else self.fail[0]
 
 
 class ByTable:
@@ -55,8 +64,9 @@ class ByTable:
     NOTHING = re.compile(b"[^%c%c%c]+" % (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
     SINGLE_FREE = re.compile(b"%c+" % Code.FREE)
 
-    def __init__(self, zone: Zone, verdicts: bytes, skip_on_failure: bool):
+    def __init__(self, zone: Zone, counts: Release, verdicts: bytes, skip_on_failure: bool):
         self.zone, self.verdicts = zone, verdicts
+        self.free, self.fail, self.taken = _looks(counts)
         self.run = (self.SINGLE_FREE if skip_on_failure else self.NOTHING).match
 
     def __call__(self, pfn: int, end_pfn: int) -> Look:
@@ -64,10 +74,10 @@ class ByTable:
         if code == _ISOLATED:
             zone.flags[pfn] &= ~PG.LRU
             zone.refcount[pfn] += 1
-            return _TAKEN[zone.order[pfn]]
+            return self.taken[zone.order[pfn]]
         if code == _FREE_BLOCK:
-            return _FREE[zone.order[pfn]]
+            return self.free[zone.order[pfn]]
         if code == _COMPOUND:
-            return _FAIL[zone.order[pfn]]
+            return self.fail[zone.order[pfn]]
         run = self.run(self.verdicts, pfn, end_pfn)
-        return Look(FREE, run.end() - pfn) if run else _FAIL[0]
+        return Look(FREE, run.end() - pfn) if run else self.fail[0]

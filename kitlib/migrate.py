@@ -289,4 +289,5 @@ class _Migration:
         """It counts, and so do those that wait for the next pass; what was not tried yet does not."""
         for other in retried:
             self._give_up(other, EAGAIN)
-        self._give_up(pfn, ENOMEM)
+        if self.cc.counts.counts_without_target:
+            self._give_up(pfn, ENOMEM)

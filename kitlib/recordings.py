@@ -1,46 +1,42 @@
-"""Real kernels' memory and what their compaction did with it: recorded runs, loaded, checked and replayed.
+"""Real kernels' memory and what their compaction did with it: recorded runs, loaded, replayed and predicted.
 
 A recording holds the state of every page frame just before vm.compact_memory was written, and the kernel's own trace of
-the run. `replay` runs kitlib's block function and decision table over the snapshot, up to where the kernel's scanner stopped.
-Leaves out what the kernel did to memory meanwhile: pages that migration emptied merge with free blocks further up, which
-on 6.1 changes nr_scanned now and then.
+the run. `predict` compacts the snapshot and knows nothing of the trace; `ablation` does so without one rule after the other.
+`replay` runs the migrate scanner alone, up to where the kernel's scanner stopped. It leaves out what the kernel did to memory
+meanwhile: pages that migration emptied merge with free blocks further up, which on 6.1 changes nr_scanned now and then.
 """
-from array import array
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from . import scan
-from .allocator import PerCpuPages
-from .compaction import CompactControl, compact_zone, isolate_migratepages_block, suitable_migration_source
-from .control import FreeEvent, IsolateEvent, parse_release, release_of
-from .folio import PG
-from .freepages import pageblock_present
+from .compaction import CompactControl, compact_zone, isolate_migratepages
+from .control import FreeEvent, IsolateEvent, Release, parse_release, release_of
 from .kernels import after, before
-from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit, AS_UNMOVABLE
-from .scenarios import kvm_gmem_aops, secretmem_aops
+from .rules import ABLATED, RULES, check_rules
 from .schema import ONLY_IF_COMPLETE, SCHEMA, RecordingError, read
+from .snapshot import memory_of, pcp_of
 from .verdict import Mode
 from .zone import Zone, pageblock_end_pfn, pageblock_start_pfn
 
 REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
                   "kernel_start", "kernel_end", "kernel_scanned", "kernel_taken", "agrees"]
+ABLATION_COLUMNS = ["runs_isolated", "runs_migrated", "runs_ranges", "migrate_ranges", "free_ranges"]
 RECORDED = Path(__file__).parent / "recorded"
-
-# kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
-KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
-KPF_BUDDY = 10
-REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
 
 
 class Recording:
     """One recorded run: every array of the schema as an attribute (and as `recording["flags"]`), `meta` as a dict."""
 
-    def __init__(self, name: str, arrays: dict[str, np.ndarray], meta: dict):
+    def __init__(self, name: str, arrays: dict[str, np.ndarray], meta: dict, lacks: dict | None = None):
         self.name = name
         self.arrays = arrays
         self.meta = meta
+        self.lacks = lacks or {}                # fields of Release that are otherwise than in this release
         self._memory = None
 
     def __getattr__(self, array_name: str) -> np.ndarray:
@@ -61,6 +57,11 @@ class Recording:
         return self.meta["kernel_version"]
 
     @property
+    def counts(self) -> Release:
+        """How this release counts, less the rules that were left out."""
+        return release_of(self.release)._replace(**self.lacks)
+
+    @property
     def kernel(self):
         """The kernel module that decides as this release does: `after` from v6.8 on, where the patch was merged."""
         return after if parse_release(self.release) >= (6, 8) else before
@@ -74,7 +75,7 @@ class Recording:
     def memory(self) -> Zone:
         """All page frames of the snapshot as one zone, made once; `Zone.part` gives the recorded zones."""
         if self._memory is None:
-            self._memory = _memory(self)
+            self._memory = memory_of(self)
         return self._memory
 
     @property
@@ -82,6 +83,17 @@ class Recording:
         """The recorded zones, lowest first."""
         return [self.memory.part(str(name), int(start), int(end))
                 for name, start, end in zip(self.zone_name, self.zone_start, self.zone_end)]
+
+    def without(self, rules: str | Iterable[str]) -> "Recording":
+        """The same run where these rules do not hold (see rules.RULES); the recording itself where that changes nothing."""
+        changed = self
+        for name in check_rules(rules):
+            lacking = RULES[name](changed)
+            if (any(not np.array_equal(array, changed.arrays.get(key, ())) for key, array in lacking.arrays.items())
+                    or lacking.meta != {key: changed.meta[key] for key in lacking.meta} or lacking.counts):
+                changed = Recording(self.name, changed.arrays | lacking.arrays, changed.meta | lacking.meta,
+                                    changed.lacks | lacking.counts)
+        return changed
 
 
 def names() -> list[str]:
@@ -105,112 +117,83 @@ def check_recording(recording: Recording) -> Recording:
     return recording
 
 
-def _memory(recording: Recording) -> Zone:
-    kpageflags, anon = recording.flags, recording.anon
-    flags = np.zeros(len(kpageflags), np.uint16)
-    for bit, ours in KPF.items():
-        flags |= ((kpageflags >> np.uint64(bit)) & np.uint64(1)).astype(np.uint16) * np.uint16(ours)
-    first_free = recording.buddy_order < 255
-    in_free_block = (kpageflags >> np.uint64(KPF_BUDDY)) & np.uint64(1) != 0
-    flags[in_free_block & ~first_free] = PG.FREE_TAIL
-    flags[first_free] = PG.BUDDY
-    flags[first_free & (recording.buddy_order > 0)] |= PG.HEAD
-    on_lru = flags & PG.LRU != 0
-    flags[~on_lru & ~in_free_block & ~first_free] |= PG.SLAB
-    folio = on_lru & (flags & PG.TAIL == 0)
-    # One reference more than page cache and page tables account for is that of the folio's buffers.
-    cached = folio & ~anon & (recording.mapping != 0)
-    flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
-    order = np.where(first_free, recording.buddy_order, np.where(recording.compound_order < 255, recording.compound_order, 0))
-
-    zone = Zone(len(flags), name="memory")
-    columns = {"flags": flags, "refcount": recording.refcount, "mapcount": recording.mapcount,
-               "mapping": np.where(folio & ~anon, recording.mapping, 0).astype(np.uint16)}
-    for name, column in columns.items():
-        setattr(zone, name, array(getattr(zone, name).typecode, column.tobytes()))
-    zone.order = bytearray(order.astype(np.uint8).tobytes())
-    zone.migratetype = bytearray(recording.migratetype.tobytes())
-    zone.mappings += [_mapping(recording, number) for number in range(1, len(recording.mapping_flags))]
-    return zone
-
-
-def _mapping(recording: Recording, number: int) -> AddressSpace:
-    name, flags, meta = str(recording.mapping_aops[number]), int(recording.mapping_flags[number]), recording.meta
-    mapping = AddressSpace(name or "unknown", REFUSING_AOPS.get(name) or AddressSpaceOperations(name or "unknown"))
-    if flags >> meta["as_unevictable_bit"] & 1:
-        mapping_set_unevictable(mapping)
-    if meta["as_inaccessible_bit"] is not None and flags >> meta["as_inaccessible_bit"] & 1:
-        set_bit(AS_UNMOVABLE, mapping)
-    return mapping
-
-
 def verdicts(recording: Recording) -> np.ndarray:
     """The model's verdict on every page, as the recorded release decides: uint8, see `scan.REASONS`."""
     return scan.verdicts(recording, recording.kernel, recording.mode)
 
 
-def replay(recording: Recording) -> pd.DataFrame:
+def replay(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
     """The model's scan of the snapshot beside the kernel's: one row a range, matched by its position in the zone.
 
     Columns zone, start_pfn, end_pfn, nr_scanned, nr_taken, the kernel_ four, and agrees: start, end and nr_taken are equal,
     and nr_scanned where the release counts the pages it jumps over (see RELEASES). A range that only one side has is a
-    row with NA, which does not agree.
+    row with NA, which does not agree. `without` names rules to leave out (see rules.RULES).
     """
-    codes = verdicts(check_recording(recording)).tobytes()
-    counts_jumped = release_of(recording.release).counts_jumped
-    begin, rows = recording.memory.snapshot(), []
-    for number, zone in enumerate(recording.zones):
-        model = _scan(recording, zone, codes, stop_pfn=int(recording.zone_end_pfns[number][0]))
-        kernel = recording.isolate_ranges[recording.isolate_ranges[:, 0] == number, 1:].tolist()
-        for position in range(max(len(model), len(kernel))):
-            ours, theirs = (list(ranges[position]) if position < len(ranges) else [pd.NA] * 4 for ranges in (model, kernel))
-            compared = (0, 1, 2, 3) if counts_jumped else (0, 1, 3)
-            agrees = position < min(len(model), len(kernel)) and all(ours[i] == theirs[i] for i in compared)
-            rows.append((zone.name, *ours, *theirs, agrees))
+    recording = check_recording(recording).without(without)
+    compared = (0, 1, 2, 3) if recording.counts.counts_jumped else (0, 1, 3)
+    rows = []
+    for number, (zone, model) in enumerate(zip(recording.zones, _replayed(recording))):
+        rows += _beside((zone.name,), model, _of_zone(recording.isolate_ranges, number), compared)
+    return _frame(rows, REPLAY_COLUMNS)
+
+
+def _beside(named: tuple, model: list, kernel: list, compared: tuple = (0, 1, 2, 3)) -> list[tuple]:
+    """The two sides' ranges in order, a row for each place that one of them has."""
+    rows, both = [], min(len(model), len(kernel))
+    for place in range(max(len(model), len(kernel))):
+        ours, theirs = (ranges[place] if place < len(ranges) else [pd.NA] * 4 for ranges in (model, kernel))
+        rows.append((*named, *ours, *theirs, place < both and all(ours[i] == theirs[i] for i in compared)))
+    return rows
+
+
+def _frame(rows: list[tuple], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(REPLAY_COLUMNS[1:-1], "Int64") | {"agrees": bool})
+
+
+def _of_zone(ranges: np.ndarray, number: int) -> list[list[int]]:
+    return ranges[ranges[:, 0] == number, 1:].tolist()
+
+
+def _replayed(recording: Recording) -> list[list[IsolateEvent]]:
+    """The migrate scanner's ranges in each zone, up to where the kernel's stopped; nothing is migrated."""
+    codes, begin, found = verdicts(recording).tobytes(), recording.memory.snapshot(), []
+    for zone, (stop_pfn, _) in zip(recording.zones, recording.zone_end_pfns.tolist()):
+        cc = CompactControl(zone, recording.kernel, recording.counts, ignore_skip_hint=True, verdicts=codes, migrate_pfn=zone.start_pfn)
+        # The last pageblock is the free scanner's, and may be cut off by the zone's end.
+        cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), zone.end_pfn))
+        last_migrated_block = None
+        while cc.migrate_pfn < min(stop_pfn, cc.free_pfn):
+            cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+            isolate_migratepages(cc, recording.mode)
+            if cc.nr_migratepages:
+                last_migrated_block = pageblock_start_pfn(cc.migrate_pfn - 1)
+            # Migration takes the whole list away.
+            zone.vmstat.update(nr_isolated_anon=0, nr_isolated_file=0)
+            cc.migratepages.clear()
+            cc.nr_migratepages = 0
+        found.append(cc.trace)
     recording.memory.restore(begin)
-    return pd.DataFrame(rows, columns=REPLAY_COLUMNS).astype(dict.fromkeys(REPLAY_COLUMNS[1:-1], "Int64") | {"agrees": bool})
+    return found
 
 
-def _scan(recording: Recording, zone: Zone, codes: bytes, stop_pfn: int) -> list:
-    """The block function over one zone up to where the kernel's scanner stopped, as compact_zone() calls it."""
-    cc = CompactControl(zone, recording.kernel, release=recording.release, ignore_skip_hint=True, verdicts=codes)
-    low_pfn = zone.start_pfn
-    last_migrated_block = None
-    while low_pfn < min(stop_pfn, zone.end_pfn):
-        block_start, block_end = pageblock_start_pfn(low_pfn), min(pageblock_end_pfn(low_pfn), zone.end_pfn)
-        start = max(block_start, zone.start_pfn)
-        if not (pageblock_present(zone, start, block_end) and suitable_migration_source(cc, start)):
-            low_pfn = block_end
-            continue
-        cc.finish_pageblock = block_start == last_migrated_block
-        isolate_migratepages_block(cc, low_pfn, block_end, recording.mode)
-        if cc.nr_migratepages:
-            last_migrated_block = block_start
-        # Migration takes the whole list away.
-        for isolated in ("nr_isolated_anon", "nr_isolated_file"):
-            zone.vmstat[isolated] = 0
-        cc.migratepages.clear()
-        cc.nr_migratepages = 0
-        low_pfn = cc.migrate_pfn
-    return cc.trace
-
-
-def predict(recording: Recording) -> dict:
+def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
     """The whole run from the snapshot alone: both scanners and every page's fate, beside what the kernel did.
 
     Keys isolated, migrated, failed (pages, over all zones) and meet_pfn (where the migrate scanner ended, by zone), the same
     with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's own); complete: whether the
-    snapshot has the per-CPU lists and the held buffers. The recording's memory is left as it was.
+    snapshot has the per-CPU lists and the held buffers. `without` names rules to leave out, one or several: predict(recording,
+    without="32-page stop"); ValueError lists them. The recording's memory is left as it was.
     """
-    memory, meta = check_recording(recording).memory, recording.meta
+    recording = check_recording(recording).without(without)
+    memory, meta = recording.memory, recording.meta
     begin = memory.snapshot()
     codes = verdicts(recording).tobytes()
     totals = dict.fromkeys(("isolated", "migrated", "failed"), 0)
     meet_pfn, migrate_ranges, free_ranges = [], [], []
     for number, zone in enumerate(recording.zones):
-        zone.pcp = _pcp(recording, number)
+        zone.pcp = pcp_of(recording, number)
         zone.buffers_held = frozenset(recording.arrays["busy_pfn"].tolist() if "busy_pfn" in recording.arrays else ())
-        cc = CompactControl(zone, recording.kernel, recording.release, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
+        cc = CompactControl(zone, recording.kernel, recording.counts, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
         compact_zone(cc, bool(meta["compact_unevictable_allowed"]))
         codes = bytes(cc.verdicts)
         ranges = {kind: [(number, *event) for event in cc.trace if type(event) is kind] for kind in (IsolateEvent, FreeEvent)}
@@ -230,16 +213,56 @@ def predict(recording: Recording) -> dict:
         "complete": bool(meta.get("snapshot_complete", False)) and all(name in recording.arrays for name in ONLY_IF_COMPLETE)}
 
 
+def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
+    """Every range of both scanners as predicted, beside the kernel's: one row a range, in the order of each scanner.
+
+    Column scanner ("migrate" or "free"), then those of `replay`; agrees: all four numbers are equal. attrs: recording, its
+    name; without; meet_pfn, where the migrate scanner ended: for each zone its name, the model's pfn and the kernel's (-1: not
+    visited).
+    """
+    predicted, rows = predict(recording, without), []
+    for scanner, kernel in (("migrate", recording.isolate_ranges), ("free", recording.free_ranges)):
+        for number, zone in enumerate(recording.zone_name.tolist()):
+            rows += _beside((scanner, zone), _of_zone(predicted[f"{scanner}_ranges"], number), _of_zone(kernel, number))
+    frame = _frame(rows, ["scanner", *REPLAY_COLUMNS])
+    met = zip(recording.zone_name.tolist(), predicted["meet_pfn"], predicted["kernel_meet_pfn"])
+    frame.attrs = {"recording": recording.name, "without": check_rules(without), "meet_pfn": list(met)}
+    return frame
+
+
+def ablation(runs: Iterable[Recording] | None = None, rules: Iterable[str | Iterable[str]] = ABLATED,
+             executor: Executor | None = None) -> pd.DataFrame:
+    """What each rule is worth to `predict`: one row a rule that is left out (or several in a tuple), after the row "none".
+
+    Over all `runs` (recordings; default: the kit's quiet ones) it counts in how many the number of pages isolated, the numbers of
+    pages migrated and failed, and every range of both scanners are the kernel's; and the ranges of each scanner that are,
+    wherever they stand. With an executor the runs are spread, as those of a sweep are.
+    """
+    if runs is None:
+        runs = [run for run in map(load, names()) if not run.meta.get("noise")]
+    runs = [check_recording(run) for run in ([runs] if isinstance(runs, Recording) else runs)]
+    spread = map if executor is None else executor.map
+    rows = {"none": (whole := list(spread(_score, runs)))}
+    for rule in rules:
+        lacking = [run.without(rule) for run in runs]
+        scores = iter(spread(_score, [lacks for lacks, run in zip(lacking, runs) if lacks is not run]))
+        rows[" and ".join(check_rules(rule))] = [score if lacks is run else next(scores)
+                                                 for lacks, run, score in zip(lacking, runs, whole)]
+    totals = {rule: np.sum(scores, axis=0) for rule, scores in rows.items()}
+    return pd.DataFrame.from_dict(totals, orient="index", columns=ABLATION_COLUMNS).rename_axis("left out")
+
+
+def _score(run: Recording) -> list[int]:
+    """What ABLATION_COLUMNS count, of one run."""
+    predicted = predict(run)
+    isolated, migrated, failed = (predicted[key] == predicted["kernel_" + key] for key in ("isolated", "migrated", "failed"))
+    both = (predicted["migrate_ranges"], run.isolate_ranges), (predicted["free_ranges"], run.free_ranges)
+    return [isolated, migrated and failed, all(np.array_equal(*sides) for sides in both), *(_in_both(*sides) for sides in both)]
+
+
+def _in_both(model: np.ndarray, kernel: np.ndarray) -> int:
+    return (Counter(map(tuple, model.tolist())) & Counter(map(tuple, kernel.tolist()))).total()
+
+
 def _ranges(rows: list[tuple]) -> np.ndarray:
     return np.array(rows, np.int64).reshape(-1, 5)
-
-
-def _pcp(recording: Recording, number: int) -> PerCpuPages | None:
-    """The zone's per-CPU lists as the snapshot has them; None where they are not used or not recorded."""
-    if "pcp_high" not in recording.arrays or recording.pcp_high[number] == 0:
-        return None
-    pcp = PerCpuPages(int(recording.pcp_high[number]), int(recording.pcp_batch[number]), release_of(recording.release).pcp_doubles)
-    for pfn, at in zip(*(recording.arrays[name][recording.pcp_zone == number].tolist() for name in ("pcp_pfn", "pcp_list"))):
-        pcp.lists[at].append(pfn)
-        pcp.count += 1 << at // 3
-    return pcp

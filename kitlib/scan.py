@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .control import skip_isolation_order
+from .control import Release, skip_isolation_order
 from .folio import PG
 from .kernels import after, before, check_kernel, racy
 from .mapping import AddressSpace, has_migrate_folio, mapping_unmovable
@@ -79,7 +79,8 @@ for _kernel in (before, racy, after):
         table(_kernel, _mode)
 
 
-def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | None = None, order: int = -1) -> np.ndarray:
+def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | Release | None = None,
+             order: int = -1) -> np.ndarray:
     """What becomes of every page: uint8, one code a pfn; REASONS[code] says why ("" = isolated).
 
     `release` (default: the recording's own, else "6.8") and the target `order` tell which compound pages are stepped over.

@@ -32,7 +32,7 @@ SCENARIOS = [
 
 
 def ask_spin(source, *flags):
-    """(states, transitions, verdict, length of the shortest failing schedule): "safe", "assertion" or "deadlock"."""
+    """(states, transitions, verdict, length of the shortest schedule to it): "safe", "assertion", or "deadlock" if nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         def do(*command):
             return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
@@ -40,23 +40,25 @@ def ask_spin(source, *flags):
         Path(folder, "race.pml").write_text(source)
         do("spin", "-a", *flags, "race.pml")
         do("gcc", "-O0", "-w", "-DSAFETY", "-DNOCLAIM", "-DNOREDUCE", "-DBFS", "-o", "pan", "pan.c")
-        every, first = do("./pan", "-c0", "-E", "-m100000", "-w20"), do("./pan", "-m100000", "-w20")
-    assert "max search depth too small" not in every + first and "out of memory" not in every + first
+        run = "./pan", "-m100000", "-w20"
+        every, assertion, ending = do(*run, "-c0", "-E"), do(*run, "-E"), do(*run)
+    assert not any(trouble in every + ending for trouble in ("max search depth too small", "out of memory"))
     states, transitions = (int(re.search(rf"(\d+) {what}", every)[1]) for what in ("states, stored", "transitions"))
-    found = re.search(r"pan:1: (assertion violated|invalid end state).*\(at depth (\d+)\)", first)
-    if not found:
-        return states, transitions - 1, "safe", None
-    # The depth counts the steps before the one that fails; where nobody can go on there is none.
-    assertion = found[1] == "assertion violated"
-    return states, transitions - 1, "assertion" if assertion else "deadlock", int(found[2]) + assertion
+    found = [re.search(rf"pan:1: {what}.*\(at depth (\d+)\)", told) for what, told in (
+        ("assertion violated", assertion), ("invalid end state", ending))]
+    # The depth of an assertion counts the steps before the one that fails; in a deadlock nobody goes on.
+    verdict, length = (("assertion", int(found[0][1]) + 1) if found[0] else ("deadlock", int(found[1][1])) if found[1]
+                       else ("safe", None))
+    return states, transitions - 1, verdict, length
 
 
 def our_answer(scenario):
     """The same from the explorer."""
     proof = prove(scenario)
-    verdict = "safe" if proof.safe else "deadlock" if proof.bug == "deadlock" else "assertion"
-    length = len(kl.sched.read_schedule(proof.shortest, scenario.paths)) if proof.shortest else None
-    return proof.states, proof.transitions, verdict, length
+    lengths = {bug: len(kl.sched.read_schedule(schedule, scenario.paths)) for bug, schedule in proof.bugs.items()}
+    deadlock = lengths.pop("deadlock", None)
+    verdict = "assertion" if lengths else "safe" if deadlock is None else "deadlock"
+    return proof.states, proof.transitions, verdict, min(lengths.values(), default=deadlock)
 
 
 def main():

@@ -136,34 +136,3 @@ def test_an_empty_frame_and_too_many_lines_are_refused(frame):
         plots.curve(frame.head(0), "unmovable", "isolated")
     with pytest.raises(ValueError, match="7 lines cannot be told apart: choose rows first"):
         plots.curve(made(x=1, y=range(7), kernel=list("abcdefg")), "x", "y")
-
-
-# --- both scanners
-
-def compacted(caller="compact_memory", **shares):
-    zone = memory(8192, **shares)
-    cc = kl.control_for(caller, zone)
-    kl.compact_zone(cc)
-    return cc
-
-
-def test_the_scanners_come_toward_each_other_and_never_go_back():
-    cc = compacted(unmovable=0.1)
-    up, down = drawn(plots.scanners(cc)).values()
-    assert list(up.get_ydata()) == sorted(up.get_ydata()) and list(down.get_ydata()) == sorted(down.get_ydata(), reverse=True)
-    assert sorted([*up.get_xdata(), *down.get_xdata()]) == list(range(1, len(up.get_xdata()) + len(down.get_xdata()) + 1))
-    assert max(up.get_ydata()) == cc.migrate_pfn
-
-
-def test_the_text_says_where_the_scanners_met():
-    cc = compacted()
-    assert repr(plots.scanners(cc)) == plots.describe_scanners(cc)
-    assert plots.describe_scanners(cc).endswith(f"they meet at pfn {cc.migrate_pfn:,}")
-    taken = sum(event.nr_taken for event in cc.trace if type(event) is IsolateEvent)
-    assert f", {taken:,} pages taken" in plots.describe_scanners(cc).split(";")[0]
-    assert plots.describe_scanners(compacted("kcompactd")).endswith("the run ends before they meet")
-
-
-def test_a_run_without_steps_is_refused():
-    with pytest.raises(ValueError, match="write compact_zone"):
-        plots.scanners(kl.control_for("kcompactd", memory(512)))

@@ -15,8 +15,9 @@ FLOORS = [
     {"step", "verdict"},
     {"folio", "mapping", "filemap", "zone", "allocator", "sched"},
     {"kernels"},
-    {"control", "look", "isolate", "freepages", "migrate", "compaction", "truncate", "tree", "scan", "automaton", "graph", "explore", "promela"},
-    {"races", "scenarios", "schema", "frames", "recordings", "experiments"},
+    {"control", "look", "isolate", "freepages", "migrate", "compaction", "truncate", "tree", "scan", "automaton", "graph", "explore",
+     "promela"},
+    {"races", "scenarios", "schema", "snapshot", "rules", "frames", "recordings", "experiments"},
     {"plots", "check"},
     {"widgets", "publish"},
 ]

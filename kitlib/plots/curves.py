@@ -1,4 +1,4 @@
-"""Curves over a sweep's frame, and where both scanners of a run went.
+"""Curves over a sweep's frame.
 
 A curve is the median of the seeds, its band reaches from the lowest seed to the highest; a column of yes and no is drawn
 as the share of yes, with its 95 % interval (Wilson). Every line has a colour, a marker and a line style of its own.
@@ -11,11 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from ..compaction import CompactControl, compact_scanners_met
-from ..control import FreeEvent, IsolateEvent
-from ..zone import pageblock_start_pfn
 from .flow import DPI, INK, PALE, PAPER, SANS, Chart
 from .states import LIGHT
 
@@ -56,7 +52,7 @@ def curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel
     _check(frame, x, y, by)
     keys, lines = zip(*((key, _line(_names(key, by), group, x, y)) for key, group in frame.groupby(by, sort=False)))
     together = _together(lines, (float(frame[y].max()) - float(frame[y].min())) * SAME)
-    figure, axes = _axes(title or f"{y} against {x}", WORDS.get(x, x), WORDS.get(y, y))
+    figure, axes = new_axes(title or f"{y} against {x}", WORDS.get(x, x), WORDS.get(y, y))
     ticks = None if _is_scale(frame[x]) else list(dict.fromkeys(frame[x]))
     looks = _looks(keys)
     for place, numbers in enumerate(together):
@@ -85,45 +81,6 @@ def describe_curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] 
         some = sorted({0, len(line.x) // 2, len(line.x) - 1})
         words.append(f"{', '.join(line.names)}: {', '.join(_point(line, at) for at in some)}")
     return "\n".join(words)
-
-
-def scanners(cc: CompactControl, title: str = "") -> Chart:
-    """Where both scanners were at each step of a finished run: the ranges in cc.trace, pfn against step."""
-    events = [event for event in cc.trace if isinstance(event, IsolateEvent)]
-    if not events:
-        raise ValueError("the run has no steps to draw: write compact_zone(cc) first, over more than one pageblock")
-    figure, axes = _axes(title or f"Both scanners over {cc.zone.name}", "step (a range that a scanner looked at)", "pfn")
-    for kind, name, look in ((IsolateEvent, "migrate scanner", dict(color=COLOURS[2], marker="^")),
-                             (FreeEvent, "free scanner", dict(color=COLOURS[1], marker="v", linestyle=STYLES[1]))):
-        here = {step: event for step, event in enumerate(events, 1) if type(event) is kind}
-        # In a pageblock both go upward; from one to the next the free scanner goes down.
-        at = [event.end_pfn if kind is IsolateEvent else pageblock_start_pfn(event.start_pfn) for event in here.values()]
-        axes.vlines(list(here), [event.start_pfn for event in here.values()], [event.end_pfn for event in here.values()],
-                    color=look["color"], linewidth=3, alpha=0.4)
-        axes.plot(list(here), at, label=name, linewidth=1.2, markersize=5, markevery=max(1, len(here) // 12), **look)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(cc.zone.start_pfn - len(cc.zone) * 0.02, cc.zone.end_pfn + len(cc.zone) * 0.02)
-    if compact_scanners_met(cc):
-        axes.axhline(cc.migrate_pfn, color=INK, linewidth=1, linestyle=STYLES[2])
-        axes.annotate(f"they meet at pfn {cc.migrate_pfn:,}", (1, cc.migrate_pfn), (0, 4), textcoords="offset points",
-                      color=INK, size=9)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
-    figure.text = describe_scanners(cc)
-    return figure
-
-
-def describe_scanners(cc: CompactControl) -> str:
-    """The run in words: how far each scanner came, what it took, and where they met."""
-    words = []
-    for kind, name in ((IsolateEvent, "migrate scanner"), (FreeEvent, "free scanner")):
-        here = [event for event in cc.trace if type(event) is kind]
-        if here:
-            low, high = min(event.start_pfn for event in here), max(event.end_pfn for event in here)
-            way = f"up from pfn {low:,} to {high:,}" if kind is IsolateEvent else f"down from pfn {high:,} to {low:,}"
-            taken = sum(event.nr_taken for event in here)
-            words.append(f"{name}: {len(here):,} range{'s' * (len(here) > 1)}, {way}, {taken:,} pages taken")
-    end = f"they meet at pfn {cc.migrate_pfn:,}" if compact_scanners_met(cc) else "the run ends before they meet"
-    return "; ".join([*words, end])
 
 
 def _check(frame: pd.DataFrame, x: str, y: str, by: list[str]) -> None:
@@ -230,7 +187,8 @@ def _looks(keys: list[tuple]) -> list[dict]:
     return looks
 
 
-def _axes(title: str, x: str, y: str) -> tuple[Chart, Axes]:
+def new_axes(title: str, x: str, y: str) -> tuple[Chart, Axes]:
+    """A chart with room for a legend on its right."""
     figure = Chart(figsize=(8.4, 4.2), dpi=DPI, facecolor=PAPER)
     axes = figure.add_axes((0.1, 0.14, 0.56, 0.74))
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", family=SANS, color=INK)
