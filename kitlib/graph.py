@@ -5,6 +5,7 @@ to a memory is taken from the real objects once (restore, do, snapshot) and reme
 are merged only when they are equal. Knows nothing of memory.
 """
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -195,21 +196,24 @@ class Graph:
         for number in range(1, len(self.states)):
             away.append(away[self.parent[number]] + 1)
         steps = min(away[number] for number in bad)
-        # By state and the thread that came there: the fewest switches, and from where. Only shortest ways count.
+        leads = bytearray(len(away))                # whether a way with the fewest steps goes through the state
+        for number in bad:
+            leads[number] = away[number] == steps
+        for number in reversed(range(bisect_left(away, steps))):
+            leads[number] = any(leads[to] and away[to] == away[number] + 1
+                                for to in self.into[self.first[number]:self.first[number + 1]])
+        # By state and the thread that came there: the fewest switches, and from where.
         best: dict[int, dict] = {0: {None: (0, None)}}
-        for number in range(len(self.states)):
-            if away[number] >= steps:
-                break
-            for name, to in self.successors(number) if number in best else ():
-                if away[to] == away[number] + 1:
-                    came = min((switches + (last not in (name, None)), self._place(last), last)
-                               for last, (switches, _) in best[number].items())
+        for number in filter(leads.__getitem__, range(bisect_left(away, steps))):
+            for name, to in self.successors(number):
+                if leads[to] and away[to] == away[number] + 1:
+                    switches, last = min(((switches + (last not in (name, None)), last) for last, (switches, _) in best[number].items()),
+                                         key=lambda came: (came[0], self._place(came[1])))
                     here = best.setdefault(to, {})
-                    if name not in here or came[0] < here[name][0]:
-                        here[name] = came[0], (number, came[2])
-        ends = [(switches, number, name) for number in bad if away[number] == steps
-                for name, (switches, _) in best[number].items()]
-        _, number, name = min(ends)
+                    if name not in here or switches < here[name][0]:
+                        here[name] = switches, (number, last)
+        _, number, name = min((switches, number, name) for number in bad if leads[number]
+                              for name, (switches, _) in best[number].items())
         way = []
         while name is not None:
             way.append(name)

@@ -1,6 +1,8 @@
 """The figures in the README: a table, not a test (make bench). Ratios come from one run on one machine."""
+import itertools
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -8,10 +10,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from math import log
 
+import spin
+
 import kitlib as kl
 from kitlib import recordings, scan
 from kitlib.compaction import isolation_mode
 from kitlib.experiments import memory, sweep
+from kitlib.explore import prove
+from kitlib.promela import promela
 
 PAGES = 1 << 20
 SAMPLE = 20_000
@@ -88,6 +94,38 @@ def run_rows():
     yield "  two processes are faster by", f"{here / (time.perf_counter() - begin):.2f} x", ">= 1.5 x"
 
 
+def asked_once(source):
+    with spin.pan_of(source) as pan:
+        pan()
+
+
+def race_rows():
+    """The explorer, beside SPIN where it is installed: (what, figure, bound)."""
+    proofs = {scenario.name: prove(scenario) for scenario in spin.SCENARIOS}
+    took = {scenario.name: seconds(lambda: prove(scenario), 3)[0] for scenario in spin.SCENARIOS}
+    small = [name for name, proof in proofs.items() if proof.states <= 20_000]
+    ours, slowest = sum(took[name] for name in small), max(took, key=took.get)
+    yield f"{len(small)} scenarios of at most 20,000 states, proved", f"{ours:.2f} s", ""
+    yield f"  the slowest: {slowest}"[:52], f"{1e3 * took[slowest]:.0f} ms", "< 100 ms"
+    if not spin.MISSING:
+        sources = [promela(proofs[name].graph) for name in small]
+        theirs, *_ = seconds(lambda: [asked_once(source) for source in sources], 1)
+        yield "  spin -a, gcc -O0, pan on the same steps", f"{theirs:.1f} s", ""
+        yield "  ours / SPIN's", f"{ours / theirs:.3f}", "<= 0.10"
+    for what, count in (("three compactors, truncator, reclaimer; one folio", dict(compactors=3, reclaimers=1)),
+                        ("two compactors, truncator, reclaimer; two folios", dict(folios=2, compactors=2, reclaimers=1))):
+        took, *_ = seconds(lambda: proofs.update(large=prove(kl.truncation_race(kl.after, **count))), 1)
+        proof = proofs.pop("large")
+        assert proof.safe
+        yield what, f"{proof.states:,} states, {took:.1f} s", "< 300 s"
+    yield "  memory at the peak", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB", "< 4 GB"
+    stepper = kl.Stepper(kl.truncation_race(kl.racy).machine())
+    stepper.replay("C3T16C1")
+    back, *_ = seconds(lambda: (stepper.jump(20), stepper.back()), 50)
+    step, *_ = seconds(lambda: (stepper.jump(0), [stepper.step() for _ in range(19)]), 50)
+    yield "a step of the Stepper, back from its end", f"{1e3 * step / 19:.2f} ms, {1e3 * back:.2f} ms", "< 1 ms, < 5 ms"
+
+
 def rows():
     """(what, figure, bound)."""
     build, fastest, slowest = seconds(lambda: kl.random_zone(PAGES, 1), 5)
@@ -110,8 +148,8 @@ def rows():
 
 def main():
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; median (fastest-slowest)")
-    for what, figure, bound in (*rows(), *run_rows()):
-        print(f"{what:<52} {figure:>24}   {bound}")
+    for what, figure, bound in itertools.chain(rows(), race_rows(), run_rows()):
+        print(f"{what:<52} {figure:>24}   {bound}", flush=True)
 
 
 if __name__ == "__main__":

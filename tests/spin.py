@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import kitlib as kl
@@ -31,8 +33,9 @@ SCENARIOS = [
 ]
 
 
-def ask_spin(source, *flags):
-    """(states, transitions, verdict, length of the shortest schedule to it): "safe", "assertion", or "deadlock" if nothing else."""
+@contextmanager
+def pan_of(source, *flags):
+    """SPIN's verifier of a program, as a function of its options that gives what it prints."""
     with tempfile.TemporaryDirectory() as folder:
         def do(*command):
             return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
@@ -40,8 +43,13 @@ def ask_spin(source, *flags):
         Path(folder, "race.pml").write_text(source)
         do("spin", "-a", *flags, "race.pml")
         do("gcc", "-O0", "-w", "-DSAFETY", "-DNOCLAIM", "-DNOREDUCE", "-DBFS", "-o", "pan", "pan.c")
-        run = "./pan", "-m100000", "-w20"
-        every, assertion, ending = do(*run, "-c0", "-E"), do(*run, "-E"), do(*run)
+        yield partial(do, "./pan", "-m100000", "-w20")
+
+
+def ask_spin(source, *flags):
+    """(states, transitions, verdict, length of the shortest schedule to it): "safe", "assertion", or "deadlock" if nothing else."""
+    with pan_of(source, *flags) as pan:
+        every, assertion, ending = pan("-c0", "-E"), pan("-E"), pan()
     assert not any(trouble in every + ending for trouble in ("max search depth too small", "out of memory"))
     states, transitions = (int(re.search(rf"(\d+) {what}", every)[1]) for what in ("states, stored", "transitions"))
     found = [re.search(rf"pan:1: {what}.*\(at depth (\d+)\)", told) for what, told in (
