@@ -57,7 +57,12 @@ class Proof:
         return at
 
     def fate(self, schedule: str = "") -> str:
-        """Whether what has gone by schedule can still crash, must crash, or cannot crash any more: one of FATES."""
+        """Whether what has gone by schedule can still crash, must crash, or cannot crash any more: one of FATES.
+
+        ValueError where the limit was hit: then nobody knows.
+        """
+        if not self.graph.complete:
+            raise ValueError(f"no fate is known: {self.why_no_count}")
         at = self.state_after(schedule)
         can, must = self._fates
         return FATES[can[at] + must[at]]
