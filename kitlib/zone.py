@@ -141,10 +141,6 @@ class Zone:
         if self.verdicts is not None:
             self.verdicts[pfn:end] = bytes([_HELD]) * (end - pfn)
 
-    def count_free(self, pfn: int, order: int, change: int) -> None:
-        """One free block of this order more or fewer, in the pageblock of `pfn`."""
-        self.nr_free[order][self.migratetype[pfn >> PAGEBLOCK_ORDER]] += change
-
     def add_mapping(self, mapping: AddressSpace) -> int:
         """The number of `mapping` in the zone's table; it is entered when it is new."""
         if mapping not in self.mappings:
