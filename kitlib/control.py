@@ -163,7 +163,6 @@ class CompactControl:
     targets: int = 0                            # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
-    moves: dict = field(default_factory=dict)   # with a table: what move_to_new_folio() said of folios that look like this
     trace: list = field(default_factory=list)   # trace events, in the order of the run
 
     def __post_init__(self):

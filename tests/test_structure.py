@@ -15,7 +15,7 @@ FLOORS = [
     {"step", "verdict"},
     {"folio", "mapping", "zone", "allocator", "sched"},
     {"kernels"},
-    {"control", "look", "isolate", "freepages", "migrate", "compaction", "tree", "scan"},
+    {"control", "look", "isolate", "freepages", "move", "migrate", "compaction", "tree", "scan"},
     {"scenarios", "schema", "frames", "recordings", "experiments"},
     {"plots", "check"},
     {"widgets", "publish"},

@@ -1,0 +1,179 @@
+"""What migration does with one folio: migrate_folio_unmap(), _move(), _undo_src() and _done() (mm/migrate.c, 0003e2a41468).
+
+`ByPath` asks the kernel's own move_to_new_folio() about every folio. `ByTable` asks once about base pages that look alike:
+it has `ByPath` migrate one such page between two page frames, and does to the others what came of that.
+Both act on the zone alike; a test marries them. Whoever holds a folio lock or writes it back is taken to be done when a
+synchronous mode waits. Leaves out THP statistics and movable_ops pages.
+"""
+from collections.abc import Callable
+from functools import lru_cache
+
+from .allocator import free_unref_page
+from .control import CompactControl
+from .folio import PG, Folio, isolated_counter
+from .isolate import folio_add_lru
+from .mapping import AddressSpace
+from .sched import run_path
+from .verdict import MigrateMode, Result
+from .zone import Zone
+
+SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
+IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
+_LOCKED = PG.LOCKED
+
+
+class ByPath:
+    """One folio at a time. `done` is told of each that has moved or was freed: its pfn and order."""
+
+    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable, done: Callable):
+        self.cc, self.zone, self.done = cc, cc.zone, done
+        self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
+
+    def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
+        """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
+        zone, flags, refcount = self.zone, self.zone.flags, self.zone.refcount
+        order = zone.order[pfn]
+        if refcount[pfn] == 1:
+            self._done(pfn, order)
+            return SUCCESS, None
+        target = self.get_new_folio(self.cc, order)
+        if target is None:
+            return ENOMEM, None
+        if flags[pfn] & IN_THE_WAY and (result := self._wait(pfn, mode, force)):
+            self.put_new_folio(self.cc, target, order)
+            return result, None
+        flags[pfn] |= _LOCKED
+        refcount[pfn] -= zone.mapcount[pfn]
+        flags[target], refcount[target] = _LOCKED, 1
+        if order:
+            zone.make_compound(target, order)
+        return SUCCESS, target
+
+    def _wait(self, pfn: int, mode: MigrateMode, force: bool) -> Result:
+        """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more, or why it stays."""
+        zone, flags = self.zone, self.zone.flags[pfn]
+        if flags & PG.LOCKED:
+            # PF_MEMALLOC: a task that compacts for its own allocation never sleeps on a folio lock.
+            if mode == MigrateMode.ASYNC or not force or self.cc.direct_compaction or (
+                    mode == MigrateMode.SYNC_LIGHT and not flags & PG.UPTODATE):
+                return EAGAIN
+            zone.flags[pfn] &= ~PG.LOCKED
+        if flags & PG.WRITEBACK:
+            if mode != MigrateMode.SYNC:
+                return Result.EBUSY
+            if not force:
+                return EAGAIN
+            zone.flags[pfn] &= ~PG.WRITEBACK
+        if flags & PG.PRIVATE and not flags & PG.ANON and not zone.mapping[pfn]:
+            # Truncated since it was isolated: try_to_free_buffers(), and the next pass finds it freed.
+            if pfn not in zone.buffers_held:
+                zone.flags[pfn] &= ~PG.PRIVATE
+                zone.refcount[pfn] -= 1
+            return EAGAIN
+        return SUCCESS
+
+    def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
+        """migrate_folio_move(): the kernel's move_to_new_folio() decides, and moves."""
+        result = run_path(self.cc.kernel.move_to_new_folio(Folio(self.zone, target), Folio(self.zone, pfn), mode))
+        if result == SUCCESS:
+            self._arrived(pfn, target)
+        return result
+
+    def _arrived(self, pfn: int, target: int) -> None:
+        """remove_migration_ptes() and putback of the new folio: mapped as the old one was, and on its LRU list."""
+        zone, mapcount = self.zone, self.zone.mapcount[pfn]
+        zone.mapcount[target] = mapcount
+        zone.refcount[target] += mapcount - 1
+        zone.flags[target] &= ~_LOCKED
+        folio_add_lru(zone, target)
+        self._done(pfn, zone.order[pfn])
+
+    def _done(self, pfn: int, order: int) -> None:
+        """migrate_folio_done(): the old pages are freed."""
+        zone = self.zone
+        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
+        zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
+        free_unref_page(zone, pfn, order)
+        self.done(pfn, order)
+
+    def undo(self, pfn: int, target: int) -> None:
+        """migrate_folio_undo_src() and _dst(): mapped again, unlocked, and the target returned."""
+        zone, order = self.zone, self.zone.order[pfn]
+        zone.refcount[pfn] += zone.mapcount[pfn]
+        zone.flags[pfn] &= ~_LOCKED
+        zone.flags[target], zone.refcount[target] = PG.SLAB, 0
+        if order:
+            zone.hold(target, order, PG.SLAB)
+        self.put_new_folio(self.cc, target, order)
+
+
+class ByTable(ByPath):
+    """The same; nothing is done to a page whose fate is known until its target takes its place, or is returned."""
+
+    def __init__(self, cc: CompactControl, *callbacks: Callable):
+        super().__init__(cc, *callbacks)
+        self.fates = {mode: _Fates(cc, mode) for mode in MigrateMode}
+        self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
+
+    def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
+        """As by the path."""
+        zone = self.zone
+        looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn], zone.order[pfn]
+        self.fate[pfn] = fate = None if pfn in zone.buffers_held else self.fates[mode][looks]
+        if fate is None:
+            return super().unmap(pfn, mode, force)
+        target = self.get_new_folio(self.cc, 0)
+        return ENOMEM if target is None else SUCCESS, target
+
+    def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
+        """As by the path."""
+        fate = self.fate[pfn]
+        if fate is None:
+            return super().move(pfn, target, mode)
+        result, looks = fate
+        if result == SUCCESS:
+            zone = self.zone
+            zone.flags[target], zone.refcount[target], zone.mapcount[target], zone.mapping[target] = looks
+            self._done(pfn, 0)
+        return result
+
+    def undo(self, pfn: int, target: int) -> None:
+        """As by the path."""
+        if self.fate[pfn] is None:
+            super().undo(pfn, target)
+        else:
+            self.put_new_folio(self.cc, target, 0)
+
+
+class _Fates(dict):
+    """By a folio's looks (its entry in the columns): its fate, or None if each must be asked about."""
+
+    def __init__(self, cc: CompactControl, mode: MigrateMode):
+        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, mode)
+
+    def __missing__(self, looks: tuple) -> tuple | None:
+        flags, refcount, mapcount, number, order = looks
+        mapping, fate = self.mappings[number], None
+        if not (order or refcount == 1 or flags & (PG.LOCKED | PG.WRITEBACK) or mapping and mapping.freed):
+            fate = _rehearse(*self.orders, flags, refcount, mapcount, number, mapping and mapping.a_ops, mapping and mapping.flags)
+        self[looks] = fate
+        return fate
+
+
+@lru_cache(maxsize=1024)
+def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
+    """A base page migrates in a zone of its own: (result, looks of the new folio); None if it was refused and changed."""
+    zone = Zone(2)
+    zone.mappings += [AddressSpace("its mapping", a_ops, mapping_flags)] * number
+    zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
+    zone.flags[1] = PG.SLAB
+    at_rest = zone.snapshot()[:4]
+    folio = ByPath(CompactControl(zone, kernel), lambda cc, order: 1, lambda cc, pfn, order: None, lambda pfn, order: None)
+    result, target = folio.unmap(0, mode)
+    if target is None:
+        return None
+    result = folio.move(0, 1, mode)
+    if result:
+        folio.undo(0, 1)
+        return (result, ()) if zone.snapshot()[:4] == at_rest else None
+    return result, (zone.flags[1], zone.refcount[1], zone.mapcount[1], zone.mapping[1])
