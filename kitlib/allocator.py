@@ -61,7 +61,8 @@ class PerCpuPages:
 def free_unref_page(zone: Zone, pfn: int, order: int = 0) -> None:
     """Free 2^order pages to the CPU's lists, and spill the oldest when the lists are full (mm/page_alloc.c)."""
     pcp = zone.pcp
-    zone.hold(pfn, order, _FREE_TAIL)
+    if order or pcp is not None:
+        zone.hold(pfn, order, _FREE_TAIL)
     if pcp is None or order > PAGE_ALLOC_COSTLY_ORDER:
         free_one_page(zone, pfn, order)
         return
@@ -94,7 +95,7 @@ def drain_pages_zone(zone: Zone) -> None:
 
 
 def free_one_page(zone: Zone, pfn: int, order: int) -> int:
-    """Free 2^order held pages to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
+    """Free a page, or 2^order held pages, to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
 
     Returns where the free block starts that they are part of now.
     """
@@ -105,9 +106,10 @@ def free_one_page(zone: Zone, pfn: int, order: int) -> int:
         if not (start_pfn <= buddy < end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
             break
         nr_free[order][migratetype[buddy >> PAGEBLOCK_ORDER]] -= 1
-        flags[buddy], orders[buddy] = _FREE_TAIL, 0
+        higher = pfn | buddy
+        flags[higher], orders[higher] = _FREE_TAIL, 0
         if verdicts is not None:
-            verdicts[buddy] = _INSIDE
+            verdicts[higher] = _INSIDE
         pfn &= buddy
         order += 1
     flags[pfn] = _BUDDY_HEAD if order else _BUDDY

@@ -5,6 +5,7 @@ fast_isolate_freepages() and watermarks.
 """
 import re
 from collections import deque
+from collections.abc import Iterator
 
 from .allocator import free_blocks, free_one_page, free_unref_page, isolate_free_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, FreeEvent
@@ -59,10 +60,11 @@ def isolate_freepages(cc: CompactControl) -> None:
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
     """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
     zone, start_pfn, nr_scanned, before = cc.zone, pfn, 0, cc.nr_freepages
+    blocks = _blocks(zone, pfn, end_pfn)
     enough = False
     while pfn < end_pfn and not enough:
         if stride == 1:
-            block = _next_block(zone, pfn, end_pfn)
+            block = next(blocks, end_pfn)
             nr_scanned += block - pfn
             pfn = block
             if pfn == end_pfn:
@@ -92,12 +94,11 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
     return pfn
 
 
-def _next_block(zone: Zone, pfn: int, end_pfn: int) -> int:
-    """The first page from `pfn` on where a free block or a compound page begins; `end_pfn` when there is none."""
+def _blocks(zone: Zone, pfn: int, end_pfn: int) -> Iterator[int]:
+    """Where free blocks and compound pages begin, from `pfn` on."""
     if zone.verdicts is not None:
-        found = _BLOCK.search(zone.verdicts, pfn, end_pfn)
-        return found.start() if found else end_pfn
-    return next((p for p in range(pfn, end_pfn) if zone.flags[p] & (PG.BUDDY | PG.HEAD)), end_pfn)
+        return (found.start() for found in _BLOCK.finditer(zone.verdicts, pfn, end_pfn))
+    return (page for page in range(pfn, end_pfn) if zone.flags[page] & (PG.BUDDY | PG.HEAD))
 
 
 def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:

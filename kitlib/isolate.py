@@ -6,10 +6,13 @@ is asked of look.py: by the kernel's own path, or by a verdict per page made fro
 Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
 and the lruvec lock: at most one CPU compacts.
 """
+from collections.abc import Iterable
+from math import inf
+
 from .allocator import free_unref_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
-from .folio import PG, isolated_counter
-from .look import FAIL, ISOLATED, ByPath, ByTable
+from .folio import PG
+from .look import ByPath, ByTable
 from .mapping import mapping_unevictable
 from .step import Deadlock
 from .verdict import MigrateMode, Mode, Result, check_mode
@@ -41,7 +44,8 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
     if cc.verdicts is None:
         look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
-        look = ByTable(zone, cc.verdicts, skip_on_failure)
+        look = ByTable(zone, cc.verdicts, skip_on_failure, counts_jumped)
+    enough = inf if cc.finish_pageblock or cc.contended else COMPACT_CLUSTER_MAX
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False
@@ -65,29 +69,30 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
                 valid_block = low_pfn >> PAGEBLOCK_ORDER
             stop = min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn))
 
-        outcome, pages, jumped = look(low_pfn, stop)
+        first = valid_block is not None and not skip_updated
+        wanted = 1 if first else max(1, enough - cc.nr_migratepages)
+        pages, folios, failed, jumped = look(low_pfn, stop, wanted)
         nr_scanned += 1 if jumped and not counts_jumped else pages
+        low_pfn += pages
 
-        if outcome == ISOLATED:
-            if valid_block is not None and not skip_updated:
+        if folios:
+            taken = pages if jumped else len(folios)
+            if first:
                 skip_updated = True
                 if _test_and_set_skip(cc, valid_block) and not cc.finish_pageblock:
-                    zone.flags[low_pfn] |= PG.LRU
-                    zone.refcount[low_pfn] -= 1
-                    nr_scanned -= pages - 1
+                    zone.flags[folios[0]] |= PG.LRU
+                    zone.refcount[folios[0]] -= 1
+                    nr_scanned -= taken - 1
                     low_pfn = end_pfn
                     break
-            zone.vmstat[isolated_counter(zone, low_pfn)] += pages
-            cc.migratepages.append(low_pfn)
-            cc.nr_migratepages += pages
-            nr_isolated += pages
-            low_pfn += pages
-            if cc.nr_migratepages >= COMPACT_CLUSTER_MAX and not cc.finish_pageblock and not cc.contended:
+            count_isolated(zone, folios, 1)
+            cc.migratepages += folios
+            cc.nr_migratepages += taken
+            nr_isolated += taken
+            if cc.nr_migratepages >= enough:
                 break
-            continue
 
-        low_pfn += pages
-        if outcome == FAIL and skip_on_failure:
+        if failed and skip_on_failure:
             # The chunk can no longer become one free block: what was taken of it goes back.
             if nr_isolated:
                 putback_movable_pages(cc)
@@ -111,17 +116,25 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
 
 def putback_movable_pages(cc: CompactControl) -> None:
     """Put everything on cc.migratepages back on the LRU and drop its reference, which may be the last (mm/migrate.c)."""
-    zone = cc.zone
+    zone, refcount = cc.zone, cc.zone.refcount
+    count_isolated(zone, cc.migratepages, -1)
     for pfn in cc.migratepages:
-        order = zone.order[pfn]
-        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
-        zone.refcount[pfn] -= 1
-        if zone.refcount[pfn]:
+        refcount[pfn] -= 1
+        if refcount[pfn]:
             folio_add_lru(zone, pfn)
         else:
-            free_unref_page(zone, pfn, order)
+            free_unref_page(zone, pfn, zone.order[pfn])
     cc.migratepages.clear()
     cc.nr_migratepages = 0
+
+
+def count_isolated(zone: Zone, folios: Iterable[int], sign: int) -> None:
+    """So many pages more (1) or fewer (-1) are isolated: nr_isolated_anon and nr_isolated_file."""
+    pages = [0, 0]
+    for pfn in folios:
+        pages[zone.flags[pfn] & PG.SWAPBACKED > 0] += 1 << zone.order[pfn]
+    zone.vmstat["nr_isolated_file"] += sign * pages[0]
+    zone.vmstat["nr_isolated_anon"] += sign * pages[1]
 
 
 def folio_add_lru(zone: Zone, pfn: int) -> None:

@@ -1,9 +1,10 @@
-"""What one page comes to when the migrate scanner looks at it (isolate_migratepages_block(), mm/compaction.c).
+"""What the migrate scanner finds from a pfn on (isolate_migratepages_block(), mm/compaction.c).
 
-`ByPath` runs the kernel's own path on every page. `ByTable` reads a verdict per page that was made from the same path
-(scan.py), and passes over a run of pages at once. Both act on the zone alike; a test marries them.
+`ByPath` runs the kernel's own path on one page after the other. `ByTable` reads a verdict per page that was made from the
+same path (scan.py), and goes over a run of pages at once. Both act on the zone alike; a test marries them.
 """
 import re
+from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
@@ -12,22 +13,21 @@ from .sched import run_path
 from .verdict import Code, Mode
 from .zone import Zone
 
-FREE, FAIL, ISOLATED = "free", "fail", "isolated"
 LARGEST = 20                    # the order of the largest compound page: hugetlb's may exceed a free block's
 _ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
 
 
 class Look(NamedTuple):
-    """What the scanner sees at a pfn: a free page, a failed candidate or a folio it has isolated, and its pages."""
+    """So many pages further on, with so many folios isolated."""
 
-    outcome: str                # FREE, FAIL or ISOLATED
-    pages: int = 1              # the scanner goes on this many pages further
-    jumped: bool = False        # they are one block, looked at once; otherwise each was looked at
+    pages: int = 1
+    folios: Sequence[int] = ()  # pfns
+    failed: bool = False        # the page was a candidate that cannot be isolated, and it matters
+    jumped: bool = False        # the pages are one block, looked at once; otherwise each was looked at
 
 
 # A base page or a block, by order: made once, for a scan looks at every page.
-_FREE, _FAIL, _TAKEN = ([Look(outcome), *(Look(outcome, 1 << order, jumped=True) for order in range(1, LARGEST + 1))]
-                        for outcome in (FREE, FAIL, ISOLATED))
+_FREE, _FAIL = ([Look(1 << order, failed=failed, jumped=order > 0) for order in range(LARGEST + 1)] for failed in (False, True))
 
 
 class ByPath:
@@ -37,7 +37,7 @@ class ByPath:
         self.zone, self.kernel, self.mode = zone, kernel, mode
         self.skip_order = skip_order            # compound pages of this order and above are stepped over
 
-    def __call__(self, pfn: int, end_pfn: int) -> Look:
+    def __call__(self, pfn: int, end_pfn: int, wanted: int) -> Look:
         flags, order = self.zone.flags[pfn], self.zone.order[pfn]
         if flags & PG.BUDDY:
             return _FREE[order]
@@ -45,29 +45,48 @@ class ByPath:
             return _FAIL[order]
         verdict = run_path(self.kernel.isolate_folio(self.zone.folio(pfn), self.mode))
         # Large folios that fail are not stepped over: each tail is looked at, and fails at its reference count.
-        return _TAKEN[order] if verdict.isolated else _FAIL[0]
+        return Look(1 << order, [pfn], jumped=order > 0) if verdict.isolated else _FAIL[0]
 
 
 class ByTable:
-    """The same from a verdict per page: base pages that come to nothing are passed over in runs."""
+    """The same from a verdict per page: a run of base pages at once, up to the page that makes as many as are wanted."""
 
-    # With skip_on_failure a failed page matters, so that only single free pages come to nothing.
-    NOTHING = re.compile(b"[^%c%c%c]+" % (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
-    SINGLE_FREE = re.compile(b"%c+" % Code.FREE)
+    ISOLATED = re.compile(b"%c" % Code.ISOLATED)
+    # Runs of pages that are each looked at. Where a failed page matters, only single free pages come to nothing.
+    NO_BLOCKS = re.compile(b"[^%c%c]*" % (Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
+    NO_FAILURES = re.compile(b"[%c%c]*" % (Code.ISOLATED, Code.FREE))
+    EVERY_PAGE = re.compile(b".*", re.DOTALL)
 
-    def __init__(self, zone: Zone, verdicts: bytes, skip_on_failure: bool):
+    def __init__(self, zone: Zone, verdicts: bytes, skip_on_failure: bool, counts_jumped: bool):
         self.zone, self.verdicts = zone, verdicts
-        self.run = (self.SINGLE_FREE if skip_on_failure else self.NOTHING).match
+        # Where a block counts with all its pages, it counts as if each were looked at.
+        self.run = (self.NO_FAILURES if skip_on_failure else self.EVERY_PAGE if counts_jumped else self.NO_BLOCKS).match
 
-    def __call__(self, pfn: int, end_pfn: int) -> Look:
-        code, zone = self.verdicts[pfn], self.zone
+    def __call__(self, pfn: int, end_pfn: int, wanted: int) -> Look:
+        verdicts, flags, refcount, orders = self.verdicts, self.zone.flags, self.zone.refcount, self.zone.order
+        end, folios = self.run(verdicts, pfn, end_pfn).end(), []
+        if end == pfn or orders[pfn] and verdicts[pfn] == _ISOLATED:
+            return self._one(pfn)
+        for found in self.ISOLATED.finditer(verdicts, pfn, end):
+            page = found.start()
+            if orders[page]:
+                return Look(page - pfn, folios)
+            flags[page] &= ~PG.LRU
+            refcount[page] += 1
+            folios.append(page)
+            if len(folios) == wanted:
+                return Look(page + 1 - pfn, folios)
+        last = max(verdicts.rfind(_FREE_BLOCK, pfn, end), verdicts.rfind(_COMPOUND, pfn, end))
+        if last >= 0:
+            end = max(end, last + (1 << orders[last]))
+        return Look(end - pfn, folios)
+
+    def _one(self, pfn: int) -> Look:
+        code, order = self.verdicts[pfn], self.zone.order[pfn]
         if code == _ISOLATED:
-            zone.flags[pfn] &= ~PG.LRU
-            zone.refcount[pfn] += 1
-            return _TAKEN[zone.order[pfn]]
+            self.zone.flags[pfn] &= ~PG.LRU
+            self.zone.refcount[pfn] += 1
+            return Look(1 << order, [pfn], jumped=True)
         if code == _FREE_BLOCK:
-            return _FREE[zone.order[pfn]]
-        if code == _COMPOUND:
-            return _FAIL[zone.order[pfn]]
-        run = self.run(self.verdicts, pfn, end_pfn)
-        return Look(FREE, run.end() - pfn) if run else _FAIL[0]
+            return _FREE[order]
+        return _FAIL[order if code == _COMPOUND else 0]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from .control import CompactControl, MigratePagesEvent
 from .folio import PG
 from .freepages import compaction_alloc, compaction_free
+from .isolate import count_isolated
 from .move import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, ByPath, ByTable
 from .verdict import MigrateMode, Result
 
@@ -32,23 +33,23 @@ class _Migration:
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
-        self.folio = (ByPath if cc.verdicts is None else ByTable)(cc, get_new_folio, put_new_folio, self._done)
-        self.succeeded = 0                              # base pages
+        self.folio = (ByPath if cc.verdicts is None else ByTable)(cc, get_new_folio, put_new_folio)
         self.failed: dict[Result, int] = {}             # base pages
-        self.left = dict.fromkeys(cc.migratepages)      # folios that stay, in the order of the list
         self.split: list[int] = []                      # base pages of large folios for which no target was left
 
     def run(self, reason: str) -> Result | int:
         cc, vmstat = self.cc, self.zone.vmstat
+        count_isolated(self.zone, cc.migratepages, -1)
         result = self._all(cc.migratepages[::-1])
-        cc.migratepages[:] = self.left
-        cc.nr_succeeded, failed = self.succeeded, sum(self.failed.values())
-        vmstat["pgmigrate_success"] += self.succeeded
+        cc.migratepages[:] = self.folio.left
+        count_isolated(self.zone, cc.migratepages, 1)
+        cc.nr_succeeded, failed = self.folio.succeeded, sum(self.failed.values())
+        vmstat["pgmigrate_success"] += cc.nr_succeeded
         vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
             cc.failed[why] = cc.failed.get(why, 0) + pages
-        cc.trace.append(MigratePagesEvent(self.succeeded, failed, str(cc.mode), reason))
-        return result or len(self.left)
+        cc.trace.append(MigratePagesEvent(cc.nr_succeeded, failed, str(cc.mode), reason))
+        return result or len(cc.migratepages)
 
     def _all(self, folios: list[int]) -> Result:
         mode = self.cc.mode
@@ -168,10 +169,6 @@ class _Migration:
             if not unmapped:
                 break
 
-    def _done(self, pfn: int, order: int) -> None:
-        del self.left[pfn]
-        self.succeeded += 1 << order
-
     def _try_split_folio(self, pfn: int) -> bool:
         """split_folio_to_list(): base pages, each with its share of the references; not while somebody else holds it."""
         zone, pages = self.zone, 1 << self.zone.order[pfn]
@@ -187,7 +184,7 @@ class _Migration:
         zone.order[pfn] = 0
         # The head first, then the tails, each put in front of those before it.
         self.split += [*range(pfn + pages - 1, pfn, -1), pfn]
-        self.left.update(dict.fromkeys(self.split))
+        self.folio.left.update(dict.fromkeys(self.split))
         return True
 
     def _give_up(self, pfn: int, why: Result) -> None:

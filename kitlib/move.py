@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from .allocator import free_unref_page
 from .control import CompactControl
-from .folio import PG, Folio, isolated_counter
+from .folio import PG, Folio
 from .isolate import folio_add_lru
 from .mapping import AddressSpace
 from .sched import run_path
@@ -23,11 +23,13 @@ _LOCKED = PG.LOCKED
 
 
 class ByPath:
-    """One folio at a time. `done` is told of each that has moved or was freed: its pfn and order."""
+    """One folio at a time."""
 
-    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable, done: Callable):
-        self.cc, self.zone, self.done = cc, cc.zone, done
+    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
+        self.cc, self.zone = cc, cc.zone
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
+        self.left = dict.fromkeys(cc.migratepages)      # folios that have not moved, in the order of the list
+        self.succeeded = 0                              # base pages
 
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
@@ -91,10 +93,10 @@ class ByPath:
     def _done(self, pfn: int, order: int) -> None:
         """migrate_folio_done(): the old pages are freed."""
         zone = self.zone
-        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
         zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
         free_unref_page(zone, pfn, order)
-        self.done(pfn, order)
+        del self.left[pfn]
+        self.succeeded += 1 << order
 
     def undo(self, pfn: int, target: int) -> None:
         """migrate_folio_undo_src() and _dst(): mapped again, unlocked, and the target returned."""
@@ -110,8 +112,8 @@ class ByPath:
 class ByTable(ByPath):
     """The same; nothing is done to a page whose fate is known until its target takes its place, or is returned."""
 
-    def __init__(self, cc: CompactControl, *callbacks: Callable):
-        super().__init__(cc, *callbacks)
+    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
+        super().__init__(cc, get_new_folio, put_new_folio)
         self.fates = {mode: _Fates(cc, mode) for mode in MigrateMode}
         self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
 
@@ -168,7 +170,7 @@ def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: in
     zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
     zone.flags[1] = PG.SLAB
     at_rest = zone.snapshot()[:4]
-    folio = ByPath(CompactControl(zone, kernel), lambda cc, order: 1, lambda cc, pfn, order: None, lambda pfn, order: None)
+    folio = ByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
     result, target = folio.unmap(0, mode)
     if target is None:
         return None
