@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from .folio import PG
 from .verdict import Code, Result
 from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER,
-                   Zone, pageblock_nr_pages, pageblock_start_pfn)
+                   Zone)
 
 MIGRATE_PCPTYPES = 3                # UNMOVABLE, MOVABLE, RECLAIMABLE have lists; other pageblocks count as MOVABLE
 NR_PCP_LISTS = 12                   # type + 3 * order, for orders 0 to PAGE_ALLOC_COSTLY_ORDER
@@ -19,9 +19,10 @@ PAGE_ALLOC_COSTLY_ORDER = 3
 CONFIG_PCP_BATCH_SCALE_MAX = 5
 FALLBACKS = MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE     # types that an allocation may fall back to
 
-_BUDDY, _BUDDY_HEAD, _FREE_TAIL = PG.BUDDY, PG.BUDDY | PG.HEAD, PG.FREE_TAIL
+_BUDDY, _BUDDY_HEAD, _FREE_TAIL, _SLAB = PG.BUDDY, PG.BUDDY | PG.HEAD, PG.FREE_TAIL, PG.SLAB
 _FREE, _FREE_BLOCK, _INSIDE = int(Code.FREE), int(Code.FREE_BLOCK), int(Code.FREE_TAIL)
 _IF_BUDDY, _ONE_MORE = bytes(255 * bool(flags & _BUDDY) for flags in range(256)), bytes([*range(1, 256), 0])
+_ALIKE = re.compile(rb"(.)\1*", re.DOTALL)
 _HEADS = re.compile(b"[%c%c]" % (_FREE, _FREE_BLOCK))
 
 
@@ -124,7 +125,7 @@ def isolate_free_page(zone: Zone, pfn: int) -> int:
     """Take the free block that starts at `pfn` out of the buddy allocator; its order (__isolate_free_page())."""
     order = zone.order[pfn]
     zone.nr_free[order][zone.migratetype[pfn >> PAGEBLOCK_ORDER]] -= 1
-    zone.hold(pfn, order, PG.SLAB)
+    zone.hold(pfn, order, _SLAB)
     return order
 
 
@@ -136,10 +137,11 @@ def count_free_blocks(zone: Zone) -> None:
     # A byte a page, all pages at once: one more than the order of the free block that starts there, or 0.
     heads, orders = zone.flags[part].tobytes()[::2].translate(_IF_BUDDY), zone.order[part].translate(_ONE_MORE)
     blocks = (int.from_bytes(heads, "little") & int.from_bytes(orders, "little")).to_bytes(len(zone), "little")
-    for start in range(pageblock_start_pfn(zone.start_pfn), zone.end_pfn, pageblock_nr_pages()):
-        within = blocks[max(0, start - zone.start_pfn):start + pageblock_nr_pages() - zone.start_pfn]
+    for run in _ALIKE.finditer(zone.migratetype, zone.start_pfn >> PAGEBLOCK_ORDER, (zone.end_pfn - 1 >> PAGEBLOCK_ORDER) + 1):
+        start, end = (block << PAGEBLOCK_ORDER for block in run.span())
+        within = blocks[max(0, start - zone.start_pfn):end - zone.start_pfn]
         for order, by_type in enumerate(zone.nr_free):
-            by_type[zone.migratetype[start >> PAGEBLOCK_ORDER]] += within.count(order + 1)
+            by_type[zone.migratetype[run.start()]] += within.count(order + 1)
 
 
 def free_blocks(zone: Zone) -> Iterator[int]:

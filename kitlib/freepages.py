@@ -14,6 +14,7 @@ from .verdict import Code, MigrateMode
 from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
                    pageblock_nr_pages, pageblock_start_pfn)
 
+_BUDDY = PG.BUDDY
 _BLOCK = re.compile(b"[%c%c%c]" % (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND))
 
 
@@ -59,7 +60,8 @@ def isolate_freepages(cc: CompactControl) -> None:
 
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
     """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
-    zone, start_pfn, nr_scanned, before = cc.zone, pfn, 0, cc.nr_freepages
+    zone, start_pfn, nr_scanned, taken, wanted = cc.zone, pfn, 0, 0, cc.nr_migratepages - cc.nr_freepages
+    flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.counts.takes_large
     blocks = _blocks(zone, pfn, end_pfn)
     enough = False
     while pfn < end_pfn and not enough:
@@ -70,24 +72,24 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
             if pfn == end_pfn:
                 break
         nr_scanned += 1
-        flags, pages = zone.flags[pfn], 1 << zone.order[pfn]
-        if flags & PG.BUDDY:
+        pages = 1 << orders[pfn]
+        if flags[pfn] & _BUDDY:
             order = isolate_free_page(zone, pfn)
-            if cc.counts.takes_large:
-                cc.freepages[order].append(pfn)
+            if takes_large:
+                freepages[order].append(pfn)
             else:
-                cc.freepages[0].extend(range(pfn, pfn + pages))
+                freepages[0].extend(range(pfn, pfn + pages))
             nr_scanned += pages - 1
-            cc.nr_freepages += pages
-            enough = cc.nr_migratepages <= cc.nr_freepages
+            taken += pages
+            enough = taken >= wanted
             pfn += pages if enough else pages - 1 + stride
-        elif flags & PG.HEAD and pfn + pages <= end_pfn:
+        elif flags[pfn] & PG.HEAD and pfn + pages <= end_pfn:
             nr_scanned += pages - 1 if cc.counts.counts_jumped else 0
             pfn += pages - 1 + stride
         else:
             pfn += stride
     pfn = min(pfn, end_pfn)
-    taken = cc.nr_freepages - before
+    cc.nr_freepages += taken
     cc.trace.append(FreeEvent(start_pfn, pfn, nr_scanned, taken))
     cc.total_free_scanned += nr_scanned
     zone.vmstat["compact_isolated"] += taken

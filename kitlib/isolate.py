@@ -130,11 +130,15 @@ def putback_movable_pages(cc: CompactControl) -> None:
 
 def count_isolated(zone: Zone, folios: Iterable[int], sign: int) -> None:
     """So many pages more (1) or fewer (-1) are isolated: nr_isolated_anon and nr_isolated_file."""
-    pages = [0, 0]
+    flags, orders = zone.flags, zone.order
+    anon = file = 0
     for pfn in folios:
-        pages[zone.flags[pfn] & PG.SWAPBACKED > 0] += 1 << zone.order[pfn]
-    zone.vmstat["nr_isolated_file"] += sign * pages[0]
-    zone.vmstat["nr_isolated_anon"] += sign * pages[1]
+        if flags[pfn] & _SWAPBACKED:
+            anon += 1 << orders[pfn]
+        else:
+            file += 1 << orders[pfn]
+    zone.vmstat["nr_isolated_anon"] += sign * anon
+    zone.vmstat["nr_isolated_file"] += sign * file
 
 
 def folio_add_lru(zone: Zone, pfn: int) -> None:
@@ -156,7 +160,7 @@ def too_many_isolated(zone: Zone, mode: Mode) -> bool:
     return isolated > (evictable >> 3 if mode.gfp_fs else evictable) // 2
 
 
-_ON_LRU = PG.LRU | PG.UNEVICTABLE
+_ON_LRU, _SWAPBACKED = PG.LRU | PG.UNEVICTABLE, PG.SWAPBACKED
 
 
 def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None) -> None:

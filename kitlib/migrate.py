@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from .control import CompactControl, MigratePagesEvent
 from .folio import PG
 from .freepages import compaction_alloc, compaction_free
-from .isolate import count_isolated
 from .move import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, ByPath, ByTable
 from .verdict import MigrateMode, Result
 
@@ -39,10 +38,10 @@ class _Migration:
 
     def run(self, reason: str) -> Result | int:
         cc, vmstat = self.cc, self.zone.vmstat
-        count_isolated(self.zone, cc.migratepages, -1)
         result = self._all(cc.migratepages[::-1])
         cc.migratepages[:] = self.folio.left
-        count_isolated(self.zone, cc.migratepages, 1)
+        vmstat["nr_isolated_anon"] -= self.folio.swapbacked
+        vmstat["nr_isolated_file"] -= self.folio.succeeded - self.folio.swapbacked
         cc.nr_succeeded, failed = self.folio.succeeded, sum(self.failed.values())
         vmstat["pgmigrate_success"] += cc.nr_succeeded
         vmstat["pgmigrate_fail"] += failed
@@ -88,9 +87,22 @@ class _Migration:
             return result
         self.failed = counted
         for pfn in stay:
-            result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+            result = self._alone(pfn, mode)
             if result:
                 return result
+        return SUCCESS
+
+    def _alone(self, pfn: int, mode: MigrateMode) -> Result:
+        """A batch of one. Of a folio that is known to be refused for good there is nothing to try, once it has its target."""
+        why = self.folio.known_refusal(pfn, mode)
+        if why is None:
+            return self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)[0]
+        result, target = self.folio.unmap(pfn, mode)
+        if target is None:
+            self._give_up_for_want_of_a_target(pfn, [])
+            return result
+        self.folio.undo(pfn, target)
+        self._give_up(pfn, why)
         return SUCCESS
 
     def _page_by_page(self, folios: list[int], mode: MigrateMode) -> Result:

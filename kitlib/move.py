@@ -19,7 +19,7 @@ from .zone import Zone
 
 SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
 IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
-_LOCKED = PG.LOCKED
+_LOCKED, _SWAPBACKED = PG.LOCKED, PG.SWAPBACKED
 
 
 class ByPath:
@@ -29,7 +29,7 @@ class ByPath:
         self.cc, self.zone = cc, cc.zone
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
         self.left = dict.fromkeys(cc.migratepages)      # folios that have not moved, in the order of the list
-        self.succeeded = 0                              # base pages
+        self.succeeded = self.swapbacked = 0            # base pages that have, and how many of them are PG_swapbacked
 
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
@@ -92,11 +92,17 @@ class ByPath:
 
     def _done(self, pfn: int, order: int) -> None:
         """migrate_folio_done(): the old pages are freed."""
-        zone = self.zone
+        zone, swapbacked = self.zone, self.zone.flags[pfn] & _SWAPBACKED
         zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
         free_unref_page(zone, pfn, order)
         del self.left[pfn]
         self.succeeded += 1 << order
+        if swapbacked:
+            self.swapbacked += 1 << order
+
+    def known_refusal(self, pfn: int, mode: MigrateMode) -> Result | None:
+        """Why the folio will not move however often it is tried; None where that can only be told by trying."""
+        return None
 
     def undo(self, pfn: int, target: int) -> None:
         """migrate_folio_undo_src() and _dst(): mapped again, unlocked, and the target returned."""
@@ -117,11 +123,19 @@ class ByTable(ByPath):
         self.fates = {mode: _Fates(cc, mode) for mode in MigrateMode}
         self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
 
+    def _fate(self, pfn: int, mode: MigrateMode) -> tuple | None:
+        zone = self.zone
+        looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
+        return None if pfn in zone.buffers_held else self.fates[mode][looks]
+
+    def known_refusal(self, pfn: int, mode: MigrateMode) -> Result | None:
+        """As by the path."""
+        fate = self._fate(pfn, mode)
+        return fate and fate[0] or None
+
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """As by the path."""
-        zone = self.zone
-        looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn], zone.order[pfn]
-        self.fate[pfn] = fate = None if pfn in zone.buffers_held else self.fates[mode][looks]
+        self.fate[pfn] = fate = self._fate(pfn, mode)
         if fate is None:
             return super().unmap(pfn, mode, force)
         target = self.get_new_folio(self.cc, 0)
@@ -154,9 +168,9 @@ class _Fates(dict):
         self.mappings, self.orders = cc.zone.mappings, (cc.kernel, mode)
 
     def __missing__(self, looks: tuple) -> tuple | None:
-        flags, refcount, mapcount, number, order = looks
+        flags, refcount, mapcount, number = looks
         mapping, fate = self.mappings[number], None
-        if not (order or refcount == 1 or flags & (PG.LOCKED | PG.WRITEBACK) or mapping and mapping.freed):
+        if not (refcount == 1 or flags & (PG.HEAD | PG.LOCKED | PG.WRITEBACK) or mapping and mapping.freed):
             fate = _rehearse(*self.orders, flags, refcount, mapcount, number, mapping and mapping.a_ops, mapping and mapping.flags)
         self[looks] = fate
         return fate
