@@ -87,22 +87,16 @@ class _Migration:
             return result
         self.failed = counted
         for pfn in stay:
-            result = self._alone(pfn, mode)
-            if result:
-                return result
-        return SUCCESS
-
-    def _alone(self, pfn: int, mode: MigrateMode) -> Result:
-        """A batch of one. Of a folio that is known to be refused for good there is nothing to try, once it has its target."""
-        why = self.folio.known_refusal(pfn, mode)
-        if why is None:
-            return self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)[0]
-        result, target = self.folio.unmap(pfn, mode)
-        if target is None:
-            self._give_up_for_want_of_a_target(pfn, [])
-            return result
-        self.folio.undo(pfn, target)
-        self._give_up(pfn, why)
+            refused = self.folio.refuse(pfn, mode)
+            if refused is None:
+                result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+                if result:
+                    return result
+            elif refused == ENOMEM:
+                self._give_up_for_want_of_a_target(pfn, [])
+                return ENOMEM
+            else:
+                self._give_up(pfn, refused)
         return SUCCESS
 
     def _page_by_page(self, folios: list[int], mode: MigrateMode) -> Result:

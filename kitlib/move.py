@@ -100,8 +100,8 @@ class ByPath:
         if swapbacked:
             self.swapbacked += 1 << order
 
-    def known_refusal(self, pfn: int, mode: MigrateMode) -> Result | None:
-        """Why the folio will not move however often it is tried; None where that can only be told by trying."""
+    def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
+        """Why the folio will not move however often it is tried, or -ENOMEM; None where only a try can tell."""
         return None
 
     def undo(self, pfn: int, target: int) -> None:
@@ -128,10 +128,16 @@ class ByTable(ByPath):
         looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
         return None if pfn in zone.buffers_held else self.fates[mode][looks]
 
-    def known_refusal(self, pfn: int, mode: MigrateMode) -> Result | None:
-        """As by the path."""
+    def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
+        """It has a target all the same, for a while."""
         fate = self._fate(pfn, mode)
-        return fate and fate[0] or None
+        if fate is None or fate[0] == SUCCESS:
+            return None
+        target = self.get_new_folio(self.cc, 0)
+        if target is None:
+            return ENOMEM
+        self.put_new_folio(self.cc, target, 0)
+        return fate[0]
 
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """As by the path."""
