@@ -163,6 +163,7 @@ class CompactControl:
     targets: int = 0                            # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
+    fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (move.py)
     trace: list = field(default_factory=list)   # trace events, in the order of the run
 
     def __post_init__(self):

@@ -75,7 +75,7 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
         pages = 1 << orders[pfn]
         if flags[pfn] & _BUDDY:
             order = isolate_free_page(zone, pfn)
-            if takes_large:
+            if takes_large or not order:
                 freepages[order].append(pfn)
             else:
                 freepages[0].extend(range(pfn, pfn + pages))

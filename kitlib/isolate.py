@@ -6,8 +6,8 @@ is asked of look.py: by the kernel's own path, or by a verdict per page made fro
 Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
 and the lruvec lock: at most one CPU compacts.
 """
+import sys
 from collections.abc import Iterable
-from math import inf
 
 from .allocator import free_unref_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
@@ -45,7 +45,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         look = ByPath(zone, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
         look = ByTable(zone, cc.verdicts, skip_on_failure, counts_jumped)
-    enough = inf if cc.finish_pageblock or cc.contended else COMPACT_CLUSTER_MAX
+    enough = sys.maxsize if cc.finish_pageblock or cc.contended else COMPACT_CLUSTER_MAX
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False

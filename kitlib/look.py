@@ -5,6 +5,7 @@ same path (scan.py), and goes over a run of pages at once. Both act on the zone 
 """
 import re
 from collections.abc import Sequence
+from itertools import islice
 from types import ModuleType
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from .sched import run_path
 from .verdict import Code, Mode
 from .zone import Zone
 
+_OFF_LRU = ~PG.LRU
 LARGEST = 20                    # the order of the largest compound page: hugetlb's may exceed a free block's
 _ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
 
@@ -64,18 +66,17 @@ class ByTable:
 
     def __call__(self, pfn: int, end_pfn: int, wanted: int) -> Look:
         verdicts, flags, refcount, orders = self.verdicts, self.zone.flags, self.zone.refcount, self.zone.order
-        end, folios = self.run(verdicts, pfn, end_pfn).end(), []
+        end = self.run(verdicts, pfn, end_pfn).end()
         if end == pfn or orders[pfn] and verdicts[pfn] == _ISOLATED:
             return self._one(pfn)
-        for found in self.ISOLATED.finditer(verdicts, pfn, end):
-            page = found.start()
+        folios = [found.start() for found in islice(self.ISOLATED.finditer(verdicts, pfn, end), wanted)]
+        for number, page in enumerate(folios):
             if orders[page]:
-                return Look(page - pfn, folios)
-            flags[page] &= ~PG.LRU
+                return Look(page - pfn, folios[:number])
+            flags[page] &= _OFF_LRU
             refcount[page] += 1
-            folios.append(page)
-            if len(folios) == wanted:
-                return Look(page + 1 - pfn, folios)
+        if len(folios) == wanted:
+            return Look(folios[-1] + 1 - pfn, folios)
         last = max(verdicts.rfind(_FREE_BLOCK, pfn, end), verdicts.rfind(_COMPOUND, pfn, end))
         if last >= 0:
             end = max(end, last + (1 << orders[last]))

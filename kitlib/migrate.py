@@ -69,10 +69,10 @@ class _Migration:
 
     def _batches(self, folios: list[int]) -> Iterator[list[int]]:
         """Cut where a batch has NR_MAX_BATCHED_MIGRATION base pages."""
-        batch, pages = [], 0
+        batch, pages, orders = [], 0, self.zone.order
         for pfn in folios:
             batch.append(pfn)
-            pages += 1 << self.zone.order[pfn]
+            pages += 1 << orders[pfn]
             if pages >= NR_MAX_BATCHED_MIGRATION:
                 yield batch
                 batch, pages = [], 0
@@ -135,11 +135,11 @@ class _Migration:
 
     def _unmap_all(self, folios: list[int], mode: MigrateMode, passes: int, stay: list, refused: list) -> tuple[Result, list]:
         """The first phase: -ENOMEM ends it, but what has its target by then is moved all the same."""
-        unmapped = []
+        unmapped, unmap = [], self.folio.unmap
         for _ in range(passes):
             again = []
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode)
+                result, target = unmap(pfn, mode)
                 if target is not None:
                     unmapped.append((pfn, target))
                 elif result == EAGAIN:
@@ -159,13 +159,16 @@ class _Migration:
 
     def _move_all(self, unmapped: list, mode: MigrateMode, passes: int, stay: list, refused: list) -> None:
         """The second phase: folios in use keep their target and stay locked from pass to pass."""
+        move = self.folio.move
         for more in range(passes - 1, -1, -1):
             again = []
             for pfn, target in unmapped:
-                result = self.folio.move(pfn, target, mode)
+                result = move(pfn, target, mode)
+                if not result:
+                    continue
                 if result == EAGAIN and more:
                     again.append((pfn, target))
-                elif result:
+                else:
                     self.folio.undo(pfn, target)
                     if result == EAGAIN:
                         stay.append(pfn)

@@ -92,13 +92,13 @@ class ByPath:
 
     def _done(self, pfn: int, order: int) -> None:
         """migrate_folio_done(): the old pages are freed."""
-        zone, swapbacked = self.zone, self.zone.flags[pfn] & _SWAPBACKED
+        zone, pages = self.zone, 1 << order
+        self.succeeded += pages
+        if zone.flags[pfn] & _SWAPBACKED:
+            self.swapbacked += pages
         zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
         free_unref_page(zone, pfn, order)
         del self.left[pfn]
-        self.succeeded += 1 << order
-        if swapbacked:
-            self.swapbacked += 1 << order
 
     def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
         """Why the folio will not move however often it is tried, or -ENOMEM; None where only a try can tell."""
@@ -120,7 +120,7 @@ class ByTable(ByPath):
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         super().__init__(cc, get_new_folio, put_new_folio)
-        self.fates = {mode: _Fates(cc, mode) for mode in MigrateMode}
+        self.fates = cc.fates = cc.fates or {mode: _Fates(cc, mode) for mode in MigrateMode}
         self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
 
     def _fate(self, pfn: int, mode: MigrateMode) -> tuple | None:
