@@ -143,6 +143,7 @@ class CompactControl:
     migratetype: int = 1                        # of the allocation that compaction is for: MIGRATE_MOVABLE
     gfp_fs: bool = True                         # __GFP_FS in gfp_mask
     direct_compaction: bool = False             # a task compacts for its own allocation
+    kcompactd: bool = False                     # the kcompactd thread compacts
     whole_zone: bool = False                    # from end to end, whatever the cached positions
     ignore_skip_hint: bool = False
     no_set_skip_hint: bool = False

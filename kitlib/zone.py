@@ -19,7 +19,8 @@ MIGRATE_TYPES = 8              # as many as any release has
 
 # /proc/vmstat's names, for what this zone has a share in.
 VMSTAT = ("nr_isolated_anon", "nr_isolated_file", "compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
-          "compact_stall", "compact_fail", "compact_success", "pgmigrate_success", "pgmigrate_fail")
+          "compact_stall", "compact_fail", "compact_success", "compact_daemon_migrate_scanned", "compact_daemon_free_scanned",
+          "pgmigrate_success", "pgmigrate_fail")
 
 _IS_FREE = bytes([1]) + bytes(255)
 _HELD = int(Code.FREE_TAIL)

@@ -100,6 +100,9 @@ def check_counters(cc, begin=Counter()):
     assert vmstat["compact_isolated"] == sum(event.nr_taken for event in scans + frees)                         # 13
     assert vmstat["compact_migrate_scanned"] == sum(event.nr_scanned for event in scans)                        # 14
     assert vmstat["compact_free_scanned"] == sum(event.nr_scanned for event in frees)
+    for scanner in ("migrate", "free"):
+        by_daemon = vmstat[f"compact_daemon_{scanner}_scanned"]
+        assert by_daemon == (vmstat[f"compact_{scanner}_scanned"] if cc.kcompactd else 0)
     assert sum(map(sum, moves)) == sum(event.nr_taken for event in scans)                                       # 18
     assert vmstat["pgmigrate_success"] == sum(e.succeeded for e in calls) == sum(e.nr_migrated for e in moves)
     assert vmstat["pgmigrate_fail"] == sum(event.failed for event in calls) == sum(cc.failed.values())
@@ -107,6 +110,15 @@ def check_counters(cc, begin=Counter()):
     assert cc.migratepages == [] and cc.nr_migratepages == cc.nr_freepages == 0 and not any(cc.freepages)       # 20
     assert cc.targets >= vmstat["pgmigrate_success"] or any(folio.order for folio in cc.zone.folios)            # 19
     assert isinstance(cc.trace[0], BeginEvent) and isinstance(cc.trace[-1], EndEvent)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_the_kcompactd_thread_has_scanned_is_counted_a_second_time(caller):
+    zone = zone_of(("anon", 512), ("slab", 512), ("free", 256), ("slab", 256))
+    compact_zone(control_for(caller, zone))
+    for scanner in ("migrate", "free"):
+        scanned = zone.vmstat[f"compact_{scanner}_scanned"]
+        assert scanned and zone.vmstat[f"compact_daemon_{scanner}_scanned"] == scanned * (caller in ("kcompactd", "proactive"))
 
 
 zones = st.fixed_dictionaries({"pages": st.integers(1, 4000), "seed": st.integers(0, 10**6), "large": st.booleans(),
