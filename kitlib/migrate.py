@@ -105,14 +105,13 @@ class _Migration:
             again = []
             force = more < NR_MAX_MIGRATE_PAGES_RETRY - PASSES_BEFORE_FORCE
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode, force)
-                if result == ENOMEM:
-                    self._give_up_for_want_of_a_target(pfn, again)
-                    return result
-                if target is not None:
-                    result = self.folio.move(pfn, target, mode)
-                    if result:
-                        self.folio.undo(pfn, target)
+                unmapped, result = [], SUCCESS
+                for _, result in self.folio.unmap_all([pfn], mode, unmapped, force):
+                    if result == ENOMEM:
+                        self._give_up_for_want_of_a_target(pfn, again)
+                        return result
+                for _, target, result in self.folio.move_all(unmapped, mode):
+                    self.folio.undo(pfn, target)
                 if result == EAGAIN and more:
                     again.append(pfn)
                 elif result:
@@ -135,21 +134,18 @@ class _Migration:
 
     def _unmap_all(self, folios: list[int], mode: MigrateMode, passes: int, stay: list, refused: list) -> tuple[Result, list]:
         """The first phase: -ENOMEM ends it, but what has its target by then is moved all the same."""
-        unmapped, unmap = [], self.folio.unmap
+        unmapped = []
         for _ in range(passes):
             again = []
-            for pfn in folios:
-                result, target = unmap(pfn, mode)
-                if target is not None:
-                    unmapped.append((pfn, target))
-                elif result == EAGAIN:
+            for pfn, result in self.folio.unmap_all(folios, mode, unmapped):
+                if result == EAGAIN:
                     again.append(pfn)
                 elif result == ENOMEM:
                     if self.zone.order[pfn] and self._try_split_folio(pfn):
                         continue
                     self._give_up_for_want_of_a_target(pfn, again)
                     return result, unmapped
-                elif result:
+                else:
                     refused.append((pfn, result))
             folios = again
             if not folios:
@@ -159,13 +155,9 @@ class _Migration:
 
     def _move_all(self, unmapped: list, mode: MigrateMode, passes: int, stay: list, refused: list) -> None:
         """The second phase: folios in use keep their target and stay locked from pass to pass."""
-        move = self.folio.move
         for more in range(passes - 1, -1, -1):
             again = []
-            for pfn, target in unmapped:
-                result = move(pfn, target, mode)
-                if not result:
-                    continue
+            for pfn, target, result in self.folio.move_all(unmapped, mode):
                 if result == EAGAIN and more:
                     again.append((pfn, target))
                 else:

@@ -5,7 +5,7 @@ it has `ByPath` migrate one such page between two page frames, and does to the o
 Both act on the zone alike; a test marries them. Whoever holds a folio lock or writes it back is taken to be done when a
 synchronous mode waits. Leaves out THP statistics and movable_ops pages.
 """
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from .allocator import free_unref_page
@@ -30,6 +30,22 @@ class ByPath:
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
         self.left = dict.fromkeys(cc.migratepages)      # folios that have not moved, in the order of the list
         self.succeeded = self.swapbacked = 0            # base pages that have, and how many of them are PG_swapbacked
+
+    def unmap_all(self, folios: list[int], mode: MigrateMode, unmapped: list, force: bool = True) -> Iterator[tuple[int, Result]]:
+        """Unmap one after the other, for `unmapped`: (pfn, target). Says of each that is not, and was not freed, why not."""
+        for pfn in folios:
+            result, target = self.unmap(pfn, mode, force)
+            if target is not None:
+                unmapped.append((pfn, target))
+            elif result:
+                yield pfn, result
+
+    def move_all(self, unmapped: list, mode: MigrateMode) -> Iterator[tuple[int, int, Result]]:
+        """Move one after the other. Says of each that does not move, while it still has its target, why not."""
+        for pfn, target in unmapped:
+            result = self.move(pfn, target, mode)
+            if result:
+                yield pfn, target, result
 
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
         """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
@@ -123,15 +139,11 @@ class ByTable(ByPath):
         self.fates = cc.fates = cc.fates or {mode: _Fates(cc, mode) for mode in MigrateMode}
         self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
 
-    def _fate(self, pfn: int, mode: MigrateMode) -> tuple | None:
-        zone = self.zone
-        looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
-        return None if pfn in zone.buffers_held else self.fates[mode][looks]
-
     def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
         """It has a target all the same, for a while."""
-        fate = self._fate(pfn, mode)
-        if fate is None or fate[0] == SUCCESS:
+        zone = self.zone
+        fate = self.fates[mode][zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]]
+        if fate is None or pfn in zone.buffers_held or fate[0] == SUCCESS:
             return None
         target = self.get_new_folio(self.cc, 0)
         if target is None:
@@ -139,25 +151,35 @@ class ByTable(ByPath):
         self.put_new_folio(self.cc, target, 0)
         return fate[0]
 
-    def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
+    def unmap_all(self, folios: list[int], mode: MigrateMode, unmapped: list, force: bool = True) -> Iterator[tuple[int, Result]]:
         """As by the path."""
-        self.fate[pfn] = fate = self._fate(pfn, mode)
-        if fate is None:
-            return super().unmap(pfn, mode, force)
-        target = self.get_new_folio(self.cc, 0)
-        return ENOMEM if target is None else SUCCESS, target
+        zone, cc, get_new_folio, fate, fates = self.zone, self.cc, self.get_new_folio, self.fate, self.fates[mode]
+        flags, refcount, mapcount, mapping, held = zone.flags, zone.refcount, zone.mapcount, zone.mapping, zone.buffers_held
+        for pfn in folios:
+            fate[pfn] = known = None if pfn in held else fates[flags[pfn], refcount[pfn], mapcount[pfn], mapping[pfn]]
+            if known is None:
+                result, target = self.unmap(pfn, mode, force)
+            else:
+                result, target = ENOMEM, get_new_folio(cc, 0)
+            if target is not None:
+                unmapped.append((pfn, target))
+            elif result:
+                yield pfn, result
 
-    def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
+    def move_all(self, unmapped: list, mode: MigrateMode) -> Iterator[tuple[int, int, Result]]:
         """As by the path."""
-        fate = self.fate[pfn]
-        if fate is None:
-            return super().move(pfn, target, mode)
-        result, looks = fate
-        if result == SUCCESS:
-            zone = self.zone
-            zone.flags[target], zone.refcount[target], zone.mapcount[target], zone.mapping[target] = looks
-            self._done(pfn, 0)
-        return result
+        zone, fate, done = self.zone, self.fate, self._done
+        flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
+        for pfn, target in unmapped:
+            if fate[pfn] is None:
+                result = self.move(pfn, target, mode)
+            else:
+                result, looks = fate[pfn]
+                if looks:
+                    flags[target], refcount[target], mapcount[target], mapping[target] = looks
+                    done(pfn, 0)
+            if result:
+                yield pfn, target, result
 
     def undo(self, pfn: int, target: int) -> None:
         """As by the path."""
