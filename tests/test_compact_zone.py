@@ -22,8 +22,8 @@ WHO = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.MLOCKED | PG.SLAB | PG.UPTODATE | PG
 FREE = PG.BUDDY | PG.FREE_TAIL
 
 
-def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone=False):
-    """kl.random_zone, and on demand large folios, per-CPU lists, and an ext4 mapping that relies on AS_UNMOVABLE alone."""
+def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone=False, held=False):
+    """kl.random_zone, and on demand large folios, per-CPU lists, an ext4 mapping that relies on AS_UNMOVABLE alone, held buffers."""
     zone = kl.random_zone(pages, seed)
     if large:
         for start in range(0, pages - 192, 192):
@@ -37,6 +37,8 @@ def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone
         zone.pcp = PerCpuPages(60, 7, release_of(release).pcp_doubles)
     if flag_alone:
         set_bit(AS_UNMOVABLE, zone.mappings[EXT4])
+    if held:
+        zone.buffers_held = frozenset(range(0, pages, 3))
     return zone
 
 
@@ -122,7 +124,7 @@ def test_what_the_kcompactd_thread_has_scanned_is_counted_a_second_time(caller):
 
 
 zones = st.fixed_dictionaries({"pages": st.integers(1, 4000), "seed": st.integers(0, 10**6), "large": st.booleans(),
-                               "lists": st.booleans(), "flag_alone": st.booleans()})
+                               "lists": st.booleans(), "flag_alone": st.booleans(), "held": st.booleans()})
 runs = st.fixed_dictionaries({"caller": st.sampled_from(sorted(CALLERS)), "kernel": st.sampled_from(KERNELS),
                               "release": st.sampled_from(RELEASES), "order": st.sampled_from([1, 3, 6, 9, 10])})
 
