@@ -1,9 +1,12 @@
-"""Pictures: memory maps (Pillow), decision trees and curves (matplotlib, without pyplot), each with a text of what it shows.
+"""Pictures: memory maps (Pillow), decision trees, curves and races (matplotlib, without pyplot), each with a text of what it shows.
 
-Reading order: states, picture, maps, flow, curves. Leaves out what moves: that is the widgets' part.
+Reading order: states, picture, maps, flow, curves, lanes, races, stategraph. Leaves out what moves: that is the widgets' part.
 """
 from .curves import curve, describe_curve, describe_scanners, scanners
 from .flow import Chart, decision_tree, describe_tree
+from .lanes import describe_lanes, swim_lanes
 from .maps import compare_maps, memory_map
 from .picture import Picture
+from .races import describe_progress, progress_graph
+from .stategraph import describe_states, state_graph
 from .states import DARK, LIGHT, MARKS, STATES, describe, page_states

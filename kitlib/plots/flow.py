@@ -14,7 +14,7 @@ from .picture import SCALE, Picture, font
 from .states import LIGHT
 
 DPI = 100                               # one unit of the figure is one pixel as shown
-COLOURS = 64                            # of the image
+COLOURS = 64                            # of the image, unless a chart has more
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"     # they come with matplotlib
 LIT, LINE, INK, PAPER, PALE = "#0B63B5", "#8A95A1", "#1F2328", "#FFFFFF", LIGHT["free"]
 
@@ -23,6 +23,7 @@ class Chart(Figure):
     """A Figure that shows itself in a notebook without pyplot, with the text of what it shows."""
 
     text = ""
+    colours = COLOURS
 
     def picture(self) -> Picture:
         """The figure as a Picture."""
@@ -31,7 +32,7 @@ class Chart(Figure):
         canvas.draw()
         image = Image.frombytes("RGBA", canvas.get_width_height(physical=True), bytes(canvas.buffer_rgba()))
         self.dpi = dpi
-        return Picture(image.convert("RGB").quantize(COLOURS), self.text)
+        return Picture(image.convert("RGB").quantize(self.colours), self.text)
 
     def _repr_png_(self):
         return self.picture()._repr_png_()

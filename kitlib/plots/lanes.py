@@ -13,12 +13,13 @@ from matplotlib.patches import Rectangle
 
 from .. import frames
 from ..sched import Scenario, ScheduleError, Stepper, letters, schedule_text
-from .flow import DPI, INK, LINE, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
+from .flow import INK, LINE, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
 from .layout import PAD, TEXT, width_of
 from .states import LIGHT
 
 ROW, BAR, DOT, GAP, NUMBER = 22, 17, 16, 26, 30
 STEPS = 150                             # more rows than that are no picture
+BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}       # words stay readable on a hatched ground
 BAD, HELD, HATCH = LIGHT["failed"], LIGHT["isolated"], "#C9CFD6"
 FREES = {"free_inode": "{} is freed", "reuse_inode": "the memory of {} is another inode's"}
 
@@ -62,8 +63,8 @@ def swim_lanes(scenario: Scenario, schedule: str | Iterable[str], title: str = "
     for name, words in run.ends.items():
         _draw_end(axes, plan, name, words)
     if run.deadlock:
-        axes.text(PAD + NUMBER - 10, plan.end + 1.3 * ROW, "deadlock: nobody can go on", size=pt(TEXT), family=SANS, weight="bold", color=BAD,
-                  va="center_baseline", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+        axes.text(PAD + NUMBER - 10, plan.end + 1.3 * ROW, "deadlock: nobody can go on", size=pt(TEXT), family=SANS,
+                  weight="bold", color=BAD, va="center_baseline", zorder=4, bbox=BEHIND)
     figure.text = describe_lanes(scenario, schedule)
     return figure
 
@@ -74,7 +75,8 @@ def describe_lanes(scenario: Scenario, schedule: str | Iterable[str]) -> str:
     turns = [(name, list(steps)) for name, steps in groupby(run.steps.itertuples(), key=lambda step: step.thread)]
     freed = "".join(f"; {words} at step {t}" for t, words in run.freed.items())
     end = f"{run.steps.result.iloc[-1]} at step {run.crash}" if run.crash else "deadlock" if run.deadlock else "no bug"
-    words = [f"{run.name}, {run.schedule}: {_count(len(run.steps), 'step')}, {_count(len(turns) - 1, 'switch', 'es')}{freed}; {end}."]
+    counts = f"{_count(len(run.steps), 'step')}, {_count(len(turns) - 1, 'switch', 'es')}"
+    words = [f"{run.name}, {run.schedule}: {counts}{freed}; {end}."]
     for name, steps in turns:
         words.append(f"{name} {_range(steps[0].t, steps[-1].t)}: {', '.join(' '.join(_words(step)).strip() for step in steps)}")
     for (lock, name), held in run.locks.groupby(["lock", "thread"], sort=False):
@@ -150,7 +152,7 @@ class _Plan:
             self.words[name] = x + DOT + 4
             rows = [width_of(call, "Mono") + 12 + width_of(answer, "-Bold") for call, answer in
                     map(_words, run.steps[run.steps.thread == name].itertuples())]
-            x = self.words[name] + max([*rows, width_of(run.ends.get(name, ""), "Mono") + 10, width_of(f"C  {name}") * 1.3]) + GAP
+            x = self.words[name] + max(*rows, width_of(run.ends.get(name, ""), "Mono") + 10, width_of(f"C  {name}") * 1.3, 0) + GAP
         self.width = x - GAP + PAD
 
 
@@ -160,8 +162,8 @@ def _draw_freed(axes: Axes, plan: _Plan) -> None:
         if y == min(plan.freed.values()):
             axes.axhspan(y, plan.height, hatch="////", facecolor=PAPER, edgecolor=HATCH, linewidth=0, zorder=0)
         axes.axhline(y, color=INK, linewidth=pt(1.2), zorder=1)
-        axes.text(PAD + NUMBER, y, f" {plan.run.freed[t]} ", size=pt(TEXT), family=SANS, weight="bold", color=INK, va="center", zorder=5,
-                  bbox={"facecolor": PAPER, "edgecolor": INK, "linewidth": pt(1.2), "pad": 2})
+        axes.text(min(plan.words.values()), y, f" {plan.run.freed[t]} ", size=pt(TEXT), family=SANS, weight="bold", color=INK,
+                  va="center", zorder=5, bbox={"facecolor": PAPER, "edgecolor": INK, "linewidth": pt(1.2), "pad": 2})
 
 
 def _draw_lock(axes: Axes, plan: _Plan, lock) -> None:
@@ -173,7 +175,7 @@ def _draw_lock(axes: Axes, plan: _Plan, lock) -> None:
         axes.plot([x + 1.5, x + BAR - 1.5], [bottom] * 2, color=PAPER, linewidth=pt(3), linestyle=(0, (1, 1)), zorder=3)
     if fits := [words for words in (f"lock of {lock.lock}", lock.lock) if width_of(words) < bottom - top - 6]:
         axes.text(x + BAR / 2, (top + bottom) / 2, fits[0], size=pt(TEXT), family=SANS, color=INK, rotation=90, ha="center",
-                  va="center_baseline", zorder=4)
+                  va="center", zorder=4)
 
 
 def _draw_step(axes: Axes, plan: _Plan, step) -> None:
@@ -184,9 +186,9 @@ def _draw_step(axes: Axes, plan: _Plan, step) -> None:
     if crashed:
         _draw_failure(axes, x, y)
     axes.text(plan.words[step.thread], y, call, size=pt(TEXT), family=MONO, color=BAD if crashed else INK, va="center_baseline",
-              weight="bold" if crashed else "normal", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+              weight="bold" if crashed else "normal", zorder=4, bbox=BEHIND)
     axes.text(plan.words[step.thread] + width_of(call, "Mono") + 10, y, answer, size=pt(TEXT), family=SANS, weight="bold",
-              color=BAD if crashed else LIT, va="center_baseline", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+              color=BAD if crashed else LIT, va="center_baseline", zorder=4, bbox=BEHIND)
 
 
 def _draw_failure(axes: Axes, x: float, y: float) -> None:
@@ -196,9 +198,11 @@ def _draw_failure(axes: Axes, x: float, y: float) -> None:
 
 
 def _draw_end(axes: Axes, plan: _Plan, name: str, words: str) -> None:
+    """Whoever sleeps is in a dashed box."""
     sleeps, y = words.startswith("sleeps"), plan.end
-    if sleeps and plan.run.deadlock:
+    colour = BAD if sleeps and plan.run.deadlock else INK
+    if colour == BAD:
         _draw_failure(axes, plan.dot[name], y)
-    axes.text(plan.words[name] + 6, y, words, size=pt(TEXT), family=MONO, color=BAD if sleeps else INK, va="center_baseline", zorder=4,
-              style="normal" if sleeps else "italic",
-              bbox={"facecolor": PAPER, "edgecolor": BAD if sleeps else PALE, "linestyle": "--" if sleeps else "-", "pad": 3})
+    box = {"facecolor": PAPER, "edgecolor": colour if sleeps else PALE, "linestyle": "--" if sleeps else "-", "pad": 3}
+    axes.text(plan.words[name] + 6, y, words, size=pt(TEXT), family=MONO, color=colour, va="center_baseline",
+              style="normal" if sleeps else "italic", zorder=4, bbox=box)
