@@ -61,7 +61,9 @@ class Proof:
         return self.fate_of(self.state_after(schedule))
 
     def fate_of(self, number: int) -> str:
-        """The same of a state, by its number in the graph."""
+        """The same of a state, by its number in the graph. ValueError where the limit was hit: then nobody knows."""
+        if not self.graph.complete:
+            raise ValueError(f"no fate is known: {self.why_no_count}")
         can, must = self._fates
         return FATES[can[number] + must[number]]
 

@@ -1,7 +1,6 @@
 """Pictures: memory maps (Pillow), decision trees, curves and races (matplotlib, without pyplot), each with a text of what it shows.
 
-Reading order: states, picture, maps, flow, curves, runs, lanes, races, stategraph. Leaves out what moves: that is the widgets'
-part.
+Reading order: states, picture, maps, flow, curves, runs, lanes, races, stategraph. Leaves out what moves: that is the widgets' part.
 """
 from .curves import curve, describe_curve
 from .flow import Chart, decision_tree, describe_tree
