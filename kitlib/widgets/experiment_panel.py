@@ -167,7 +167,7 @@ class ExperimentPanel:
             "callers": lambda: ipywidgets.SelectMultiple(options=list(CALLERS), rows=6, description="callers", **wide),
             "seeds": lambda: ipywidgets.BoundedIntText(min=1, max=100, description="seeds", **wide),
             "show": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in RESULTS.items()], description="show", **wide),
-            "grouped": lambda: ipywidgets.Checkbox(description="unmovable folios in pageblocks of their own", indent=False),
+            "grouped": lambda: ipywidgets.Checkbox(description="group the unmovable folios", indent=False),
             "sysctl": lambda: ipywidgets.Checkbox(description="vm.compact_unevictable_allowed", indent=False)}
         self.controls = {name: make[name]() for name in DEFAULTS}
         for name, control in self.controls.items():
