@@ -124,6 +124,24 @@ def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
     return pfn
 
 
+def compaction_allocs(cc: CompactControl, count: int) -> list[int]:
+    """Single pages, as so many calls of compaction_alloc() in a row give them: fewer when the free scanner finds no more."""
+    given, at_hand = [], cc.freepages[0]
+    while len(given) < count:
+        pages = min(count - len(given), len(at_hand))
+        if pages:
+            given += [at_hand.popleft() for _ in range(pages)]
+            cc.targets += pages
+            cc.nr_freepages -= pages
+            if cc.counts.adjusts_wanted:
+                cc.nr_migratepages -= pages
+        elif (pfn := compaction_alloc(cc)) is not None:
+            given.append(pfn)
+        else:
+            break
+    return given
+
+
 def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
     """A target that was not needed: it stays with the free scanner."""
     cc.freepages[order].appendleft(pfn)

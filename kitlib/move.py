@@ -7,10 +7,12 @@ synchronous mode waits. Leaves out THP statistics and movable_ops pages.
 """
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import groupby, takewhile
 
 from .allocator import free_unref_page
 from .control import CompactControl
 from .folio import PG, Folio
+from .freepages import compaction_alloc, compaction_allocs
 from .isolate import folio_add_lru
 from .mapping import AddressSpace
 from .sched import run_path
@@ -52,7 +54,7 @@ class ByPath:
         zone, flags, refcount = self.zone, self.zone.flags, self.zone.refcount
         order = zone.order[pfn]
         if refcount[pfn] == 1:
-            self._done(pfn, order)
+            self._done([pfn], order)
             return SUCCESS, None
         target = self.get_new_folio(self.cc, order)
         if target is None:
@@ -104,17 +106,18 @@ class ByPath:
         zone.refcount[target] += mapcount - 1
         zone.flags[target] &= ~_LOCKED
         folio_add_lru(zone, target)
-        self._done(pfn, zone.order[pfn])
+        self._done([pfn], zone.order[pfn])
 
-    def _done(self, pfn: int, order: int) -> None:
-        """migrate_folio_done(): the old pages are freed."""
-        zone, pages = self.zone, 1 << order
-        self.succeeded += pages
-        if zone.flags[pfn] & _SWAPBACKED:
-            self.swapbacked += pages
-        zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
-        free_unref_page(zone, pfn, order)
-        del self.left[pfn]
+    def _done(self, folios: list[int], order: int) -> None:
+        """migrate_folio_done() of one folio after the other: the old pages are freed."""
+        zone, left = self.zone, self.left
+        flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
+        self.succeeded += len(folios) << order
+        self.swapbacked += sum([flags[pfn] & _SWAPBACKED > 0 for pfn in folios]) << order
+        for pfn in folios:
+            refcount[pfn] = mapcount[pfn] = mapping[pfn] = 0
+            free_unref_page(zone, pfn, order)
+            del left[pfn]
 
     def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
         """Why the folio will not move however often it is tried, or -ENOMEM; None where only a try can tell."""
@@ -136,8 +139,12 @@ class ByTable(ByPath):
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         super().__init__(cc, get_new_folio, put_new_folio)
+        self.get_new_folios = compaction_allocs if get_new_folio is compaction_alloc else self._one_by_one
         self.fates = cc.fates = cc.fates or {mode: _Fates(cc, mode) for mode in MigrateMode}
         self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
+
+    def _one_by_one(self, cc: CompactControl, count: int) -> list[int]:
+        return list(takewhile(lambda target: target is not None, (self.get_new_folio(cc, 0) for _ in range(count))))
 
     def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
         """It has a target all the same, for a while."""
@@ -153,33 +160,38 @@ class ByTable(ByPath):
 
     def unmap_all(self, folios: list[int], mode: MigrateMode, unmapped: list, force: bool = True) -> Iterator[tuple[int, Result]]:
         """As by the path."""
-        zone, cc, get_new_folio, fate, fates = self.zone, self.cc, self.get_new_folio, self.fate, self.fates[mode]
+        zone, fate, fates = self.zone, self.fate, self.fates[mode]
         flags, refcount, mapcount, mapping, held = zone.flags, zone.refcount, zone.mapcount, zone.mapping, zone.buffers_held
         for pfn in folios:
-            fate[pfn] = known = None if pfn in held else fates[flags[pfn], refcount[pfn], mapcount[pfn], mapping[pfn]]
-            if known is None:
-                result, target = self.unmap(pfn, mode, force)
-            else:
-                result, target = ENOMEM, get_new_folio(cc, 0)
-            if target is not None:
-                unmapped.append((pfn, target))
-            elif result:
-                yield pfn, result
+            fate[pfn] = None if pfn in held else fates[flags[pfn], refcount[pfn], mapcount[pfn], mapping[pfn]]
+        for is_known, pfns in groupby(folios, lambda pfn: fate[pfn] is not None):
+            if not is_known:
+                yield from super().unmap_all(pfns, mode, unmapped, force)
+                continue
+            pfns = list(pfns)
+            targets = self.get_new_folios(self.cc, len(pfns))
+            unmapped += zip(pfns, targets)
+            for pfn in pfns[len(targets):]:
+                yield pfn, ENOMEM
 
     def move_all(self, unmapped: list, mode: MigrateMode) -> Iterator[tuple[int, int, Result]]:
         """As by the path."""
-        zone, fate, done = self.zone, self.fate, self._done
+        zone, fate, moved = self.zone, self.fate, []
         flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
         for pfn, target in unmapped:
             if fate[pfn] is None:
+                # Pages are freed in the order in which they have moved.
+                self._done(moved, 0)
+                moved = []
                 result = self.move(pfn, target, mode)
             else:
                 result, looks = fate[pfn]
                 if looks:
                     flags[target], refcount[target], mapcount[target], mapping[target] = looks
-                    done(pfn, 0)
+                    moved.append(pfn)
             if result:
                 yield pfn, target, result
+        self._done(moved, 0)
 
     def undo(self, pfn: int, target: int) -> None:
         """As by the path."""
