@@ -6,7 +6,7 @@ and allocation other than for compaction and for contiguous ranges.
 """
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .folio import PG
 from .verdict import Code, Result
@@ -61,19 +61,26 @@ class PerCpuPages:
 
 def free_unref_page(zone: Zone, pfn: int, order: int = 0) -> None:
     """Free 2^order pages to the CPU's lists, and spill the oldest when the lists are full (mm/page_alloc.c)."""
+    free_unref_pages(zone, (pfn,), order)
+
+
+def free_unref_pages(zone: Zone, pfns: Sequence[int], order: int = 0) -> None:
+    """The same for one after the other."""
     pcp = zone.pcp
     if order or pcp is not None:
-        zone.hold(pfn, order, _FREE_TAIL)
+        for pfn in pfns:
+            zone.hold(pfn, order, _FREE_TAIL)
     if pcp is None or order > PAGE_ALLOC_COSTLY_ORDER:
-        free_one_page(zone, pfn, order)
+        free_pages(zone, pfns, order)
         return
-    kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
-    number = (kind if kind < MIGRATE_PCPTYPES else 1) + MIGRATE_PCPTYPES * order
-    pcp.lists[number].appendleft(pfn)
-    pcp.count += 1 << order
-    pcp.freed_in_a_row = min(pcp.freed_in_a_row + (1 << order), pcp.batch << CONFIG_PCP_BATCH_SCALE_MAX)
-    if pcp.count >= pcp.high:
-        _free_pcppages_bulk(zone, pcp, pcp.to_give_back(), number)
+    for pfn in pfns:
+        kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+        number = (kind if kind < MIGRATE_PCPTYPES else 1) + MIGRATE_PCPTYPES * order
+        pcp.lists[number].appendleft(pfn)
+        pcp.count += 1 << order
+        pcp.freed_in_a_row = min(pcp.freed_in_a_row + (1 << order), pcp.batch << CONFIG_PCP_BATCH_SCALE_MAX)
+        if pcp.count >= pcp.high:
+            _free_pcppages_bulk(zone, pcp, pcp.to_give_back(), number)
 
 
 def _free_pcppages_bulk(zone: Zone, pcp: PerCpuPages, pages: int, number: int) -> None:
@@ -96,28 +103,34 @@ def drain_pages_zone(zone: Zone) -> None:
 
 
 def free_one_page(zone: Zone, pfn: int, order: int) -> int:
-    """Free a page, or 2^order held pages, to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
+    """Free a page, or 2^order held pages, to the buddy allocator (mm/page_alloc.c).
 
     Returns where the free block starts that they are part of now.
     """
+    return free_pages(zone, (pfn,), order)
+
+
+def free_pages(zone: Zone, pfns: Sequence[int], order: int) -> int | None:
+    """The same for one after the other: each merges with its buddy as long as that is free. Returns the last one's block."""
+    pfn = None
     flags, orders, verdicts, start_pfn, end_pfn = zone.flags, zone.order, zone.verdicts, zone.start_pfn, zone.end_pfn
-    nr_free, migratetype = zone.nr_free, zone.migratetype
-    while order < MAX_ORDER:
-        buddy = pfn ^ 1 << order
-        if not (start_pfn <= buddy < end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
-            break
-        nr_free[order][migratetype[buddy >> PAGEBLOCK_ORDER]] -= 1
-        higher = pfn | buddy
-        flags[higher], orders[higher] = _FREE_TAIL, 0
+    nr_free, migratetype, freed_order = zone.nr_free, zone.migratetype, order
+    for pfn in pfns:
+        order, buddy = freed_order, pfn ^ 1 << freed_order
+        while order < MAX_ORDER and start_pfn <= buddy < end_pfn and orders[buddy] == order and flags[buddy] & _BUDDY:
+            nr_free[order][migratetype[buddy >> PAGEBLOCK_ORDER]] -= 1
+            higher = pfn | buddy
+            flags[higher], orders[higher] = _FREE_TAIL, 0
+            if verdicts is not None:
+                verdicts[higher] = _INSIDE
+            pfn &= buddy
+            order += 1
+            buddy = pfn ^ 1 << order
+        flags[pfn] = _BUDDY_HEAD if order else _BUDDY
+        orders[pfn] = order
         if verdicts is not None:
-            verdicts[higher] = _INSIDE
-        pfn &= buddy
-        order += 1
-    flags[pfn] = _BUDDY_HEAD if order else _BUDDY
-    orders[pfn] = order
-    if verdicts is not None:
-        verdicts[pfn] = _FREE_BLOCK if order else _FREE
-    nr_free[order][migratetype[pfn >> PAGEBLOCK_ORDER]] += 1
+            verdicts[pfn] = _FREE_BLOCK if order else _FREE
+        nr_free[order][migratetype[pfn >> PAGEBLOCK_ORDER]] += 1
     return pfn
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby, takewhile
 
-from .allocator import free_unref_page
+from .allocator import free_unref_pages
 from .control import CompactControl
 from .folio import PG, Folio
 from .freepages import compaction_alloc, compaction_allocs
@@ -116,8 +116,8 @@ class ByPath:
         self.swapbacked += sum([flags[pfn] & _SWAPBACKED > 0 for pfn in folios]) << order
         for pfn in folios:
             refcount[pfn] = mapcount[pfn] = mapping[pfn] = 0
-            free_unref_page(zone, pfn, order)
             del left[pfn]
+        free_unref_pages(zone, folios, order)
 
     def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
         """Why the folio will not move however often it is tried, or -ENOMEM; None where only a try can tell."""
