@@ -58,9 +58,12 @@ class Proof:
 
     def fate(self, schedule: str = "") -> str:
         """Whether what has gone by schedule can still crash, must crash, or cannot crash any more: one of FATES."""
-        at = self.state_after(schedule)
+        return self.fate_of(self.state_after(schedule))
+
+    def fate_of(self, number: int) -> str:
+        """The same of a state, by its number in the graph."""
         can, must = self._fates
-        return FATES[can[at] + must[at]]
+        return FATES[can[number] + must[number]]
 
     @cached_property
     def _fates(self) -> tuple[bytearray, bytearray]:

@@ -166,6 +166,11 @@ class Graph:
         """(thread, state) for each step that can be done in a state."""
         return ((self.names[self.by[edge]], self.into[edge]) for edge in range(self.first[number], self.first[number + 1]))
 
+    def nodes(self, number: int) -> list[Node]:
+        """Where each thread is in a state."""
+        return [nodes[self.states[number] >> shift & (1 << len(nodes).bit_length()) - 1]
+                for nodes, shift in zip(self.threads, self.shifts)]
+
     @cached_property
     def endings(self) -> dict[int, str | None]:
         """The states after which nothing happens: what bug they are, None where every thread has ended."""

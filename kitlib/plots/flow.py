@@ -2,6 +2,7 @@
 
 Leaves out trees with questions by the hundred: read their text.
 """
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -13,7 +14,7 @@ from .picture import SCALE, Picture, font
 from .states import LIGHT
 
 DPI = 100                               # one unit of the figure is one pixel as shown
-COLOURS = 64                            # of the image
+COLOURS = 64                            # of the image, unless a chart has more
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"     # they come with matplotlib
 LIT, LINE, INK, PAPER, PALE = "#0B63B5", "#8A95A1", "#1F2328", "#FFFFFF", LIGHT["free"]
 
@@ -22,6 +23,7 @@ class Chart(Figure):
     """A Figure that shows itself in a notebook without pyplot, with the text of what it shows."""
 
     text = ""
+    colours = COLOURS
 
     def picture(self) -> Picture:
         """The figure as a Picture."""
@@ -30,7 +32,7 @@ class Chart(Figure):
         canvas.draw()
         image = Image.frombytes("RGBA", canvas.get_width_height(physical=True), bytes(canvas.buffer_rgba()))
         self.dpi = dpi
-        return Picture(image.convert("RGB").quantize(COLOURS), self.text)
+        return Picture(image.convert("RGB").quantize(self.colours), self.text)
 
     def _repr_png_(self):
         return self.picture()._repr_png_()
@@ -57,11 +59,7 @@ def decision_tree(tree: Tree, lit=(), title: str = "") -> Chart:
     if strangers := [node for node, _ in lit if isinstance(node, Node) and id(node) not in plan.row]:
         raise ValueError(f"lit holds {strangers[0]}, a node of another tree: write lit=tree.taken(grown, machine.trace) with "
                          "the very tree that is drawn")
-    top, wide = 40 if title else PAD, max(plan.width, int(font(16, "-Bold").getlength(title)) + 2 * PAD)
-    figure = Chart(figsize=(wide / DPI, (plan.height + top) / DPI), dpi=DPI, facecolor=PAPER)
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, wide), ylim=(plan.height, -top))
-    axes.axis("off")
-    axes.text(PAD, 14 - top, title, size=_points(16), family=SANS, weight="bold", color=INK, va="top")
+    figure, axes = sheet(plan.width, plan.height, title)
     way = {(id(node), answer) for node, answer in lit}
     for edge in plan.edges:
         _draw_edge(axes, plan, edge, any((id(edge.source), answer) in way for answer in edge.answers))
@@ -71,15 +69,26 @@ def decision_tree(tree: Tree, lit=(), title: str = "") -> Chart:
     return figure
 
 
-def _points(pixels: float) -> float:
+def sheet(wide: float, high: float, title: str = "") -> tuple[Chart, Axes]:
+    """An empty chart, in pixels as shown from its upper left corner; the title stands above that."""
+    top, wide = 40 if title else PAD, max(int(wide), int(font(16, "-Bold").getlength(title)) + 2 * PAD)
+    figure = Chart(figsize=(wide / DPI, (high + top) / DPI), dpi=DPI, facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, wide), ylim=(high, -top))
+    axes.axis("off")
+    axes.text(PAD, 14 - top, title, size=pt(16), family=SANS, weight="bold", color=INK, va="top")
+    return figure, axes
+
+
+def pt(pixels: float) -> float:
+    """As matplotlib counts: its sizes of letters and widths of lines are in points."""
     return pixels * 72 / DPI
 
 
 def _draw_question(axes, plan: Plan, node: Node, lit: bool) -> None:
     x, y, wide = plan.corner(node)
     axes.add_patch(FancyBboxPatch((x, y - BOX / 2), wide, BOX, boxstyle="round,pad=0,rounding_size=4", facecolor=PAPER, zorder=3,
-                                  edgecolor=LIT if lit else INK, linewidth=_points(3 if lit else 1.2)))
-    axes.text(x + 10, y, plan.title(node), size=_points(TEXT), family=MONO, color=INK, va="center", zorder=4)
+                                  edgecolor=LIT if lit else INK, linewidth=pt(3 if lit else 1.2)))
+    axes.text(x + 10, y, plan.title(node), size=pt(TEXT), family=MONO, color=INK, va="center", zorder=4)
 
 
 def _draw_edge(axes, plan: Plan, edge: Edge, lit: bool) -> None:
@@ -87,8 +96,8 @@ def _draw_edge(axes, plan: Plan, edge: Edge, lit: bool) -> None:
     colour, order = (LIT, 2) if lit else (LINE, 1)
     (before_x, _), (x, y) = points[-2:]
     sideways = before_x != x
-    axes.plot(*zip(*points), color=colour, linewidth=_points(4 if lit else 1.4), solid_joinstyle="round", zorder=order)
-    axes.plot(x - 4 * sideways, y - 4 * (not sideways), marker=">" if sideways else "v", color=colour, markersize=_points(9),
+    axes.plot(*zip(*points), color=colour, linewidth=pt(4 if lit else 1.4), solid_joinstyle="round", zorder=order)
+    axes.plot(x - 4 * sideways, y - 4 * (not sideways), marker=">" if sideways else "v", color=colour, markersize=pt(9),
               markeredgewidth=0, zorder=order)
     _draw_answer(axes, edge, points, lit)
     if edge.way == "leaf":
@@ -104,7 +113,7 @@ def _draw_answer(axes, edge: Edge, points: list, lit: bool) -> None:
         x -= side
     else:
         x, y = x + side, y + 10
-    axes.text(x, y, edge.label, size=_points(TEXT), family=SANS, color=LIT if lit else INK,
+    axes.text(x, y, edge.label, size=pt(TEXT), family=SANS, color=LIT if lit else INK,
               weight="bold" if lit else "normal", ha="center", va="center", zorder=4, bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
@@ -113,5 +122,5 @@ def _draw_ending(axes, leaf: Leaf, x: float, y: float, lit: bool) -> None:
     high = 24 + 13 * words.count("\n")
     axes.add_patch(FancyBboxPatch((x, y - high / 2), width_of(words) + 18, high, boxstyle="round,pad=0,rounding_size=12", zorder=3,
                                   facecolor=LIGHT["isolated"] if words == "isolated" else PALE,
-                                  edgecolor=LIT if lit else LINE, linewidth=_points(3 if lit else 1)))
-    axes.text(x + 9, y, words, size=_points(TEXT), family=SANS, color=INK, va="center", linespacing=1.1, zorder=4)
+                                  edgecolor=LIT if lit else LINE, linewidth=pt(3 if lit else 1)))
+    axes.text(x + 9, y, words, size=pt(TEXT), family=SANS, color=INK, va="center", linespacing=1.1, zorder=4)
