@@ -35,7 +35,7 @@ def events(machine: Machine) -> pd.DataFrame:
 
     A step that was a kernel bug is the last one; its result says which.
     """
-    rows = [(event.t, event.thread, event.step, event.on, _result(event)) for event in done(machine)]
+    rows = [(event.t, event.thread, event.step, event.on, result_text(event)) for event in done(machine)]
     return pd.DataFrame(rows, columns=EVENTS).astype({"t": "int64"})
 
 
@@ -56,12 +56,14 @@ def locks(machine: Machine) -> pd.DataFrame:
         if event.step in TAKES and event.result is TAKES[event.step]:
             rows.append([event.on, event.thread, event.t, pd.NA])
         elif event.step in RELEASES:
-            held = next(row for row in reversed(rows) if row[0] == event.on and row[3] is pd.NA)
-            held[3] = event.t
+            held = next((row for row in reversed(rows) if row[0] == event.on and row[3] is pd.NA), None)
+            if held:                                # otherwise it was taken before the machine began
+                held[3] = event.t
     return pd.DataFrame(rows, columns=["lock", "thread", "taken", "released"]).astype({"taken": "int64", "released": "Int64"})
 
 
-def _result(event) -> str:
+def result_text(event: Event) -> str:
+    """What a step answered, in words: yes, no, NULL, a name, the bug; "" of a void function."""
     if isinstance(event.result, KernelBug):
         return event.result.bug
     return "" if event.result is None and event.step not in _POINTERS else answer_name(event.result)

@@ -1,0 +1,162 @@
+"""What the threads of a machine share, as boxes: folios and mappings, who holds their locks, who points to them.
+
+A pointer is where a thread keeps it, in a local variable of its path: it stays when what it points to is freed. Leaves out
+what no thread of a race changes: page tables, pageblocks and counters.
+"""
+import re
+from collections.abc import Iterable
+from html import escape
+from itertools import islice
+from typing import NamedTuple
+
+from .. import filemap, folio as folios_module, frames, mapping as mappings_module
+from ..folio import Folio
+from ..mapping import AddressSpace, flag_names
+from ..sched import Machine
+from ..step import KernelBug
+from ..verdict import Verdict
+from ..zone import Zone
+from .source import standing
+
+STYLE = """<style>
+.kit-objects { display: flex; flex-flow: row wrap; gap: 8px; line-height: 1.5; }
+.kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; flex: 1 1 250px; }
+.kit-object .kit-chip { display: inline-block; margin: 1px 4px 1px 0; }
+.kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05; border: 2px dashed #C22D0C; }
+.kit-reused { background: #FDEDEA; color: #3A0E05; border: 2px dashed #C22D0C; }
+.kit-bad { background: #C22D0C; color: #FFFFFF; font-weight: bold; }
+.kit-good { background: #11705C; color: #FFFFFF; font-weight: bold; }
+.kit-warn { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
+</style>"""
+FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
+MOST = 8                            # folios that are shown
+# What each step does, in its own docstring's words, without the file that it is in.
+SAYS = {name: re.sub(r" \([^()]*\.[ch]\b[^()]*\)", "", step.__doc__.partition("\n")[0]).rstrip(".")
+        for module in (folios_module, mappings_module, filemap) for name, step in vars(module).items() if hasattr(step, "act")}
+
+
+class Thing(NamedTuple):
+    """One object in words: what it is called, how it fares, its flags, its numbers, and who points to it or where it points."""
+
+    name: str
+    fate: str                       # "", "freed" or "reused"
+    headline: str
+    flags: tuple[str, ...]
+    facts: tuple[str, ...]
+    arrows: tuple[tuple[str, bool], ...]        # in words, and whether it dangles
+
+    def __str__(self):
+        arrows = (f"{arrow}, dangling" if dangles else arrow for arrow, dangles in self.arrows)
+        words = (self.headline, " ".join(self.flags), *self.facts, *arrows)
+        return f"{self.name}: {', '.join(filter(None, words))}"
+
+
+def things(machine: Machine) -> list[Thing]:
+    """Every folio and every mapping that the machine's threads share, as they are now."""
+    if not isinstance(machine.memory, Zone):
+        return []
+    held, folios = holders(machine), list(islice(machine.memory.folios, MOST))
+    used = dict.fromkeys(one.mapping for one in folios)
+    pointers = [(name, variable, owned) for name in machine.paths for variable, owned in held_pointers(machine, name)]
+    used.update(dict.fromkeys(owned for _, _, owned in pointers))
+    mappings = [one for one in machine.memory.mappings[1:] if one in used or one.nrpages or _gone(one)]
+    return [*(_folio(one, held) for one in folios), *(_mapping(one, machine, held, pointers) for one in mappings)]
+
+
+def holders(machine: Machine) -> dict[str, str]:
+    """Who holds which lock now: thread by what the lock protects."""
+    taken = frames.locks(machine)
+    taken = taken[taken.released.isna()]
+    return dict(zip(taken.lock, taken.thread))
+
+
+def held_pointers(machine: Machine, name: str) -> list[tuple[str, AddressSpace]]:
+    """The mappings to which a thread's local variables point, each with the variable's name."""
+    found = {(variable, value): None for frame in standing(machine.paths[name])
+             for variable, value in frame.f_locals.items() if isinstance(value, AddressSpace)}
+    return list(found)
+
+
+def why_not(machine: Machine, name: str, held: dict[str, str]) -> str:
+    """Why a thread cannot go on, in words; "" when it can."""
+    if machine.crash:
+        return "the kernel has crashed"
+    if name not in machine.next:
+        return f"{name} has ended{_returned(machine.results[name])}"
+    why, step = machine.why_not(name), machine.next[name]
+    return f"{why}: {held[step.on]} holds the lock" if why and step.on in held else why
+
+
+def _returned(result: object) -> str:
+    if isinstance(result, Verdict):
+        return f", at {result.label}" + f": {result.why}" * bool(result.why)
+    if isinstance(result, tuple):
+        return f", with {', '.join(map(str, result)) or 'no folio'}"
+    return "" if result is None else f", and returned {result}"
+
+
+def last_step(machine: Machine) -> str:
+    """One sentence on what the last step did."""
+    done = frames.done(machine)
+    if not done:
+        return "Nothing has happened yet."
+    event = done[-1]
+    does = f"Step {event.t}, {event.thread}: {event.step}({event.on})"
+    if isinstance(event.result, KernelBug):
+        return f"{does} is the kernel's last: {event.result.bug}, {event.result}."
+    says = f": {SAYS[event.step]}" if event.step in SAYS else ""
+    answer = frames.result_text(event)
+    return f"{does}{says}. Answer: {answer}." if answer else f"{does}{says}."
+
+
+def deadlock(machine: Machine) -> str:
+    """Who sleeps where, when all that live sleep; else ""."""
+    asleep = machine.next and not machine.ready and not machine.crash
+    held = holders(machine) if asleep else {}
+    return "; ".join(why_not(machine, name, held) for name in machine.next) if asleep else ""
+
+
+def _gone(mapping: AddressSpace) -> str:
+    return "freed" if mapping.freed else "reused" if mapping.reused else ""
+
+
+def _folio(folio: Folio, held: dict[str, str]) -> Thing:
+    flags = tuple(f"PG_{flag}" for flag in FLAGS if getattr(folio, flag))
+    lock = f"locked by {held.get(str(folio), 'whoever came before')}" if folio.locked else "not locked"
+    points = f"folio->mapping -> {folio.mapping}" if folio.mapping else "folio->mapping is NULL"
+    return Thing(str(folio), "", "", flags, (lock, f"refcount {folio.refcount}"),
+                 ((points, bool(folio.mapping and _gone(folio.mapping))),))
+
+
+def _mapping(mapping: AddressSpace, machine: Machine, held: dict[str, str], pointers: list) -> Thing:
+    fate, when = _gone(mapping), {event.step: event.t for event in machine.trace if event.on == mapping.name}
+    headline = {"": "", "freed": f"FREED at step {when.get('free_inode', '?')}",
+                "reused": f"another inode's since step {when.get('reuse_inode', '?')}"}[fate]
+    arrows = tuple((f"{thread}'s variable {variable} -> {mapping}", bool(fate)) for thread, variable, owned in pointers if owned is mapping)
+    lock = f"tree lock held by {held.get(mapping.name, 'whoever came before')}" if mapping.i_pages_locked else "tree lock free"
+    facts = () if mapping.freed else (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
+    return Thing(f"mapping {mapping}", fate, headline, () if mapping.freed else tuple(flag_names(mapping.flags)), facts, arrows)
+
+
+def objects_html(things: Iterable[Thing]) -> str:
+    """The boxes."""
+    return f"<div class='kit-objects'>{''.join(map(_box, things))}</div>"
+
+
+def _box(thing: Thing) -> str:
+    headline = f" <span class='kit-chip kit-bad'>{escape(thing.headline)}</span>" if thing.headline else ""
+    flags = "".join(chip(flag) for flag in thing.flags)
+    facts = ", ".join(f"<b>{escape(fact)}</b>" if " by " in fact else escape(fact) for fact in thing.facts)
+    arrows = "".join(f"<div>{_arrow(*arrow)}</div>" for arrow in thing.arrows)
+    return (f"<div class='kit-object {thing.fate and 'kit-' + thing.fate}'><b>{escape(thing.name)}</b>{headline}"
+            f"<div>{flags}</div><div>{facts}</div>{arrows}</div>")
+
+
+def _arrow(words: str, dangles: bool) -> str:
+    words = escape(words.replace("->mapping", "\0")).replace("-&gt;", "&rarr;").replace("\0", "-&gt;mapping")
+    return f"<span class='kit-chip kit-bad'>{words}: dangling</span>" if dangles else words
+
+
+def chip(words: str, colour: str = "") -> str:
+    """A word in a frame."""
+    return f"<span class='kit-chip {colour}'>{escape(words)}</span>"
