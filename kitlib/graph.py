@@ -77,7 +77,9 @@ class Graph:
             if len(states) > limit:
                 self.complete = False
                 break
-        self.first.append(len(into))
+        # Those that were not looked at any more go nowhere.
+        self.expanded = len(self.first)
+        self.first.extend([len(into)] * (len(states) + 1 - self.expanded))
 
     def _move(self, thread: int, at: int, memory: int, here: int):
         node, end = self.threads[thread][at], self.threads[thread][0]
@@ -175,7 +177,7 @@ class Graph:
     def endings(self) -> dict[int, str | None]:
         """The states after which nothing happens: what bug they are, None where every thread has ended."""
         ended, found = (1 << self.top) - 1, {}
-        for number, state in enumerate(self.states[:len(self.first) - 1]):
+        for number, state in enumerate(self.states[:self.expanded]):
             if self.first[number] == self.first[number + 1]:
                 found[number] = self.bugs.get(state >> self.top, Deadlock.bug if state & ended else None)
         return found

@@ -156,7 +156,9 @@ def test_a_limit_that_is_hit_is_no_proof():
     proof = prove(kl.truncation_race(kl.after), limit=100)
     assert proof.safe is None and not proof and proof.schedules is None
     assert repr(proof).startswith("NO PROOF") and "the limit of 100 states was hit" in repr(proof)
-    assert prove(kl.truncation_race(kl.before, migrate=True), limit=250).safe is not True
+    assert [proof.state_after(schedule) for schedule in ("", "C1", "T1")] == [0, 1, 2]
+    with pytest.raises(ValueError, match="no fate is known: the limit of 100 states was hit"):
+        proof.fate("C1")
     broken = prove(replace(kl.truncation_race(kl.after), always={"stays dirty": lambda zone, event: zone.folio(0).dirty}), limit=20)
     assert broken.safe is False and broken.bug == "stays dirty", "what was found before the limit stands"
 

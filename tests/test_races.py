@@ -79,6 +79,28 @@ def test_a_compactor_alone_takes_no_unmovable_folio_and_before_does():
         assert prove(replace(race(kernel, truncators=0), sometimes=taken)).sometimes == {"a folio is taken": shown}
 
 
+def compaction_hears(step, answer):
+    return lambda zone, event: event.thread == "compaction" and event.step == step and event.result is answer
+
+
+OUTCOMES = {"unmovable": compaction_hears("mapping_unmovable", True), "trylock": compaction_hears("folio_trylock", False),
+            "ref==0": compaction_hears("folio_get_nontail_page", False), "isolated": compaction_hears("folio_test_clear_lru", True)}
+
+
+@pytest.mark.parametrize("kernel, bug, outcomes", [
+    (kl.after, None, {"unmovable", "trylock", "ref==0", "isolated"}),
+    (kl.racy, "use after free", {"unmovable", "ref==0", "isolated"}),
+    (kl.cached, "use after free", {"unmovable", "trylock", "ref==0", "isolated"}),
+    (kl.after_unlock, "use after free", {"unmovable", "trylock", "ref==0", "isolated"}),
+    (kl.no_null_check, "null dereference", {"unmovable", "trylock", "ref==0", "isolated"}),
+    (kl.blocking, None, {"unmovable", "ref==0", "isolated"})], ids=lambda value: getattr(value, "__name__", None))
+def test_a_clean_folio_comes_to_what_an_independent_enumeration_found(kernel, bug, outcomes):
+    """Section 4.6 of the fact sheet enumerates the same variants with steps of its own: the set of outcomes must agree."""
+    proof = prove(replace(race(kernel, dirty=False), sometimes=OUTCOMES))
+    assert set(proof.bugs) == ({bug} if bug else set())
+    assert {name for name, shown in proof.sometimes.items() if shown} == outcomes
+
+
 # Invariants 24 to 26 of the fact sheet, as properties of every state.
 def attached_is_alive(zone, event):
     """24, 25: no folio's mapping is that of an inode that is gone."""
