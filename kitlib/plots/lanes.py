@@ -173,7 +173,7 @@ def _draw_lock(axes: Axes, plan: _Plan, lock) -> None:
     axes.add_patch(Rectangle((x, top), BAR, bottom - top, facecolor=HELD, edgecolor=INK, linewidth=pt(1), zorder=2))
     if held:
         axes.plot([x + 1.5, x + BAR - 1.5], [bottom] * 2, color=PAPER, linewidth=pt(3), linestyle=(0, (1, 1)), zorder=3)
-    if fits := [words for words in (f"lock of {lock.lock}", lock.lock) if width_of(words) < bottom - top - 6]:
+    if fits := [words for words in (f"lock of {lock.lock}", lock.lock) if width_of(words) < bottom - top - 2]:
         axes.text(x + BAR / 2, (top + bottom) / 2, fits[0], size=pt(TEXT), family=SANS, color=INK, rotation=90, ha="center",
                   va="center", zorder=4)
 

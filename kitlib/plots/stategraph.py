@@ -15,7 +15,7 @@ from .states import LIGHT
 
 # The steps of each thread.
 EDGES = ((LIGHT["unmovable"], "-"), (LIGHT["unevictable"], (0, (3, 1.5))), (LIGHT["migrated"], (0, (1, 1))))
-STATES, DOT, NEXT, SWEEPS = 450, 14, 21, 24
+STATES, DOT, NEXT, SWEEPS = 450, 14, 18, 24
 WIDTH, NEAR, FAR = 900, 22, 38          # of all layers together, where that leaves between one and the next
 
 
