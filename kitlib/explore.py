@@ -70,6 +70,11 @@ class Proof:
         can, must = self._fates
         return FATES[can[number] + must[number]]
 
+    def fates(self, schedule: str = "") -> dict[str, str]:
+        """By thread that can go on after schedule: whether what follows can, must, or cannot crash once it has done its step."""
+        can, must = self._fates
+        return {name: FATES[can[to] + must[to]] for name, to in self.graph.successors(self.state_after(schedule))}
+
     @cached_property
     def _fates(self) -> tuple[bytearray, bytearray]:
         """For every state whether some, and whether every schedule from there fails."""

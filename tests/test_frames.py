@@ -5,6 +5,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import frames, mapping, recordings, scan
+from kitlib.folio import folio_lock, folio_unlock
 from kitlib.scenarios import KINDS
 from kitlib.verdict import MODES
 
@@ -101,3 +102,14 @@ def test_kinds_of_a_zone_counts_a_large_folio_with_all_its_pages():
 def test_kinds_wants_the_codes_of_the_same_pages():
     with pytest.raises(ValueError, match=r"10 codes for 20 pages: write codes = scan.verdicts\(zone, kernel, mode\)"):
         frames.kinds(kl.Zone(20), np.zeros(10, np.uint8))
+
+
+def test_a_lock_that_was_held_before_the_machine_began_has_no_row():
+    folio = kl.one_folio("file, locked")
+
+    def unlocks_and_locks():
+        yield folio_unlock(folio)
+        yield folio_lock(folio)
+
+    machine = kl.run(kl.Machine(folio.zone, {"owner": unlocks_and_locks}))
+    assert frames.locks(machine).values.tolist() == [["folio 0", "owner", 2, pd.NA]]

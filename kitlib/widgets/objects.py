@@ -6,7 +6,6 @@ what no thread of a race changes: page tables, pageblocks and counters.
 import re
 from collections.abc import Iterable
 from html import escape
-from itertools import islice
 from typing import NamedTuple
 
 from .. import filemap, folio as folios_module, frames, mapping as mappings_module
@@ -19,10 +18,11 @@ from ..zone import Zone
 from .source import standing
 
 STYLE = """<style>
-.kit-objects { display: flex; flex-flow: row wrap; gap: 8px; line-height: 1.5; }
-.kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; flex: 1 1 250px; }
+.kit-objects { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 8px; line-height: 1.5; margin-bottom: 6px; }
+.kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; min-height: 96px; }
 .kit-object .kit-chip { display: inline-block; margin: 1px 4px 1px 0; }
-.kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05; border: 2px dashed #C22D0C; }
+.kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05;
+             border: 2px dashed #C22D0C; }
 .kit-reused { background: #FDEDEA; color: #3A0E05; border: 2px dashed #C22D0C; }
 .kit-bad { background: #C22D0C; color: #FFFFFF; font-weight: bold; }
 .kit-good { background: #11705C; color: #FFFFFF; font-weight: bold; }
@@ -52,15 +52,25 @@ class Thing(NamedTuple):
 
 
 def things(machine: Machine) -> list[Thing]:
-    """Every folio and every mapping that the machine's threads share, as they are now."""
+    """The folios and mappings that the machine's threads share, as they are now."""
     if not isinstance(machine.memory, Zone):
         return []
-    held, folios = holders(machine), list(islice(machine.memory.folios, MOST))
+    held, folios = holders(machine), _folios(machine)
     used = dict.fromkeys(one.mapping for one in folios)
     pointers = [(name, variable, owned) for name in machine.paths for variable, owned in held_pointers(machine, name)]
     used.update(dict.fromkeys(owned for _, _, owned in pointers))
     mappings = [one for one in machine.memory.mappings[1:] if one in used or one.nrpages or _gone(one)]
     return [*(_folio(one, held) for one in folios), *(_mapping(one, machine, held, pointers) for one in mappings)]
+
+
+def _folios(machine: Machine) -> list[Folio]:
+    """All of a small zone's; in a large zone those that were stepped on, or will be next."""
+    zone = machine.memory
+    if len(zone) <= MOST:
+        return list(zone.folios)
+    on = [event.on for event in frames.done(machine)] + [step.on for step in machine.next.values()]
+    pfns = dict.fromkeys(int(pfn) for pfn in re.findall(r"\bfolio (\d+)", " ".join(on)))
+    return [zone.folio(pfn) for pfn in sorted(pfns)[:MOST]]
 
 
 def holders(machine: Machine) -> dict[str, str]:
@@ -122,9 +132,10 @@ def _gone(mapping: AddressSpace) -> str:
 
 def _folio(folio: Folio, held: dict[str, str]) -> Thing:
     flags = tuple(f"PG_{flag}" for flag in FLAGS if getattr(folio, flag))
-    lock = f"locked by {held.get(str(folio), 'whoever came before')}" if folio.locked else "not locked"
+    lock = _lock("locked by ", held.get(str(folio)), "locked since before") if folio.locked else "not locked"
     points = f"folio->mapping -> {folio.mapping}" if folio.mapping else "folio->mapping is NULL"
-    return Thing(str(folio), "", "", flags, (lock, f"refcount {folio.refcount}"),
+    count = f"refcount {folio.refcount}" if folio.refcount else "refcount frozen at 0" if folio.mapping else "refcount 0: a free page"
+    return Thing(str(folio), "", "", flags, (lock, count),
                  ((points, bool(folio.mapping and _gone(folio.mapping))),))
 
 
@@ -133,9 +144,13 @@ def _mapping(mapping: AddressSpace, machine: Machine, held: dict[str, str], poin
     headline = {"": "", "freed": f"FREED at step {when.get('free_inode', '?')}",
                 "reused": f"another inode's since step {when.get('reuse_inode', '?')}"}[fate]
     arrows = tuple((f"{thread}'s variable {variable} -> {mapping}", bool(fate)) for thread, variable, owned in pointers if owned is mapping)
-    lock = f"tree lock held by {held.get(mapping.name, 'whoever came before')}" if mapping.i_pages_locked else "tree lock free"
+    lock = _lock("tree lock held by ", held.get(mapping.name), "tree lock held") if mapping.i_pages_locked else "tree lock free"
     facts = () if mapping.freed else (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
     return Thing(f"mapping {mapping}", fate, headline, () if mapping.freed else tuple(flag_names(mapping.flags)), facts, arrows)
+
+
+def _lock(by: str, thread: str | None, unknown: str) -> str:
+    return by + thread if thread else unknown
 
 
 def objects_html(things: Iterable[Thing]) -> str:

@@ -19,8 +19,8 @@ from . import box, objects, source
 from .stepping import StepperView, beginnings, thread_source, where
 
 KNOWN = 1000                        # steps that are looked ahead, so that the slider has an end
-TITLE = (f"{box.STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>One path, step by step</h3>A path runs from one "
-         "<code>yield</code> to the next at once; at a <code>yield</code> another CPU may run.")
+TITLE = (f"{box.STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>One path, step by step</h3><div style='line-height:1.5'>A "
+         "path runs from one <code>yield</code> to the next at once; at a <code>yield</code> another CPU may run.</div>")
 
 
 class PathStepper(StepperView):
@@ -41,7 +41,7 @@ class PathStepper(StepperView):
         self.source, self.events = ipywidgets.HTML(), ipywidgets.HTML()
         self.source.layout = {"flex": "3 1 480px"}
         right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px"})
-        below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap"})
+        below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
         self.box = box.Box([ipywidgets.HTML(TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
                            layout={"max_width": "1100px"})
         with self.guard:
@@ -68,7 +68,7 @@ class PathStepper(StepperView):
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
         self.source.value = f"<div style='line-height:1.5'>{head}</div>{thread_source(machine, name, self.begin[name])}"
         cells = [[escape(str(cell)) for cell in row] for row in rows]
-        self.events.value = f"<div><b>Events</b></div>{box.table(frames.EVENTS, cells)}"
+        self.events.value = f"<b>Events</b><div style='white-space: nowrap; overflow-x: auto'>{box.table(frames.EVENTS, cells)}</div>"
 
     def _look_ahead(self) -> None:
         try:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import ipywidgets
 
-from ..explore import FATES, Proof, percent, prove
+from ..explore import Proof, percent, prove
 from ..kernels import after, after_unlock, before, blocking, cached, check_kernel, name as name_of, no_null_check, racy
 from ..races import CLEAR_INODE, TRUNCATE, truncation_race
 from ..sched import Stepper, letters
@@ -19,6 +19,7 @@ from .thread_column import ThreadColumn
 
 LIMIT = 40_000                      # states: about a second at the most
 COLUMNS = 6                         # threads at the most
+ENORMOUS = 10 ** 15                 # schedules that nobody cares to read digit by digit
 COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1), "mlockers": (0, 1)}
 USUAL = {"folios": 1, "compactors": 1, "truncators": 1, "reclaimers": 0, "mlockers": 0, "truncate": "locked",
          "clear_inode": "cycles", "migrate": False, "reuse": False}
@@ -28,8 +29,8 @@ TIPS = {"truncate": "until when truncation holds the folio lock", "clear_inode":
 SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
             "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
 COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
-TITLE = (f"{STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>You are the scheduler</h3>Compaction looks at the folios of "
-         "one file while the file is truncated and its inode freed. Whose step comes next?")
+TITLE = (f"{STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>You are the scheduler</h3><div style='line-height:1.5'>"
+         "Compaction looks at the folios of one file while the file is truncated and its inode freed. Whose step comes next?</div>")
 
 
 class RaceStepper(StepperView):
@@ -62,11 +63,9 @@ class RaceStepper(StepperView):
     @property
     def hints(self) -> dict[str, str]:
         """For each thread that can go on, what is true after its step: one of FATES, or "not known" beyond the limit."""
-        ready, proof = self.machine.ready, self.proof
-        if not proof.graph.complete:
-            return dict.fromkeys(ready, "not known: the limit of states was hit")
-        after_step, (can, must) = dict(proof.graph.successors(proof.state_after(self.stepper.text))), proof._fates
-        return {name: FATES[can[after_step[name]] + must[after_step[name]]] for name in ready}
+        if not self.proof.graph.complete:
+            return dict.fromkeys(self.machine.ready, "not known: the limit of states was hit")
+        return self.proof.fates(self.stepper.text)
 
     def set(self, **settings) -> None:
         """Change settings as one event: `set(kernel="after", folios=2)`."""
@@ -96,7 +95,8 @@ class RaceStepper(StepperView):
         """Settings, verdict, position, threads and objects, as text that is the same in every run."""
         hints, names = self.hints if self.hint_box.value else {}, self.machine.paths
         threads = [column.told(hints.get(name, "")) for name, column in zip(names, self.columns)]
-        return "\n".join([f"race      {self.proof.scenario.name}", f"verdict   {verdict(self.proof)}", *self._told(), *threads, *self._error()])
+        head = [f"race      {self.proof.scenario.name}", f"verdict   {verdict(self.proof)}"]
+        return "\n".join([*head, *self._told(), *threads, *self._error()])
 
     def render(self) -> None:
         """Draw everything: controls, verdict, position, threads, objects."""
@@ -109,7 +109,7 @@ class RaceStepper(StepperView):
         hints, held = self.hints if self.hint_box.value else {}, objects.holders(self.machine)
         for column, name in zip(self.columns, self.machine.paths):
             column.show(name, called[name], held, hints.get(name, ""))
-        self.threads.children = [self.objects, *[column.box for column, _ in zip(self.columns, self.machine.paths)]]
+        self.threads.children = [column.box for column, _ in zip(self.columns, self.machine.paths)]
 
     def _checked(self, settings: dict) -> dict:
         for name, value in settings.items():
@@ -149,7 +149,7 @@ class RaceStepper(StepperView):
         if change["new"] == self.stepper.text:
             return
         try:
-            self.stepper.replay(change["new"])
+            self._try(lambda: self.stepper.replay(change["new"]))
         except ValueError as error:                     # a ScheduleError: the learner's to mend, so the text stays
             self.schedule_error.value = (f"<div role='alert' class='kit-verdict kit-warn'>{escape(str(error))}. "
                                          "Nothing was changed.</div>")
@@ -189,30 +189,32 @@ class RaceStepper(StepperView):
         self.schedule.observe(self.guard(self._typed), "value")
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "0 14px"}
+        wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 14px", "margin": "2px 0"}
 
         def row(*shown) -> ipywidgets.HBox:
             return ipywidgets.HBox(shown, layout=wrap)
 
         controls = self.controls
-        self.threads = ipywidgets.HBox(layout={"flex_flow": "row wrap", "grid_gap": "8px", "align_items": "stretch"})
+        self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px"})
         return [ipywidgets.HTML(TITLE), row(ipywidgets.HTML("<b>kernel</b>"), controls["kernel"], self.undo_button),
                 row(*map(controls.get, WORDS)), row(*map(controls.get, COUNTS)), row(*map(controls.get, SWITCHES)),
                 row(self.verdict, self.play_button), row(self.position, self.schedule, self.hint_box), self.schedule_error,
-                self.guard.strip, self.said, self.threads]
+                self.guard.strip, self.said, self.objects, self.threads]
 
 
 def verdict(proof: Proof) -> str:
     """The proof in one line: SAFE, UNSAFE, or NO PROOF."""
     if proof.safe is None:
-        return f"NO PROOF: no bug in the first {LIMIT:,} states, and the rest was not looked at. This race is too large to prove here."
+        return f"NO PROOF: no bug in the first {LIMIT:,} states, and the rest was not looked at. Too large a race to prove here."
     if proof.safe:
-        return f"SAFE: all {_number(proof.schedules)} schedules"
+        known = proof.schedules < ENORMOUS
+        return f"SAFE: all {proof.schedules:,} schedules" if known else f"SAFE: all schedules, {_number(proof.schedules)} of them"
     bugs = " or ".join(proof.bugs)
     if proof.schedules is None:
         return f"UNSAFE: {bugs}, shortest {proof.shortest}; not every schedule was looked at"
     share = percent(proof.failing_schedules / proof.schedules)
-    return f"UNSAFE: {bugs} in {_number(proof.failing_schedules)} of {_number(proof.schedules)} schedules ({share}), shortest {proof.shortest}"
+    failing = f"{_number(proof.failing_schedules)} of {_number(proof.schedules)} schedules ({share})"
+    return f"UNSAFE: {bugs} in {failing}, shortest {proof.shortest}"
 
 
 def _what_is_proved(proof: Proof) -> str:
@@ -221,7 +223,7 @@ def _what_is_proved(proof: Proof) -> str:
 
 
 def _number(count: int) -> str:
-    return f"{count:,}" if count < 10 ** 15 else f"about {count:.2g}"
+    return f"{count:,}" if count < ENORMOUS else f"about {count:.1e}".replace("e+", "e")
 
 
 def _count(name: str, number: int) -> str:

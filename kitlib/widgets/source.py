@@ -6,6 +6,7 @@ Lines are numbered within their function. Leaves out functions whose source nobo
 import functools
 import inspect
 import re
+import textwrap
 from html import escape
 from types import CodeType, FrameType, GeneratorType
 from typing import NamedTuple
@@ -48,7 +49,7 @@ class Place(NamedTuple):
 def source(code: CodeType) -> tuple[str, ...]:
     """The lines of a function; none when nobody kept them."""
     try:
-        return tuple(inspect.cleandoc("\n" + inspect.getsource(code)).splitlines())
+        return tuple(textwrap.dedent(inspect.getsource(code)).splitlines())
     except (OSError, TypeError):
         return ()
 
@@ -100,9 +101,10 @@ def source_html(at: Place, mark: str = "next", around: int | None = None) -> str
 
 
 def _row(number: int, line: str, mark: str) -> str:
-    code = re.sub(r"\byield( from)?\b", r"<b>\g<0></b>", escape(line)) or " "
-    pointer = {"next": "&gt;", "crash": "X"}.get(mark, " ")
-    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td>{code}</td></tr>"
+    code = re.sub(r"\byield( from)?\b", r"<b>\g<0></b>", escape(line.strip())) or " "
+    pointer, indent = {"next": "&gt;", "crash": "X"}.get(mark, " "), len(line) - len(line.lstrip())
+    hanging = f"style='padding-left: {indent + 4}ch; text-indent: -4ch'"       # a line too long goes on below, further in
+    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td {hanging}>{code}</td></tr>"
 
 
 def _left_out(is_more: bool) -> str:

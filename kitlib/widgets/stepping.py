@@ -88,15 +88,19 @@ class StepperView:
         self.objects.value = objects.objects_html(objects.things(self.machine))
 
     def _act(self, act: Callable[[], None]) -> None:
-        schedule, t = list(self.stepper.schedule), self.stepper.t
         with self.guard.aloud():
-            try:
-                act()
-            except Exception:
-                self.stepper.schedule = schedule
-                self.stepper.jump(t)
-                raise
+            self._try(act)
             self.render()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Act on the stepper, or leave it as it was: a path's own error stops it half way."""
+        schedule, t = list(self.stepper.schedule), self.stepper.t
+        try:
+            act()
+        except Exception:
+            self.stepper.schedule = schedule
+            self.stepper.jump(t)
+            raise
 
     def _name(self, thread: str) -> str:
         return {letter: name for name, letter in letters(self.machine.paths).items()}.get(thread, thread)

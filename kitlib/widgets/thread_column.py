@@ -23,7 +23,7 @@ class ThreadColumn:
         self.source, self.reason = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = ipywidgets.HBox([self.step_button, self.run_button], layout={"flex_flow": "row wrap"})
         self.box = ipywidgets.VBox([buttons, self.reason, self.source], layout={
-            "flex": "1 1 330px", "border": "1px solid #8A929C", "padding": "4px 8px"})
+            "min_width": "0", "border": "1px solid #8A929C", "padding": "4px 8px"})
 
     def show(self, name: str, letter: str, held: dict[str, str], hint: str) -> None:
         """Draw this thread; `held`: who holds which lock; `hint`: what its next step leads to, "" for no light."""
@@ -32,7 +32,7 @@ class ThreadColumn:
         self.step_button.description, self.run_button.description = f"Step {letter}", f"Run {letter} until blocked"
         self.step_button.disabled = self.run_button.disabled = bool(why)
         light = objects.chip(f"after Step {letter}: {hint}", LIGHTS.get(hint, "kit-warn")) if hint else ""
-        words = f"<b>{escape(name)}</b> {escape(_short(why, name))}<br>{light}"
+        words = f"<b>{escape(name)}</b>: {escape(_short(why, name))}<br>{light}"
         self.reason.value = f"<div style='line-height:1.6'>{words}</div>"
         self.source.value = thread_source(machine, name, self.view.begin[name], AROUND)
 
