@@ -1,8 +1,8 @@
 """A model of Linux's compaction, to be read beside the C: import kitlib as kl.
 
 Reading order: step, verdict, mapping, folio, filemap, zone, allocator, sched, kernels, control, look, isolate, freepages,
-migrate, compaction, truncate, tree, scan, automaton, graph, explore, promela, races, scenarios. The names here are those of a
-first session; pandas, numpy and matplotlib come in only with `from kitlib import frames, plots, recordings, scan`.
+move, migrate, compaction, truncate, tree, scan, automaton, graph, explore, promela, races, scenarios. The names here are those
+of a first session; pandas, numpy and matplotlib come in only with `from kitlib import frames, plots, recordings, scan`.
 """
 from .compaction import compact_zone, control_for
 from .control import CompactControl

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from .folio import PG
 from .verdict import Code, Result
-from .zone import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
+from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER,
+                   Zone)
 
 MIGRATE_PCPTYPES = 3                # UNMOVABLE, MOVABLE, RECLAIMABLE have lists; other pageblocks count as MOVABLE
 NR_PCP_LISTS = 12                   # type + 3 * order, for orders 0 to PAGE_ALLOC_COSTLY_ORDER
@@ -18,8 +19,10 @@ PAGE_ALLOC_COSTLY_ORDER = 3
 CONFIG_PCP_BATCH_SCALE_MAX = 5
 FALLBACKS = MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE     # types that an allocation may fall back to
 
-_BUDDY, _BUDDY_HEAD, _FREE_TAIL = PG.BUDDY, PG.BUDDY | PG.HEAD, PG.FREE_TAIL
-_FREE, _FREE_BLOCK = int(Code.FREE), int(Code.FREE_BLOCK)
+_BUDDY, _BUDDY_HEAD, _FREE_TAIL, _SLAB = PG.BUDDY, PG.BUDDY | PG.HEAD, PG.FREE_TAIL, PG.SLAB
+_FREE, _FREE_BLOCK, _INSIDE = int(Code.FREE), int(Code.FREE_BLOCK), int(Code.FREE_TAIL)
+_IF_BUDDY, _ONE_MORE = bytes(255 * bool(flags & _BUDDY) for flags in range(256)), bytes([*range(1, 256), 0])
+_ALIKE = re.compile(rb"(.)\1*", re.DOTALL)
 _HEADS = re.compile(b"[%c%c]" % (_FREE, _FREE_BLOCK))
 
 
@@ -59,7 +62,8 @@ class PerCpuPages:
 def free_unref_page(zone: Zone, pfn: int, order: int = 0) -> None:
     """Free 2^order pages to the CPU's lists, and spill the oldest when the lists are full (mm/page_alloc.c)."""
     pcp = zone.pcp
-    zone.hold(pfn, order, _FREE_TAIL)
+    if order or pcp is not None:
+        zone.hold(pfn, order, _FREE_TAIL)
     if pcp is None or order > PAGE_ALLOC_COSTLY_ORDER:
         free_one_page(zone, pfn, order)
         return
@@ -92,32 +96,36 @@ def drain_pages_zone(zone: Zone) -> None:
 
 
 def free_one_page(zone: Zone, pfn: int, order: int) -> int:
-    """Free 2^order held pages to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
+    """Free a page, or 2^order held pages, to the buddy allocator: they merge with their buddy as long as it is free (mm/page_alloc.c).
 
     Returns where the free block starts that they are part of now.
     """
-    flags, orders, start_pfn, end_pfn = zone.flags, zone.order, zone.start_pfn, zone.end_pfn
+    flags, orders, verdicts, start_pfn, end_pfn = zone.flags, zone.order, zone.verdicts, zone.start_pfn, zone.end_pfn
+    nr_free, migratetype = zone.nr_free, zone.migratetype
     while order < MAX_ORDER:
         buddy = pfn ^ 1 << order
         if not (start_pfn <= buddy < end_pfn and flags[buddy] & _BUDDY and orders[buddy] == order):
             break
-        zone.count_free(buddy, order, -1)
-        zone.hold(buddy, 0, _FREE_TAIL)
-        pfn &= ~(1 << order)
+        nr_free[order][migratetype[buddy >> PAGEBLOCK_ORDER]] -= 1
+        higher = pfn | buddy
+        flags[higher], orders[higher] = _FREE_TAIL, 0
+        if verdicts is not None:
+            verdicts[higher] = _INSIDE
+        pfn &= buddy
         order += 1
     flags[pfn] = _BUDDY_HEAD if order else _BUDDY
     orders[pfn] = order
-    if zone.verdicts is not None:
-        zone.verdicts[pfn] = _FREE_BLOCK if order else _FREE
-    zone.count_free(pfn, order, 1)
+    if verdicts is not None:
+        verdicts[pfn] = _FREE_BLOCK if order else _FREE
+    nr_free[order][migratetype[pfn >> PAGEBLOCK_ORDER]] += 1
     return pfn
 
 
 def isolate_free_page(zone: Zone, pfn: int) -> int:
     """Take the free block that starts at `pfn` out of the buddy allocator; its order (__isolate_free_page())."""
     order = zone.order[pfn]
-    zone.count_free(pfn, order, -1)
-    zone.hold(pfn, order, PG.SLAB)
+    zone.nr_free[order][zone.migratetype[pfn >> PAGEBLOCK_ORDER]] -= 1
+    zone.hold(pfn, order, _SLAB)
     return order
 
 
@@ -125,8 +133,15 @@ def count_free_blocks(zone: Zone) -> None:
     """Count the zone's free blocks by order and pageblock type anew, into zone.nr_free."""
     for by_type in zone.nr_free:
         by_type[:] = [0] * len(by_type)
-    for pfn in free_blocks(zone):
-        zone.count_free(pfn, zone.order[pfn], 1)
+    part = slice(zone.start_pfn, zone.end_pfn)
+    # A byte a page, all pages at once: one more than the order of the free block that starts there, or 0.
+    heads, orders = zone.flags[part].tobytes()[::2].translate(_IF_BUDDY), zone.order[part].translate(_ONE_MORE)
+    blocks = (int.from_bytes(heads, "little") & int.from_bytes(orders, "little")).to_bytes(len(zone), "little")
+    for run in _ALIKE.finditer(zone.migratetype, zone.start_pfn >> PAGEBLOCK_ORDER, (zone.end_pfn - 1 >> PAGEBLOCK_ORDER) + 1):
+        start, end = (block << PAGEBLOCK_ORDER for block in run.span())
+        within = blocks[max(0, start - zone.start_pfn):end - zone.start_pfn]
+        for order, by_type in enumerate(zone.nr_free):
+            by_type[zone.migratetype[run.start()]] += within.count(order + 1)
 
 
 def free_blocks(zone: Zone) -> Iterator[int]:

@@ -26,8 +26,9 @@ CALLERS = {
     "direct sync light": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True),             # COMPACT_PRIO_SYNC_LIGHT
     "direct full": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True, whole_zone=True, ignore_skip_hint=True,
                         ignore_block_suitable=True),                                            # COMPACT_PRIO_SYNC_FULL
-    "kcompactd": dict(mode=MigrateMode.SYNC_LIGHT),                                             # kcompactd_do_work()
-    "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, whole_zone=True, ignore_skip_hint=True),
+    "kcompactd": dict(mode=MigrateMode.SYNC_LIGHT, kcompactd=True),                             # kcompactd_do_work()
+    "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, kcompactd=True, whole_zone=True,
+                      ignore_skip_hint=True),                                                   # proactive_compact_node()
     "compact_memory": dict(mode=MigrateMode.SYNC, order=-1, whole_zone=True, ignore_skip_hint=True),    # compact_node()
 }
 DIRECT = "direct async", "direct sync light", "direct full"         # by priority, the least effort first
@@ -68,8 +69,9 @@ def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -
         release_freepages(cc)
     finally:
         zone.verdicts = None
-    zone.vmstat["compact_migrate_scanned"] += cc.total_migrate_scanned
-    zone.vmstat["compact_free_scanned"] += cc.total_free_scanned
+    for who in ("compact", "compact_daemon") if cc.kcompactd else ("compact",):
+        zone.vmstat[f"{who}_migrate_scanned"] += cc.total_migrate_scanned
+        zone.vmstat[f"{who}_free_scanned"] += cc.total_free_scanned
     cc.trace.append(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
     return status
 

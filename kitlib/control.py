@@ -41,7 +41,7 @@ class Release(NamedTuple):
     adjusts_wanted: bool        # a target handed out lowers the number wanted by its pages, one returned raises it again
     jumps_free_blocks: bool = True      # a free block is stepped over whole; without: page by page
     jumps_compound: bool = True         # so is a compound page, and counts as many pages when it is taken; without: one page
-    cluster_max: float = COMPACT_CLUSTER_MAX    # a call of the block function stops once so many pages are isolated
+    cluster_max: int = COMPACT_CLUSTER_MAX    # a call of the block function stops once so many pages are isolated
     finishes_pageblock: bool = True     # the next call in the same pageblock does not stop so
     counts_without_target: bool = True  # the folio for which no target was left counts as failed
 
@@ -153,6 +153,7 @@ class CompactControl:
     migratetype: int = 1                        # of the allocation that compaction is for: MIGRATE_MOVABLE
     gfp_fs: bool = True                         # __GFP_FS in gfp_mask
     direct_compaction: bool = False             # a task compacts for its own allocation
+    kcompactd: bool = False                     # the kcompactd thread compacts
     whole_zone: bool = False                    # from end to end, whatever the cached positions
     ignore_skip_hint: bool = False
     no_set_skip_hint: bool = False
@@ -173,7 +174,7 @@ class CompactControl:
     targets: int = 0                            # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
-    moves: dict = field(default_factory=dict)   # with a table: what move_to_new_folio() said of folios that look like this
+    fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (move.py)
     trace: list = field(default_factory=list)   # trace events, in the order of the run
 
     def __post_init__(self):

@@ -56,7 +56,6 @@ def measure(zone: Zone, kernel: ModuleType = after, caller: str = "compact_memor
     cc = control_for(caller, zone, order, kernel=kernel)
     mode = isolation_mode(cc, compact_unevictable_allowed)
     cc.verdicts = scan.verdicts(zone, kernel, mode, cc.release, cc.order).tobytes()
-    zone.verdicts = bytearray(cc.verdicts)
     count_free_blocks(zone)
     on_lru, before = frames.lru_pages(zone), _free_memory(zone, "before")
     status = compact_zone(cc, compact_unevictable_allowed)

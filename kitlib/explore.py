@@ -57,14 +57,11 @@ class Proof:
         return at
 
     def fate(self, schedule: str = "") -> str:
-        """Whether what has gone by schedule can still crash, must crash, or cannot crash any more: one of FATES.
-
-        ValueError where the limit was hit: then nobody knows.
-        """
+        """Whether what has gone by schedule can still crash, must crash, or cannot crash any more: one of FATES."""
         return self.fate_of(self.state_after(schedule))
 
     def fate_of(self, number: int) -> str:
-        """The same of a state, by its number in the graph."""
+        """The same of a state, by its number in the graph. ValueError where the limit was hit: then nobody knows."""
         if not self.graph.complete:
             raise ValueError(f"no fate is known: {self.why_no_count}")
         can, must = self._fates

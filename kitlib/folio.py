@@ -248,8 +248,3 @@ def move(dst: Folio, src: Folio) -> Result:
     dst.refcount += expected - 1
     src.refcount = 1
     return Result.SUCCESS
-
-
-def isolated_counter(zone, pfn: int) -> str:
-    """The counter that the folio is in while it is isolated."""
-    return "nr_isolated_anon" if zone.flags[pfn] & PG.SWAPBACKED else "nr_isolated_file"

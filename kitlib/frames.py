@@ -107,7 +107,8 @@ def kinds(zone_or_recording, codes: np.ndarray) -> pd.DataFrame:
 
 def lru_pages(zone: Zone) -> np.ndarray:
     """Whether each page frame is on an LRU list: a bool by pfn; the tails of a large folio are as its head."""
-    return (_of_heads(zone, scan.columns(zone)[0]) & PG.LRU).astype(bool)
+    (flags,) = _of_heads(zone, "flags")
+    return flags & PG.LRU > 0
 
 
 def page_kinds(zone: Zone) -> dict[str, int]:
@@ -117,8 +118,7 @@ def page_kinds(zone: Zone) -> dict[str, int]:
     PG_unevictable; other: kernel memory, and whatever is on no list just now.
     """
     part = slice(zone.start_pfn, zone.end_pfn)
-    flags, _, _, mapping = scan.columns(zone)
-    flags, mapping = _of_heads(zone, flags)[part], _of_heads(zone, mapping)[part]
+    flags, mapping = (column[part] for column in _of_heads(zone, "flags", "mapping"))
     flagged = np.array([bool(owner and owner.flags >> AS_UNMOVABLE & 1) for owner in zone.mappings])
     free = flags & (PG.BUDDY | PG.FREE_TAIL) > 0
     unmovable = flagged[mapping] & ~free
@@ -128,11 +128,14 @@ def page_kinds(zone: Zone) -> dict[str, int]:
     return dict(zip(PAGE_KINDS, [*counts, len(zone) - sum(counts)]))
 
 
-def _of_heads(zone: Zone, column: np.ndarray) -> np.ndarray:
-    """The column with every tail's entry as its head's."""
-    flags = scan.columns(zone)[0]
-    tails = flags & PG.TAIL > 0
-    return column[np.maximum.accumulate(np.where(tails, 0, np.arange(len(flags))))] if tails.any() else column
+def _of_heads(zone: Zone, *names: str) -> list[np.ndarray]:
+    """Columns by name, with every tail's entry as its head's."""
+    columns = [np.frombuffer(getattr(zone, name), np.uint16) for name in names]
+    tails = np.frombuffer(zone.flags, np.uint16) & PG.TAIL > 0
+    if not tails.any():
+        return columns
+    head = np.maximum.accumulate(np.where(tails, 0, np.arange(len(tails))))
+    return [column[head] for column in columns]
 
 
 def run_counts(cc: CompactControl, on_lru: np.ndarray) -> dict[str, int | float]:

@@ -5,6 +5,7 @@ fast_isolate_freepages() and watermarks.
 """
 import re
 from collections import deque
+from collections.abc import Iterator
 
 from .allocator import free_blocks, free_one_page, free_unref_page, isolate_free_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, FreeEvent
@@ -13,6 +14,7 @@ from .verdict import Code, MigrateMode
 from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
                    pageblock_nr_pages, pageblock_start_pfn)
 
+_BUDDY = PG.BUDDY
 _BLOCK = re.compile(b"[%c%c%c]" % (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND))
 
 
@@ -58,46 +60,47 @@ def isolate_freepages(cc: CompactControl) -> None:
 
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
     """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
-    zone, start_pfn, nr_scanned, before = cc.zone, pfn, 0, cc.nr_freepages
+    zone, start_pfn, nr_scanned, taken, wanted = cc.zone, pfn, 0, 0, cc.nr_migratepages - cc.nr_freepages
+    flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.counts.takes_large
+    blocks = _blocks(zone, pfn, end_pfn)
     enough = False
     while pfn < end_pfn and not enough:
         if stride == 1:
-            block = _next_block(zone, pfn, end_pfn)
+            block = next(blocks, end_pfn)
             nr_scanned += block - pfn
             pfn = block
             if pfn == end_pfn:
                 break
         nr_scanned += 1
-        flags, pages = zone.flags[pfn], 1 << zone.order[pfn]
-        if flags & PG.BUDDY:
+        pages = 1 << orders[pfn]
+        if flags[pfn] & _BUDDY:
             order = isolate_free_page(zone, pfn)
-            if cc.counts.takes_large:
-                cc.freepages[order].append(pfn)
+            if takes_large or not order:
+                freepages[order].append(pfn)
             else:
-                cc.freepages[0].extend(range(pfn, pfn + pages))
+                freepages[0].extend(range(pfn, pfn + pages))
             nr_scanned += pages - 1
-            cc.nr_freepages += pages
-            enough = cc.nr_migratepages <= cc.nr_freepages
+            taken += pages
+            enough = taken >= wanted
             pfn += pages if enough else pages - 1 + stride
-        elif flags & PG.HEAD and pfn + pages <= end_pfn:
+        elif flags[pfn] & PG.HEAD and pfn + pages <= end_pfn:
             nr_scanned += pages - 1 if cc.counts.counts_jumped else 0
             pfn += pages - 1 + stride
         else:
             pfn += stride
     pfn = min(pfn, end_pfn)
-    taken = cc.nr_freepages - before
+    cc.nr_freepages += taken
     cc.trace.append(FreeEvent(start_pfn, pfn, nr_scanned, taken))
     cc.total_free_scanned += nr_scanned
     zone.vmstat["compact_isolated"] += taken
     return pfn
 
 
-def _next_block(zone: Zone, pfn: int, end_pfn: int) -> int:
-    """The first page from `pfn` on where a free block or a compound page begins; `end_pfn` when there is none."""
+def _blocks(zone: Zone, pfn: int, end_pfn: int) -> Iterator[int]:
+    """Where free blocks and compound pages begin, from `pfn` on."""
     if zone.verdicts is not None:
-        found = _BLOCK.search(zone.verdicts, pfn, end_pfn)
-        return found.start() if found else end_pfn
-    return next((p for p in range(pfn, end_pfn) if zone.flags[p] & (PG.BUDDY | PG.HEAD)), end_pfn)
+        return (found.start() for found in _BLOCK.finditer(zone.verdicts, pfn, end_pfn))
+    return (page for page in range(pfn, end_pfn) if zone.flags[page] & (PG.BUDDY | PG.HEAD))
 
 
 def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:

@@ -6,10 +6,13 @@ is asked of look.py: by the kernel's own path, or by a verdict per page made fro
 Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
 and the lruvec lock: at most one CPU compacts.
 """
+import sys
+from collections.abc import Iterable
+
 from .allocator import free_unref_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
-from .folio import PG, isolated_counter
-from .look import FAIL, ISOLATED, ByPath, ByTable
+from .folio import PG
+from .look import ByPath, ByTable
 from .mapping import mapping_unevictable
 from .step import Deadlock
 from .verdict import MigrateMode, Mode, Result, check_mode
@@ -35,14 +38,14 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
                        "and nobody else runs who could put them back")
 
-    counts_jumped, cluster_max = cc.counts.counts_jumped, cc.counts.cluster_max
-    finish_pageblock = cc.finish_pageblock and cc.counts.finishes_pageblock
+    counts_jumped, finish_pageblock = cc.counts.counts_jumped, cc.finish_pageblock and cc.counts.finishes_pageblock
     skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
     next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
     if cc.verdicts is None:
         look = ByPath(zone, cc.counts, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
         look = ByTable(zone, cc.counts, cc.verdicts, skip_on_failure)
+    enough = sys.maxsize if finish_pageblock or cc.contended else cc.counts.cluster_max
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False
@@ -66,29 +69,30 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
                 valid_block = low_pfn >> PAGEBLOCK_ORDER
             stop = min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn))
 
-        outcome, pages, jumped = look(low_pfn, stop)
+        first = valid_block is not None and not skip_updated
+        wanted = 1 if first else max(1, enough - cc.nr_migratepages)
+        pages, folios, failed, jumped = look(low_pfn, stop, wanted)
         nr_scanned += 1 if jumped and not counts_jumped else pages
+        low_pfn += pages
 
-        if outcome == ISOLATED:
-            if valid_block is not None and not skip_updated:
+        if folios:
+            taken = pages if jumped else len(folios)
+            if first:
                 skip_updated = True
                 if _test_and_set_skip(cc, valid_block) and not finish_pageblock:
-                    zone.flags[low_pfn] |= PG.LRU
-                    zone.refcount[low_pfn] -= 1
-                    nr_scanned -= pages - 1
+                    zone.flags[folios[0]] |= PG.LRU
+                    zone.refcount[folios[0]] -= 1
+                    nr_scanned -= taken - 1
                     low_pfn = end_pfn
                     break
-            zone.vmstat[isolated_counter(zone, low_pfn)] += pages
-            cc.migratepages.append(low_pfn)
-            cc.nr_migratepages += pages
-            nr_isolated += pages
-            low_pfn += pages
-            if cc.nr_migratepages >= cluster_max and not finish_pageblock and not cc.contended:
+            count_isolated(zone, folios, 1)
+            cc.migratepages += folios
+            cc.nr_migratepages += taken
+            nr_isolated += taken
+            if cc.nr_migratepages >= enough:
                 break
-            continue
 
-        low_pfn += pages
-        if outcome == FAIL and skip_on_failure:
+        if failed and skip_on_failure:
             # The chunk can no longer become one free block: what was taken of it goes back.
             if nr_isolated:
                 putback_movable_pages(cc)
@@ -112,17 +116,29 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
 
 def putback_movable_pages(cc: CompactControl) -> None:
     """Put everything on cc.migratepages back on the LRU and drop its reference, which may be the last (mm/migrate.c)."""
-    zone = cc.zone
+    zone, refcount = cc.zone, cc.zone.refcount
+    count_isolated(zone, cc.migratepages, -1)
     for pfn in cc.migratepages:
-        order = zone.order[pfn]
-        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
-        zone.refcount[pfn] -= 1
-        if zone.refcount[pfn]:
+        refcount[pfn] -= 1
+        if refcount[pfn]:
             folio_add_lru(zone, pfn)
         else:
-            free_unref_page(zone, pfn, order)
+            free_unref_page(zone, pfn, zone.order[pfn])
     cc.migratepages.clear()
     cc.nr_migratepages = 0
+
+
+def count_isolated(zone: Zone, folios: Iterable[int], sign: int) -> None:
+    """So many pages more (1) or fewer (-1) are isolated: nr_isolated_anon and nr_isolated_file."""
+    flags, orders = zone.flags, zone.order
+    anon = file = 0
+    for pfn in folios:
+        if flags[pfn] & _SWAPBACKED:
+            anon += 1 << orders[pfn]
+        else:
+            file += 1 << orders[pfn]
+    zone.vmstat["nr_isolated_anon"] += sign * anon
+    zone.vmstat["nr_isolated_file"] += sign * file
 
 
 def folio_add_lru(zone: Zone, pfn: int) -> None:
@@ -144,7 +160,7 @@ def too_many_isolated(zone: Zone, mode: Mode) -> bool:
     return isolated > (evictable >> 3 if mode.gfp_fs else evictable) // 2
 
 
-_ON_LRU = PG.LRU | PG.UNEVICTABLE
+_ON_LRU, _SWAPBACKED = PG.LRU | PG.UNEVICTABLE, PG.SWAPBACKED
 
 
 def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None) -> None:

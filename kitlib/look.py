@@ -1,9 +1,11 @@
-"""What one page comes to when the migrate scanner looks at it (isolate_migratepages_block(), mm/compaction.c).
+"""What the migrate scanner finds from a pfn on (isolate_migratepages_block(), mm/compaction.c).
 
-`ByPath` runs the kernel's own path on every page. `ByTable` reads a verdict per page that was made from the same path
-(scan.py), and passes over a run of pages at once. Both act on the zone alike; a test marries them.
+`ByPath` runs the kernel's own path on one page after the other. `ByTable` reads a verdict per page that was made from the
+same path (scan.py), and goes over a run of pages at once. Both act on the zone alike; a test marries them.
 """
 import re
+from collections.abc import Sequence
+from itertools import islice
 from types import ModuleType
 from typing import NamedTuple
 
@@ -13,40 +15,44 @@ from .sched import run_path
 from .verdict import Code, Mode
 from .zone import Zone
 
-FREE, FAIL, ISOLATED = "free", "fail", "isolated"
+_OFF_LRU = ~PG.LRU
 LARGEST = 20                    # the order of the largest compound page: hugetlb's may exceed a free block's
 _ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
 
 
 class Look(NamedTuple):
-    """What the scanner sees at a pfn: a free page, a failed candidate or a folio it has isolated, and its pages."""
+    """So many pages further on, with so many folios isolated."""
 
-    outcome: str                # FREE, FAIL or ISOLATED
-    pages: int = 1              # the scanner goes on this many pages further
-    jumped: bool = False        # they are one block, looked at once; otherwise each was looked at
+    pages: int = 1
+    folios: Sequence[int] = ()  # pfns
+    failed: bool = False        # the page was a candidate that cannot be isolated, and it matters
+    jumped: bool = False        # the pages are one block, looked at once; otherwise each was looked at
 
 
 # A base page or a block, by order: made once, for a scan looks at every page.
-_JUMP = {outcome: [Look(outcome), *(Look(outcome, 1 << order, jumped=True) for order in range(1, LARGEST + 1))]
-         for outcome in (FREE, FAIL, ISOLATED)}
-_STEP = {outcome: looks[:1] * len(looks) for outcome, looks in _JUMP.items()}
+_FREE, _FAIL = ([Look(1 << order, failed=failed, jumped=order > 0) for order in range(LARGEST + 1)] for failed in (False, True))
+_NO_CODE = 255                  # no page has it
 
 
-def _looks(counts: Release) -> tuple[list[Look], list[Look], list[Look]]:
-    """What a free block, a compound page that is stepped over and a folio taken look like, by order."""
-    compound = _JUMP if counts.jumps_compound else _STEP
-    return (_JUMP if counts.jumps_free_blocks else _STEP)[FREE], compound[FAIL], compound[ISOLATED]
+def _looks(counts: Release) -> tuple[list[Look], list[Look]]:
+    """What a free block and a compound page that is stepped over look like, by order: one page where it is not jumped over."""
+    return (_FREE if counts.jumps_free_blocks else _FREE[:1] * len(_FREE),
+            _FAIL if counts.jumps_compound else _FAIL[:1] * len(_FAIL))
+
+
+def _taken(pfn: int, order: int, counts: Release) -> Look:
+    return Look(1 << order, [pfn], jumped=order > 0) if counts.jumps_compound else Look(1, [pfn])
 
 
 class ByPath:
     """One page at a time: the kernel's path decides, and acts on the zone."""
 
     def __init__(self, zone: Zone, counts: Release, kernel: ModuleType, mode: Mode, skip_order: int):
-        self.zone, self.kernel, self.mode = zone, kernel, mode
-        self.free, self.fail, self.taken = _looks(counts)
+        self.zone, self.counts, self.kernel, self.mode = zone, counts, kernel, mode
+        self.free, self.fail = _looks(counts)
         self.skip_order = skip_order            # compound pages of this order and above are stepped over
 
-    def __call__(self, pfn: int, end_pfn: int) -> Look:
+    def __call__(self, pfn: int, end_pfn: int, wanted: int) -> Look:
         flags, order = self.zone.flags[pfn], self.zone.order[pfn]
         if flags & PG.BUDDY:
             return self.free[order]
@@ -54,30 +60,50 @@ class ByPath:
             return self.fail[order]
         verdict = run_path(self.kernel.isolate_folio(self.zone.folio(pfn), self.mode))
         # Large folios that fail are not stepped over: each tail is looked at, and fails at its reference count.
-        return self.taken[order] if verdict.isolated else self.fail[0]
+        return _taken(pfn, order, self.counts) if verdict.isolated else _FAIL[0]
 
 
 class ByTable:
-    """The same from a verdict per page: base pages that come to nothing are passed over in runs."""
+    """The same from a verdict per page: a run of base pages at once, up to the page that makes as many as are wanted."""
 
-    # With skip_on_failure a failed page matters, so that only single free pages come to nothing.
-    NOTHING = re.compile(b"[^%c%c%c]+" % (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
-    SINGLE_FREE = re.compile(b"%c+" % Code.FREE)
+    ISOLATED = re.compile(b"%c" % Code.ISOLATED)
+    # Runs of pages that are each looked at. Where a failed page matters, only single free pages come to nothing.
+    NO_BLOCKS = re.compile(b"[^%c%c]*" % (Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
+    NO_FAILURES = re.compile(b"[%c%c]*" % (Code.ISOLATED, Code.FREE))
+    EVERY_PAGE = re.compile(b".*", re.DOTALL)
 
     def __init__(self, zone: Zone, counts: Release, verdicts: bytes, skip_on_failure: bool):
-        self.zone, self.verdicts = zone, verdicts
-        self.free, self.fail, self.taken = _looks(counts)
-        self.run = (self.SINGLE_FREE if skip_on_failure else self.NOTHING).match
+        self.zone, self.counts, self.verdicts = zone, counts, verdicts
+        self.free, self.fail = _looks(counts)
+        self.free_block = _FREE_BLOCK if counts.jumps_free_blocks else _NO_CODE
+        self.compound = _COMPOUND if counts.jumps_compound else _NO_CODE
+        # Where a block counts with all its pages, it counts as if each were looked at.
+        self.run = (self.NO_FAILURES if skip_on_failure else self.EVERY_PAGE if counts.counts_jumped else self.NO_BLOCKS).match
 
-    def __call__(self, pfn: int, end_pfn: int) -> Look:
-        code, zone = self.verdicts[pfn], self.zone
+    def __call__(self, pfn: int, end_pfn: int, wanted: int) -> Look:
+        verdicts, flags, refcount, orders = self.verdicts, self.zone.flags, self.zone.refcount, self.zone.order
+        end = self.run(verdicts, pfn, end_pfn).end()
+        if end == pfn or orders[pfn] and verdicts[pfn] == _ISOLATED:
+            return self._one(pfn)
+        folios = [found.start() for found in islice(self.ISOLATED.finditer(verdicts, pfn, end), wanted)]
+        for number, page in enumerate(folios):
+            if orders[page]:
+                return Look(page - pfn, folios[:number])
+            flags[page] &= _OFF_LRU
+            refcount[page] += 1
+        if len(folios) == wanted:
+            return Look(folios[-1] + 1 - pfn, folios)
+        last = max(verdicts.rfind(self.free_block, pfn, end), verdicts.rfind(self.compound, pfn, end))
+        if last >= 0:
+            end = max(end, last + (1 << orders[last]))
+        return Look(end - pfn, folios)
+
+    def _one(self, pfn: int) -> Look:
+        code, order = self.verdicts[pfn], self.zone.order[pfn]
         if code == _ISOLATED:
-            zone.flags[pfn] &= ~PG.LRU
-            zone.refcount[pfn] += 1
-            return self.taken[zone.order[pfn]]
+            self.zone.flags[pfn] &= ~PG.LRU
+            self.zone.refcount[pfn] += 1
+            return _taken(pfn, order, self.counts)
         if code == _FREE_BLOCK:
-            return self.free[zone.order[pfn]]
-        if code == _COMPOUND:
-            return self.fail[zone.order[pfn]]
-        run = self.run(self.verdicts, pfn, end_pfn)
-        return Look(FREE, run.end() - pfn) if run else self.fail[0]
+            return self.free[order]
+        return self.fail[order if code == _COMPOUND else 0]

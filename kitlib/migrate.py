@@ -1,27 +1,20 @@
 """Migration: migrate_pages() with its phases and passes (mm/migrate.c, 0003e2a41468).
 
-A folio gets a target and is unmapped, is moved by the kernel's own move_to_new_folio(), and its old page is freed. Up to
-6.1 one folio goes all the way before the next; later a whole batch is unmapped first, and in the synchronous modes the
-folios that were refused are tried once more, one by one. Whoever holds a folio lock or writes it back is taken to be done
-when a synchronous mode waits. Leaves out THP statistics, movable_ops pages and releases that copy before they commit.
+A folio gets a target and is unmapped, is moved, and its old page is freed: move.py does it. Up to 6.1 one folio goes all
+the way before the next; later a whole batch is unmapped first, and in the synchronous modes the folios that were refused
+are tried once more, one by one. Leaves out releases that copy before they commit.
 """
 from collections.abc import Callable, Iterator
 
-from .allocator import free_unref_page
 from .control import CompactControl, MigratePagesEvent
-from .folio import PG, Folio, isolated_counter, move
+from .folio import PG
 from .freepages import compaction_alloc, compaction_free
-from .isolate import folio_add_lru
-from .sched import run_path
+from .move import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, ByPath, ByTable
 from .verdict import MigrateMode, Result
 
 NR_MAX_BATCHED_MIGRATION = 512
 NR_MAX_MIGRATE_PAGES_RETRY, NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY = 10, 3, 7
 PASSES_BEFORE_FORCE = 3                   # up to 6.1 a synchronous mode waits for nobody in these
-SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
-_LOCKED = PG.LOCKED
-_IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
-_ASKED = PG.DIRTY | PG.PRIVATE            # with references, order and mapping, all that move_to_new_folio() hears
 
 
 def migrate_pages(cc: CompactControl, get_new_folio: Callable = compaction_alloc, put_new_folio: Callable = compaction_free,
@@ -39,24 +32,23 @@ class _Migration:
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
-        self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
-        self.by_table = cc.verdicts is not None
-        self.succeeded = 0                              # base pages
+        self.folio = (ByPath if cc.verdicts is None else ByTable)(cc, get_new_folio, put_new_folio)
         self.failed: dict[Result, int] = {}             # base pages
-        self.left = dict.fromkeys(cc.migratepages)      # folios that stay, in the order of the list
         self.split: list[int] = []                      # base pages of large folios for which no target was left
 
     def run(self, reason: str) -> Result | int:
         cc, vmstat = self.cc, self.zone.vmstat
         result = self._all(cc.migratepages[::-1])
-        cc.migratepages[:] = self.left
-        cc.nr_succeeded, failed = self.succeeded, sum(self.failed.values())
-        vmstat["pgmigrate_success"] += self.succeeded
+        cc.migratepages[:] = self.folio.left
+        vmstat["nr_isolated_anon"] -= self.folio.swapbacked
+        vmstat["nr_isolated_file"] -= self.folio.succeeded - self.folio.swapbacked
+        cc.nr_succeeded, failed = self.folio.succeeded, sum(self.failed.values())
+        vmstat["pgmigrate_success"] += cc.nr_succeeded
         vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
             cc.failed[why] = cc.failed.get(why, 0) + pages
-        cc.trace.append(MigratePagesEvent(self.succeeded, failed, str(cc.mode), reason))
-        return result or len(self.left)
+        cc.trace.append(MigratePagesEvent(cc.nr_succeeded, failed, str(cc.mode), reason))
+        return result or len(cc.migratepages)
 
     def _all(self, folios: list[int]) -> Result:
         mode = self.cc.mode
@@ -77,10 +69,10 @@ class _Migration:
 
     def _batches(self, folios: list[int]) -> Iterator[list[int]]:
         """Cut where a batch has NR_MAX_BATCHED_MIGRATION base pages."""
-        batch, pages = [], 0
+        batch, pages, orders = [], 0, self.zone.order
         for pfn in folios:
             batch.append(pfn)
-            pages += 1 << self.zone.order[pfn]
+            pages += 1 << orders[pfn]
             if pages >= NR_MAX_BATCHED_MIGRATION:
                 yield batch
                 batch, pages = [], 0
@@ -95,9 +87,16 @@ class _Migration:
             return result
         self.failed = counted
         for pfn in stay:
-            result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
-            if result:
-                return result
+            refused = self.folio.refuse(pfn, mode)
+            if refused is None:
+                result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+                if result:
+                    return result
+            elif refused == ENOMEM:
+                self._give_up_for_want_of_a_target(pfn, [])
+                return ENOMEM
+            else:
+                self._give_up(pfn, refused)
         return SUCCESS
 
     def _page_by_page(self, folios: list[int], mode: MigrateMode) -> Result:
@@ -106,14 +105,13 @@ class _Migration:
             again = []
             force = more < NR_MAX_MIGRATE_PAGES_RETRY - PASSES_BEFORE_FORCE
             for pfn in folios:
-                result, target = self._unmap(pfn, mode, force)
-                if result == ENOMEM:
-                    self._give_up_for_want_of_a_target(pfn, again)
-                    return result
-                if target is not None:
-                    result = self._move(pfn, target, mode)
-                    if result:
-                        self._undo(pfn, target)
+                unmapped, result = [], SUCCESS
+                for _, result in self.folio.unmap_all([pfn], mode, unmapped, force):
+                    if result == ENOMEM:
+                        self._give_up_for_want_of_a_target(pfn, again)
+                        return result
+                for _, target, result in self.folio.move_all(unmapped, mode):
+                    self.folio.undo(pfn, target)
                 if result == EAGAIN and more:
                     again.append(pfn)
                 elif result:
@@ -139,18 +137,15 @@ class _Migration:
         unmapped = []
         for _ in range(passes):
             again = []
-            for pfn in folios:
-                result, target = self._unmap(pfn, mode)
-                if target is not None:
-                    unmapped.append((pfn, target))
-                elif result == EAGAIN:
+            for pfn, result in self.folio.unmap_all(folios, mode, unmapped):
+                if result == EAGAIN:
                     again.append(pfn)
                 elif result == ENOMEM:
                     if self.zone.order[pfn] and self._try_split_folio(pfn):
                         continue
                     self._give_up_for_want_of_a_target(pfn, again)
                     return result, unmapped
-                elif result:
+                else:
                     refused.append((pfn, result))
             folios = again
             if not folios:
@@ -162,12 +157,11 @@ class _Migration:
         """The second phase: folios in use keep their target and stay locked from pass to pass."""
         for more in range(passes - 1, -1, -1):
             again = []
-            for pfn, target in unmapped:
-                result = self._move(pfn, target, mode)
+            for pfn, target, result in self.folio.move_all(unmapped, mode):
                 if result == EAGAIN and more:
                     again.append((pfn, target))
-                elif result:
-                    self._undo(pfn, target)
+                else:
+                    self.folio.undo(pfn, target)
                     if result == EAGAIN:
                         stay.append(pfn)
                     else:
@@ -176,100 +170,12 @@ class _Migration:
             if not unmapped:
                 break
 
-    def _unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
-        """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
-        zone, flags, refcount = self.zone, self.zone.flags, self.zone.refcount
-        order = zone.order[pfn]
-        if refcount[pfn] == 1:
-            self._done(pfn, order)
-            return SUCCESS, None
-        target = self.get_new_folio(self.cc, order)
-        if target is None:
-            return ENOMEM, None
-        if flags[pfn] & _IN_THE_WAY and (result := self._wait(pfn, mode, force)):
-            self.put_new_folio(self.cc, target, order)
-            return result, None
-        flags[pfn] |= _LOCKED
-        refcount[pfn] -= zone.mapcount[pfn]
-        flags[target], refcount[target] = _LOCKED, 1
-        if order:
-            zone.make_compound(target, order)
-        return SUCCESS, target
-
-    def _wait(self, pfn: int, mode: MigrateMode, force: bool) -> Result:
-        """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more, or why it stays."""
-        zone, flags = self.zone, self.zone.flags[pfn]
-        if flags & PG.LOCKED:
-            # PF_MEMALLOC: a task that compacts for its own allocation never sleeps on a folio lock.
-            if mode == MigrateMode.ASYNC or not force or self.cc.direct_compaction or (
-                    mode == MigrateMode.SYNC_LIGHT and not flags & PG.UPTODATE):
-                return EAGAIN
-            zone.flags[pfn] &= ~PG.LOCKED
-        if flags & PG.WRITEBACK:
-            if mode != MigrateMode.SYNC:
-                return Result.EBUSY
-            if not force:
-                return EAGAIN
-            zone.flags[pfn] &= ~PG.WRITEBACK
-        if flags & PG.PRIVATE and not flags & PG.ANON and not zone.mapping[pfn]:
-            # Truncated since it was isolated: try_to_free_buffers(), and the next pass finds it freed.
-            if pfn not in zone.buffers_held:
-                zone.flags[pfn] &= ~PG.PRIVATE
-                zone.refcount[pfn] -= 1
-            return EAGAIN
-        return SUCCESS
-
-    def _move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
-        """The kernel's move_to_new_folio(); with a table, once for all folios that look alike to it."""
-        cc, zone = self.cc, self.zone
-        looks = zone.mapping[pfn], zone.flags[pfn] & _ASKED, zone.refcount[pfn], zone.order[pfn], mode
-        alike = self.by_table and pfn not in zone.buffers_held
-        result = cc.moves.get(looks) if alike else None
-        if result is None:
-            result = run_path(cc.kernel.move_to_new_folio(Folio(zone, target), Folio(zone, pfn), mode))
-            # Remembered where it did no more than move() does: nothing was written back, no buffers were dropped.
-            if alike and zone.flags[pfn if result else target] & _ASKED == looks[1]:
-                cc.moves[looks] = result
-        elif result == SUCCESS:
-            result = move(Folio(zone, target), Folio(zone, pfn))
-        if result == SUCCESS:
-            self._arrived(pfn, target)
-        return result
-
-    def _arrived(self, pfn: int, target: int) -> None:
-        """remove_migration_ptes() and putback of the new folio: mapped as the old one was, and on its LRU list."""
-        zone, mapcount = self.zone, self.zone.mapcount[pfn]
-        zone.mapcount[target] = mapcount
-        zone.refcount[target] += mapcount - 1
-        zone.flags[target] &= ~_LOCKED
-        folio_add_lru(zone, target)
-        self._done(pfn, zone.order[pfn])
-
-    def _done(self, pfn: int, order: int) -> None:
-        """migrate_folio_done(): the old pages are freed."""
-        zone = self.zone
-        zone.vmstat[isolated_counter(zone, pfn)] -= 1 << order
-        zone.refcount[pfn] = zone.mapcount[pfn] = zone.mapping[pfn] = 0
-        free_unref_page(zone, pfn, order)
-        del self.left[pfn]
-        self.succeeded += 1 << order
-
-    def _undo(self, pfn: int, target: int) -> None:
-        """migrate_folio_undo_src() and _dst(): mapped again, unlocked, and the target returned."""
-        zone, order = self.zone, self.zone.order[pfn]
-        zone.refcount[pfn] += zone.mapcount[pfn]
-        zone.flags[pfn] &= ~PG.LOCKED
-        zone.flags[target], zone.refcount[target] = PG.SLAB, 0
-        if order:
-            zone.hold(target, order, PG.SLAB)
-        self.put_new_folio(self.cc, target, order)
-
     def _try_split_folio(self, pfn: int) -> bool:
         """split_folio_to_list(): base pages, each with its share of the references; not while somebody else holds it."""
         zone, pages = self.zone, 1 << self.zone.order[pfn]
         flags, mapcount, mapping = zone.flags[pfn] & ~PG.HEAD, zone.mapcount[pfn], zone.mapping[pfn]
         cached = mapping > 0
-        if (flags & (_IN_THE_WAY) or not (cached or flags & PG.ANON)
+        if (flags & IN_THE_WAY or not (cached or flags & PG.ANON)
                 or zone.refcount[pfn] != 1 + mapcount + cached * pages):
             return False
         for number, page in enumerate(range(pfn, pfn + pages)):
@@ -279,7 +185,7 @@ class _Migration:
         zone.order[pfn] = 0
         # The head first, then the tails, each put in front of those before it.
         self.split += [*range(pfn + pages - 1, pfn, -1), pfn]
-        self.left.update(dict.fromkeys(self.split))
+        self.folio.left.update(dict.fromkeys(self.split))
         return True
 
     def _give_up(self, pfn: int, why: Result) -> None:

@@ -4,7 +4,7 @@ A rule about memory is left out by changing the snapshot, so that it does not sa
 a release that lacks it (control.Release). The functions of the model stay as they are. Leaves out the rules without which
 there is no run: which page is on the LRU, and that both scanners go through the zone.
 """
-import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ RULES: dict[str, Callable[..., Lacking]] = {
     "inaccessible bit": _no_bit,                                                                        # 4
     "free-block jump": lambda recording: Lacking(counts={"jumps_free_blocks": False}),                  # 6
     "compound jump": lambda recording: Lacking(counts={"jumps_compound": False}),                       # 7
-    "32-page stop": lambda recording: Lacking(counts={"cluster_max": math.inf}),                        # 8
+    "32-page stop": lambda recording: Lacking(counts={"cluster_max": sys.maxsize}),                        # 8
     "finishing the pageblock": lambda recording: Lacking(counts={"finishes_pageblock": False}),         # 9
     "the page without a target counts": lambda recording: Lacking(counts={"counts_without_target": False}),     # 20
     "secretmem and guest_memfd fail": _all_move,

@@ -116,4 +116,4 @@ def columns(zone: Zone) -> tuple[np.ndarray, ...]:
 def _mapping_bits(mapping: AddressSpace | None) -> int:
     if mapping is None:
         return 0
-    return MAPPED | CAN_MIGRATE * has_migrate_folio(mapping).do() | UNMOVABLE * mapping_unmovable(mapping).do()
+    return MAPPED | CAN_MIGRATE * has_migrate_folio.act(mapping) | UNMOVABLE * mapping_unmovable.act(mapping)

@@ -4,6 +4,7 @@ The races have a module of their own (races.py) and are handed on here.
 """
 import random
 from collections.abc import Mapping
+from functools import lru_cache
 from numbers import Real
 
 from .folio import PG, Folio
@@ -135,19 +136,27 @@ def _checked(shares: dict[str, float]) -> dict[str, float]:
 
 def _draw(shares: Mapping[str, float], pages: int, dice: random.Random) -> bytes:
     """A kind for every page: by one throw of 256 sides, or by a second one where a 256th is too coarse."""
+    first, undecided, second = _dice(*shares.items())
+    throws = dice.randbytes(pages)
+    if not any(undecided):
+        return throws.translate(first)
+    kinds, mask, again = (int.from_bytes(column, "little") for column in (
+        throws.translate(first), throws.translate(undecided), dice.randbytes(pages).translate(second)))
+    return (kinds | mask & again).to_bytes(pages, "little")
+
+
+@lru_cache
+def _dice(*shares: tuple[str, float]) -> tuple[bytes, bytes, bytes]:
+    """The kind on each side of the first die, which of its sides ask for a second throw (255), and the kinds on the second."""
     first, second = bytearray(), bytearray()
-    for name, share in shares.items():
+    for name, share in shares:
         for kind in SHARES[name]:
             sides = share * 256 / len(SHARES[name])
             first += bytes([KIND[kind]]) * int(sides)
             second += bytes([KIND[kind]]) * round(sides % 1 * 256)
-    undecided, throws = 256 - len(first), dice.randbytes(pages)
-    if not undecided:
-        return throws.translate(first)
-    again = dice.randbytes(pages).translate(bytes(second[side * len(second) >> 8] for side in range(256)))
-    kinds, mask, again = (int.from_bytes(column, "little") for column in (
-        throws.translate(first + bytes(undecided)), throws.translate(bytes(len(first)) + b"\xff" * undecided), again))
-    return (kinds | mask & again).to_bytes(pages, "little")
+    undecided = 256 - len(first)
+    spread = bytes(second[side * len(second) >> 8] for side in range(256)) if undecided else b""
+    return bytes(first) + bytes(undecided), bytes(len(first)) + b"\xff" * undecided, spread
 
 
 def _group(kinds: bytes, kind: int, dice: random.Random) -> tuple[bytes, dict[int, int]]:

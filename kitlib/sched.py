@@ -208,8 +208,8 @@ def read_schedule(text: str, names: Iterable[str]) -> list[str]:
         if letter not in name_of:
             known = ", ".join(f"{letter} ({name})" for letter, name in name_of.items())
             raise ScheduleError(f"no thread is called {letter}: write {known}")
-        if len(schedule) + int(count or 1) > STEP_LIMIT:
-            raise ScheduleError(f"{letter}{count} goes on too long: write at most {STEP_LIMIT:,} steps")
+        if len(count) > len(str(STEP_LIMIT)) or len(schedule) + int(count or 1) > STEP_LIMIT:
+            raise ScheduleError(f"{letter}{count[:9]} goes on too long: write at most {STEP_LIMIT:,} steps")
         schedule += [name_of[letter]] * int(count or 1)
     return schedule
 

@@ -41,6 +41,8 @@ class Result(IntEnum):
     EINVAL = -22
     EOPNOTSUPP = -95
 
+    __hash__ = int.__hash__         # as a number: Enum would hash the name, in Python
+
     def __str__(self):
         return "-" + self.name if self else "0"
 
@@ -51,6 +53,8 @@ class MigrateMode(IntEnum):
     ASYNC = 0
     SYNC_LIGHT = 1
     SYNC = 2
+
+    __hash__ = int.__hash__
 
     def __str__(self):
         return "MIGRATE_" + self.name

@@ -5,6 +5,7 @@ A page's state is one entry in each column, so a zone of a million pages is a ha
 """
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from .folio import PG, Folio
@@ -18,7 +19,8 @@ MIGRATE_TYPES = 8              # as many as any release has
 
 # /proc/vmstat's names, for what this zone has a share in.
 VMSTAT = ("nr_isolated_anon", "nr_isolated_file", "compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
-          "compact_stall", "compact_fail", "compact_success", "pgmigrate_success", "pgmigrate_fail")
+          "compact_stall", "compact_fail", "compact_success", "compact_daemon_migrate_scanned", "compact_daemon_free_scanned",
+          "pgmigrate_success", "pgmigrate_fail")
 
 _IS_FREE = bytes([1]) + bytes(255)
 _HELD = int(Code.FREE_TAIL)
@@ -35,6 +37,7 @@ class Kind(NamedTuple):
 
 
 FREE = Kind("free", PG.BUDDY, refcount=0)
+_FREE_TAIL, _FREE_HEAD = FREE._replace(flags=PG.FREE_TAIL), FREE._replace(flags=PG.BUDDY | PG.HEAD)
 
 
 class Zone:
@@ -71,14 +74,12 @@ class Zone:
         `mappings` are numbered from 1, as Kind.mapping counts them.
         """
         self = cls(len(kinds), **zone)
-        tail = len(palette)
-        palette = [*palette, FREE._replace(flags=PG.FREE_TAIL), FREE._replace(flags=PG.BUDDY | PG.HEAD)]
-        kinds, self.order = _buddy_blocks(kinds, tail, tail + 1)
-        for column in ("flags", "refcount", "mapcount", "mapping"):
-            values = [getattr(kind, column) for kind in palette]
-            low, high = (bytes(value >> shift & 255 for value in values).ljust(256, b"\0") for shift in (0, 8))
+        kinds, self.order = _buddy_blocks(kinds, len(palette), len(palette) + 1)
+        for column, (low, high) in _bytes_by_kind((*palette, _FREE_TAIL, _FREE_HEAD)).items():
             planes = bytearray(2 * len(kinds))
-            planes[0::2], planes[1::2] = kinds.translate(low), kinds.translate(high)
+            planes[0::2] = kinds.translate(low)
+            if any(high):
+                planes[1::2] = kinds.translate(high)
             setattr(self, column, array(getattr(self, column).typecode, bytes(planes)))
         self.mappings += mappings
         return self
@@ -141,10 +142,6 @@ class Zone:
         if self.verdicts is not None:
             self.verdicts[pfn:end] = bytes([_HELD]) * (end - pfn)
 
-    def count_free(self, pfn: int, order: int, change: int) -> None:
-        """One free block of this order more or fewer, in the pageblock of `pfn`."""
-        self.nr_free[order][self.migratetype[pfn >> PAGEBLOCK_ORDER]] += change
-
     def add_mapping(self, mapping: AddressSpace) -> int:
         """The number of `mapping` in the zone's table; it is entered when it is new."""
         if mapping not in self.mappings:
@@ -190,6 +187,13 @@ def pageblock_end_pfn(pfn: int) -> int:
 def block_end_pfn(pfn: int, order: int) -> int:
     """First pfn after the aligned block of 2^order pages that holds `pfn` (mm/compaction.c)."""
     return (pfn >> order) + 1 << order
+
+
+@lru_cache
+def _bytes_by_kind(palette: tuple[Kind, ...]) -> dict[str, tuple[bytes, bytes]]:
+    """For each column of 16 bits the low and the high byte of every kind's entry, to translate kinds with."""
+    return {column: tuple(bytes(getattr(kind, column) >> shift & 255 for kind in palette).ljust(256, b"\0") for shift in (0, 8))
+            for column in ("flags", "refcount", "mapcount", "mapping")}
 
 
 def _buddy_blocks(kinds: bytes, tail: int, head: int) -> tuple[bytes, bytearray]:

@@ -22,8 +22,8 @@ WHO = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.MLOCKED | PG.SLAB | PG.UPTODATE | PG
 FREE = PG.BUDDY | PG.FREE_TAIL
 
 
-def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone=False):
-    """kl.random_zone, and on demand large folios, per-CPU lists, and an ext4 mapping that relies on AS_UNMOVABLE alone."""
+def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone=False, held=False):
+    """kl.random_zone, and on demand large folios, per-CPU lists, an ext4 mapping that relies on AS_UNMOVABLE alone, held buffers."""
     zone = kl.random_zone(pages, seed)
     if large:
         for start in range(0, pages - 192, 192):
@@ -37,6 +37,8 @@ def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone
         zone.pcp = PerCpuPages(60, 7, release_of(release).pcp_doubles)
     if flag_alone:
         set_bit(AS_UNMOVABLE, zone.mappings[EXT4])
+    if held:
+        zone.buffers_held = frozenset(range(0, pages, 3))
     return zone
 
 
@@ -100,6 +102,9 @@ def check_counters(cc, begin=Counter()):
     assert vmstat["compact_isolated"] == sum(event.nr_taken for event in scans + frees)                         # 13
     assert vmstat["compact_migrate_scanned"] == sum(event.nr_scanned for event in scans)                        # 14
     assert vmstat["compact_free_scanned"] == sum(event.nr_scanned for event in frees)
+    for scanner in ("migrate", "free"):
+        by_daemon = vmstat[f"compact_daemon_{scanner}_scanned"]
+        assert by_daemon == (vmstat[f"compact_{scanner}_scanned"] if cc.kcompactd else 0)
     assert sum(map(sum, moves)) == sum(event.nr_taken for event in scans)                                       # 18
     assert vmstat["pgmigrate_success"] == sum(e.succeeded for e in calls) == sum(e.nr_migrated for e in moves)
     assert vmstat["pgmigrate_fail"] == sum(event.failed for event in calls) == sum(cc.failed.values())
@@ -109,8 +114,17 @@ def check_counters(cc, begin=Counter()):
     assert isinstance(cc.trace[0], BeginEvent) and isinstance(cc.trace[-1], EndEvent)
 
 
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_the_kcompactd_thread_has_scanned_is_counted_a_second_time(caller):
+    zone = zone_of(("anon", 512), ("slab", 512), ("free", 256), ("slab", 256))
+    compact_zone(control_for(caller, zone))
+    for scanner in ("migrate", "free"):
+        scanned = zone.vmstat[f"compact_{scanner}_scanned"]
+        assert scanned and zone.vmstat[f"compact_daemon_{scanner}_scanned"] == scanned * (caller in ("kcompactd", "proactive"))
+
+
 zones = st.fixed_dictionaries({"pages": st.integers(1, 4000), "seed": st.integers(0, 10**6), "large": st.booleans(),
-                               "lists": st.booleans(), "flag_alone": st.booleans()})
+                               "lists": st.booleans(), "flag_alone": st.booleans(), "held": st.booleans()})
 runs = st.fixed_dictionaries({"caller": st.sampled_from(sorted(CALLERS)), "kernel": st.sampled_from(KERNELS),
                               "release": st.sampled_from(RELEASES), "order": st.sampled_from([1, 3, 6, 9, 10])})
 

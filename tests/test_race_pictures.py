@@ -311,8 +311,8 @@ def test_dots_of_a_layer_do_not_touch(proofs):
 
 
 def test_too_many_states_are_refused(proofs):
-    with pytest.raises(ValueError, match=re.escape("1,746 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, "
-                                                   "'R9T4R1'), or state_graph(proof, limit=1746)")):
+    with pytest.raises(ValueError, match=re.escape("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, "
+                                                   "'R10T4R1'), or state_graph(proof, limit=1768)")):
         plots.state_graph(proofs["no cycle"])
 
 

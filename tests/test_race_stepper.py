@@ -62,7 +62,7 @@ def random_event(view, dice):
     """Any button that can be clicked, the slider, the text box, or a setting that is quick to prove."""
     what = dice.choice(["button"] * 5 + ["slider", "text", "setting"])
     if what == "button" or isinstance(view, PathStepper) and what != "slider":
-        dice.choice([click, ipywidgets.Button.click])(dice.choice(buttons(view) or [view.slider]) if buttons(view) else view.step_button)
+        dice.choice([click, ipywidgets.Button.click])(dice.choice(buttons(view)))
     elif what == "slider":
         dice.choice([send, lambda control, value: setattr(control, "value", value)])(view.slider, dice.randint(0, view.slider.max))
     elif what == "text":

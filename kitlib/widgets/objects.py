@@ -30,8 +30,9 @@ STYLE = """<style>
 </style>"""
 FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
 MOST = 8                            # folios that are shown
-# What each step does, in its own docstring's words, without the file that it is in.
-SAYS = {name: re.sub(r" \([^()]*\.[ch]\b[^()]*\)", "", step.__doc__.partition("\n")[0]).rstrip(".")
+_FILE = re.compile(r" \((?:[^()]|\(\))*\.[ch]\b(?:[^()]|\(\))*\)")
+# What each step does, in the first sentence of its docstring, without the file that it is in.
+SAYS = {name: _FILE.sub("", step.__doc__.partition("\n")[0]).partition(". ")[0].rstrip(".")
         for module in (folios_module, mappings_module, filemap) for name, step in vars(module).items() if hasattr(step, "act")}
 
 

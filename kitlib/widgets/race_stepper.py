@@ -218,8 +218,9 @@ def verdict(proof: Proof) -> str:
 
 
 def _what_is_proved(proof: Proof) -> str:
-    return (f"{proof.scenario.name}: {proof.states:,} states. Every order of these steps, as fine as they are written; sequentially "
-            "consistent memory; no RCU delay.")
+    orders = "every order of these steps" if proof.graph.complete else "the first of the many orders of these steps"
+    return (f"{proof.scenario.name}: {proof.states:,} states; {orders}, which are as fine as they are written; sequentially consistent "
+            "memory; no RCU delay.")
 
 
 def _number(count: int) -> str:
