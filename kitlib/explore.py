@@ -20,7 +20,7 @@ class Proof:
     scenario: Scenario
     safe: bool | None               # no schedule has a bug; None: nothing was found before the limit, and nothing is proved
     bug: str | None                 # of the shortest failing schedule
-    bugs: dict[str, str]            # every bug that some schedule has, with a shortest schedule for it
+    bugs: dict[str, str]            # every bug that some schedule has, with the shortest schedule for it
     states: int
     transitions: int
     schedules: int | None           # whole schedules, which end with the threads, in a deadlock or at a bug; None: see why_no_count
@@ -103,9 +103,8 @@ def prove(scenario: Scenario, limit: int = LIMIT) -> Proof:
     """
     graph = Graph(scenario, limit)
     bad = {number: bug for number, bug in graph.endings.items() if bug}
-    bugs = {}
-    for number, bug in bad.items():
-        bugs.setdefault(bug, schedule_text(graph.schedule_to(number), graph.names))
+    bugs = {bug: schedule_text(graph.fewest_switches({number for number in bad if bad[number] == bug}), graph.names)
+            for bug in dict.fromkeys(bad.values())}
     shortest = graph.fewest_switches(set(bad)) if bad else None
     why, counts = "", (None, None, None)
     if not graph.complete:

@@ -35,11 +35,11 @@ class ExperimentPanel:
         self._stop = False
         self._task: asyncio.Task | None = None
         self._make_controls()
-        self.bar = ipywidgets.IntProgress(min=0, max=1, description="runs", layout={"width": "auto"})
+        self.bar = ipywidgets.IntProgress(min=0, max=1, description="runs", layout={"width": "360px"})
         self.code, self.said = ipywidgets.HTML(), ipywidgets.HTML()
         self.chart = ipywidgets.Image(format="png", layout={"max_width": "760px", "display": "none"})
         self.table = ipywidgets.HTML()
-        self.box = Box(self._layout(), describe=self.describe, layout={"max_width": "900px"})
+        self.box = Box(self._layout(), describe=self.describe, layout={"max_width": "960px"})
         self.set(**settings)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
@@ -167,7 +167,7 @@ class ExperimentPanel:
             "callers": lambda: ipywidgets.SelectMultiple(options=list(CALLERS), rows=6, description="callers", **wide),
             "seeds": lambda: ipywidgets.BoundedIntText(min=1, max=100, description="seeds", **wide),
             "show": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in RESULTS.items()], description="show", **wide),
-            "grouped": lambda: ipywidgets.Checkbox(description="unmovable folios in pageblocks of their own", indent=False),
+            "grouped": lambda: ipywidgets.Checkbox(description="group the unmovable folios", indent=False),
             "sysctl": lambda: ipywidgets.Checkbox(description="vm.compact_unevictable_allowed", indent=False)}
         self.controls = {name: make[name]() for name in DEFAULTS}
         for name, control in self.controls.items():
@@ -178,7 +178,7 @@ class ExperimentPanel:
 
     def _layout(self) -> list[ipywidgets.Widget]:
         def column(*names: str) -> ipywidgets.VBox:
-            return ipywidgets.VBox([self.controls[name] for name in names], layout={"width": "280px", "margin": "0 12px 0 0"})
+            return ipywidgets.VBox([self.controls[name] for name in names], layout={"width": "300px", "margin": "0 12px 0 0"})
 
         controls = [column("vary", "low", "high", "steps"), column("kernels", "callers"),
                     column("pages", "seeds", "show", "grouped", "sysctl")]

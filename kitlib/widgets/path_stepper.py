@@ -67,8 +67,9 @@ class PathStepper(StepperView):
         ended = objects.why_not(machine, name, objects.holders(machine))
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
         self.source.value = f"<div style='line-height:1.5'>{head}</div>{thread_source(machine, name, self.begin[name])}"
-        cells = [[escape(str(cell)) for cell in row] for row in rows]
-        self.events.value = f"<b>Events</b><div style='white-space: nowrap; overflow-x: auto'>{box.table(frames.EVENTS, cells)}</div>"
+        columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
+        table = box.table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
+        self.events.value = f"<b>Events</b><div style='white-space: nowrap; overflow-x: auto'>{table}</div>"
 
     def _look_ahead(self) -> None:
         try:
