@@ -1,6 +1,6 @@
 """A kernel that never was: it locks the folio and reads the mapping again, and takes it for granted that there is one.
 
-Wrong: a folio that was truncated before the lock has no mapping any more, and mapping_unmovable() does not mind NULL.
+Wrong: a folio that was truncated before the lock has no mapping any more, and mapping_unmovable() does not check for NULL.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
