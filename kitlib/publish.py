@@ -34,6 +34,7 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
+            cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
                 output.pop("execution_count", None)
                 if output.output_type == "execute_result":
@@ -44,6 +45,17 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 if "metadata" in output:
                     output.metadata = nbformat.from_dict({})
     return notebook
+
+
+def _joined(outputs: list) -> list:
+    """What a cell prints bit by bit comes in as many pieces as time has cut it into: neighbours of one stream are one."""
+    joined: list = []
+    for output in outputs:
+        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def text_of(notebook: nbformat.NotebookNode) -> str:

@@ -148,6 +148,14 @@ def test_normalising_leaves_what_a_reader_sees_and_twice_is_once():
     assert publish.text_of(publish.normalise(nbformat.reads(once, as_version=4))) == once
 
 
+def test_what_a_cell_prints_in_pieces_is_saved_as_one():
+    cell = nbformat.v4.new_code_cell("print(1); print(2)")
+    cell.outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in (
+        ("stdout", "1\n"), ("stdout", "2\n"), ("stderr", "oh"), ("stdout", "3\n"))]
+    saved = publish.normalise(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs
+    assert [(output.name, output.text) for output in saved] == [("stdout", "1\n2\n"), ("stderr", "oh"), ("stdout", "3\n")]
+
+
 def test_publish_check_writes_nothing_and_tells_what_would_change(tmp_path, capsys):
     path = tmp_path / "one.ipynb"
     path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])))
