@@ -12,12 +12,17 @@ memories look like; the comments name the steps.
 from collections.abc import Iterator
 
 from .automaton import Node
+from .explore import LIMIT
 from .graph import Graph
-from .sched import letters
+from .sched import Scenario, letters
 
 
-def promela(graph: Graph) -> str:
-    """The program, from the states that were explored: promela(prove(scenario).graph). ValueError when some were not."""
+def promela(scenario: Scenario | Graph) -> str:
+    """The program of a scenario, or of a graph that was explored: promela(prove(scenario).graph).
+
+    ValueError when the limit was hit before all states were seen.
+    """
+    graph = scenario if isinstance(scenario, Graph) else Graph(scenario, LIMIT)
     if not graph.complete:
         raise ValueError("the limit was hit before all states were seen: write prove(scenario, limit=...) with a larger one")
     begin = graph.states[0] >> graph.top

@@ -100,6 +100,7 @@ def test_the_program_names_every_step_and_has_one_option_for_each_way_on():
         assert all(f"/* {node} */" in source for node in nodes[1:])
     assert source.count("assert(false) /* use after free */") == 1
     assert source.startswith("/* truncation_race(racy): 143 states, 249 transitions. */")
+    assert source == promela(proof.scenario)
 
 
 def test_half_a_graph_is_not_printed():
