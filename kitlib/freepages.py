@@ -3,9 +3,9 @@
 It is asked for one target at a time and searches only when it has none left; it never looks at a mapping. Leaves out
 fast_isolate_freepages() and watermarks.
 """
-import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import compress
 
 from .allocator import free_blocks, free_one_page, free_unref_page, isolate_free_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, FreeEvent
@@ -15,7 +15,7 @@ from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAG
                    pageblock_nr_pages, pageblock_start_pfn)
 
 _BUDDY = PG.BUDDY
-_BLOCK = re.compile(b"[%c%c%c]" % (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND))
+_IF_BLOCK = bytes(code in (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND) for code in range(256))
 
 
 def pageblock_present(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
@@ -99,7 +99,7 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
 def _blocks(zone: Zone, pfn: int, end_pfn: int) -> Iterator[int]:
     """Where free blocks and compound pages begin, from `pfn` on."""
     if zone.verdicts is not None:
-        return (found.start() for found in _BLOCK.finditer(zone.verdicts, pfn, end_pfn))
+        return compress(range(pfn, end_pfn), zone.verdicts[pfn:end_pfn].translate(_IF_BLOCK))
     return (page for page in range(pfn, end_pfn) if zone.flags[page] & (PG.BUDDY | PG.HEAD))
 
 

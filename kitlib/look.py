@@ -5,7 +5,7 @@ same path (scan.py), and goes over a run of pages at once. Both act on the zone 
 """
 import re
 from collections.abc import Sequence
-from itertools import islice
+from itertools import compress, islice
 from types import ModuleType
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from .zone import Zone
 
 _OFF_LRU = ~PG.LRU
 LARGEST = 20                    # the order of the largest compound page: hugetlb's may exceed a free block's
+_IF_ISOLATED = bytes(code == Code.ISOLATED for code in range(256))
 _ISOLATED, _FREE_BLOCK, _COMPOUND = map(int, (Code.ISOLATED, Code.FREE_BLOCK, Code.COMPOUND))
 
 
@@ -66,7 +67,6 @@ class ByPath:
 class ByTable:
     """The same from a verdict per page: a run of base pages at once, up to the page that makes as many as are wanted."""
 
-    ISOLATED = re.compile(b"%c" % Code.ISOLATED)
     # Runs of pages that are each looked at. Where a failed page matters, only single free pages come to nothing.
     NO_BLOCKS = re.compile(b"[^%c%c]*" % (Code.FREE_BLOCK, Code.COMPOUND), re.DOTALL)
     NO_FAILURES = re.compile(b"[%c%c]*" % (Code.ISOLATED, Code.FREE))
@@ -85,7 +85,7 @@ class ByTable:
         end = self.run(verdicts, pfn, end_pfn).end()
         if end == pfn or orders[pfn] and verdicts[pfn] == _ISOLATED:
             return self._one(pfn)
-        folios = [found.start() for found in islice(self.ISOLATED.finditer(verdicts, pfn, end), wanted)]
+        folios = list(islice(compress(range(pfn, end), verdicts[pfn:end].translate(_IF_ISOLATED)), wanted))
         for number, page in enumerate(folios):
             if orders[page]:
                 return Look(page - pfn, folios[:number])
