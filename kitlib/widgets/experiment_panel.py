@@ -172,33 +172,35 @@ class ExperimentPanel:
         finally:
             self._event = was
 
-    def _runs(self) -> Iterator[None]:
-        """The runs of the sweep, one after the other and in its order; yields after each. The curve is drawn at each new value."""
+    def _runs(self) -> Iterator[bool]:
+        """The runs of the sweep, one after the other and in its order; yields after each whether there is more of the curve to draw."""
         state, frames, self._stop, self.done = self.state, [], False, 0
         names, combinations = over(state), list(product(*over(state).values(), range(state["seeds"])))
         self.total = len(combinations)
         try:
             for *one, seed in combinations:
-                if frames and one[0] != frames[-1].iloc[0, 0]:
+                if is_further := bool(frames) and one[0] != frames[-1].iloc[0, 0]:
                     self._keep(frames, state)
                 frames.append(sweep(memory, {name: [value] for name, value in zip(names, one)}, [seed], progress=lambda done, total: None))
                 self.done = len(frames)
                 self._show_progress()
-                yield
+                yield is_further
                 if self._stop or self.box.comm is None:
                     break
         finally:
             if frames:
                 self._keep(frames, state)
+            self.render()
 
     def _keep(self, frames: list[pd.DataFrame], state: dict) -> None:
         self.frame, self._ran, self._drawn = pd.concat(frames, ignore_index=True), state, ""
-        self.render()
 
     async def _in_the_background(self) -> None:
         with self.guard:
             try:
-                for _ in self._runs():
+                for is_further in self._runs():
+                    if is_further:
+                        self.render()
                     await asyncio.sleep(BREATH)
             finally:
                 self._task = None
