@@ -8,6 +8,7 @@ from html import escape
 import ipywidgets
 
 from .. import tree
+from .access import Access
 
 STYLE = """<style>
 .kit-verdict { padding: 6px 12px; border-radius: 4px; border: 1px solid #8A929C; line-height: 1.6; margin: 4px 0 8px; }
@@ -25,7 +26,8 @@ class Box(ipywidgets.VBox):
     """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it."""
 
     def __init__(self, children=(), *, describe: Callable[[], str], **traits):
-        super().__init__(children, **traits)
+        super().__init__([*children, Access().add_class("kit-access")], **traits)
+        self.add_class("kit-box")
         self.describe = describe
 
     def __repr__(self):
