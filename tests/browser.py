@@ -32,7 +32,7 @@ OPTIONS = ("--no-browser --ip=127.0.0.1 --ServerApp.port_retries=0 --allow-root 
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
             "notebook-extension/tracker": {"windowingMode": "none"}}
 TOKEN = "kit"
-IDLE = "jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+IDLE = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 @contextmanager
@@ -115,13 +115,14 @@ class Notebook:
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, work / f"{app.partition('/')[0]}.ipynb")
         self.page = browser.new_page(viewport={"width": 1400, "height": 1400})
+        self.page.set_default_timeout(10_000)
         self.errors, self.hosts = [], set()
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
         self.page.on("websocket", lambda socket: self.hosts.add(urlsplit(socket.url).hostname))
         self.page.goto(f"{base}/{app}/{app.partition('/')[0]}.ipynb?token={TOKEN}&reset")
-        self.page.wait_for_function(IDLE)
+        self.page.wait_for_function(IDLE, timeout=60_000)
 
     def run_all(self) -> None:
         """Run All, as the menu does it."""
@@ -130,7 +131,7 @@ class Notebook:
     def restart(self) -> None:
         """A new kernel; the page stays."""
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-        self.page.wait_for_function(IDLE)
+        self.page.wait_for_function(IDLE, timeout=60_000)
 
     def run(self, name: str):
         """Run one cell, and give what it shows."""
@@ -139,6 +140,12 @@ class Notebook:
             jupyterapp.shell.currentWidget.content.deselectAll();
             await jupyterapp.commands.execute('notebook:run-cell') }""", self.names.index(name))
         return self.output(name)
+
+    def settle(self) -> None:
+        """Wait until the kernel has answered everything that was asked of it up to now, and all of that is in the page."""
+        self.page.evaluate("""async () => {
+            await jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: '', silent: true}).done;
+            await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))) }""")
 
     def output(self, name: str):
         """What a cell shows."""

@@ -24,16 +24,16 @@ function mend(box) {
 }
 
 function render({ el }) {
-  const seen = new MutationObserver(() => mend(el.closest(".kit-box")));
-  let frame;
+  let frame, seen;
   const begin = () => {                                                   // not before it is in the page
     const box = el.closest(".kit-box");
     if (!box) return void (frame = requestAnimationFrame(begin));
     mend(box);
+    seen = new MutationObserver(() => mend(box));
     seen.observe(box, { subtree: true, childList: true, attributeFilter: ["class", "style", "title"] });
   };
   begin();
-  return () => (cancelAnimationFrame(frame), seen.disconnect());
+  return () => (cancelAnimationFrame(frame), seen?.disconnect());
 }
 
 export default { render };

@@ -107,7 +107,7 @@ class ExperimentPanel:
         if ready:
             by = [name for name in ("kernel", "caller") if self.frame[name].nunique() > 1] or ["kernel"]
             chart = plots.curve(self.frame, state["vary"], state["show"], by=by)
-            self.chart.value, self.chart.tooltip = chart.picture().png, repr(chart).partition("\n")[0]
+            self.chart.value = chart.picture().png
             told = f"<div style='white-space:pre-line; line-height:1.5'>{escape(repr(chart))}</div>"
             self.table.value = told + self.frame[[state["vary"], *SHOWN]].tail(3).to_html(border=0)
 
