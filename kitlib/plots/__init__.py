@@ -10,4 +10,4 @@ from .picture import Picture
 from .races import describe_progress, progress_graph
 from .runs import compare_scanners, describe_compared, describe_scanners, scanners
 from .stategraph import describe_states, state_graph
-from .states import DARK, LIGHT, MARKS, STATES, describe, page_states
+from .states import DARK, LIGHT, MARKS, STATES, check_states, describe, page_states
