@@ -35,11 +35,13 @@ function stamp(ctx, x, y, side, [fill, on], mark) {
     ctx.arc(x + side / 2, y + side / 2, side / 2 - inset + 0.4, 0, 7);
     ctx.fill();
   } else if (mark === "dash") {
-    ctx.fillRect(...box(Math.round(side * 0.28), Math.round(side * 0.4)));
+    ctx.fillRect(...box(Math.floor(side * 0.25), Math.floor(side * 0.4)));
   } else if (mark === "outline") {
     ctx.lineWidth = Math.max(1, Math.round(side / 10));
     const inset = Math.round(side / 8) + ctx.lineWidth / 2;
+    ctx.globalAlpha = side < 12 ? 0.55 : 1;       // a small square must keep its colour
     ctx.strokeRect(...box(inset, inset));
+    ctx.globalAlpha = 1;
   } else if (mark.startsWith("cross")) {
     const inset = side / 5;
     ctx.lineWidth = Math.max(1, side / 8);
@@ -141,7 +143,6 @@ class MapView {
     this.size.textContent = `${number(this.pages.length)} pages, ${number(this.blocks)} pageblock${this.blocks > 1 ? "s" : ""} of ${this.block}, one square = 4 KiB`;
     const told = this.names.map((name, state) => `${number(this.counts[state])} ${name}`).filter((_, state) => this.counts[state]);
     this.over.setAttribute("aria-label", `${get("title") || "Memory map"}: ${number(this.pages.length)} pages: ${told.join(", ")}`);
-    this.legend();
     this.layout();
     if (get("look_at") >= 0 && this.zoom !== null) this.reveal(get("look_at"));
   }
@@ -151,9 +152,6 @@ class MapView {
     this.dark = told ? told === "false" : dark;
     this.root.classList.toggle("kit-dark", this.dark);
     this.colours = this.model.get("colours")[this.dark ? "dark" : "light"];
-    const css = getComputedStyle(this.root);
-    [this.ink, this.muted, this.paper, this.accent, this.frame] =
-      ["ink", "muted", "paper", "focus", "frame"].map((name) => css.getPropertyValue(`--kit-${name}`).trim());
     this.stamps = {};
     if (this.model.get("dark") !== this.dark || this.model.get("reduced_motion") !== still) {
       this.model.set({ dark: this.dark, reduced_motion: still });
@@ -167,18 +165,29 @@ class MapView {
   layout() {
     const width = this.scroll.clientWidth - 4, most = this.model.get("height");
     if (width <= 0 || !this.blocks) return;       // not on the page yet: the ResizeObserver calls again
+    const css = getComputedStyle(this.root);      // has no values before that either
+    [this.ink, this.muted, this.paper, this.accent, this.frame] =
+      ["ink", "muted", "paper", "focus", "frame"].map((name) => css.getPropertyValue(`--kit-${name}`).trim());
+    this.mono = css.getPropertyValue("--jp-code-font-family") || "monospace";
     const grid = (size) => {
       const dpr = devicePixelRatio, cell = Math.max(1, Math.round(size * dpr)) / dpr, wide = WIDE * cell;
       const named = wide >= NAMED, left = named ? 0 : 62, top = named ? 20 : 2;
       const gap = named ? 14 : Math.max(3, cell), high = (this.block / WIDE) * cell;
       const columns = Math.max(1, Math.min(this.blocks, Math.floor((width - left + gap) / (wide + gap))));
       const rows = Math.ceil(this.blocks / columns), stepY = high + top + (named ? 8 : gap);
-      return { cell, wide, high, named, left, top, columns, stepX: wide + gap, stepY, height: rows * stepY + 4, width };
+      // Tiles stand in full width; a map of few pageblocks is not torn apart.
+      const slack = columns > 1 ? Math.min(20, Math.floor((width - left - columns * (wide + gap) + gap) / (columns - 1))) : 0;
+      return { cell, wide, high, named, left, top, columns, stepX: wide + gap + slack, stepY, height: rows * stepY + 4, width };
     };
-    const fitting = CELLS.findLastIndex((size) => { const it = grid(size); return it.height <= most && it.left + it.wide <= width; });
-    this.fit = Math.max(0, fitting);
-    this.grid = grid(CELLS[this.zoom ?? this.fit]);
-    const high = Math.min(this.grid.height, Math.max(most, 120));
+    // A map whose squares are too small for marks may be higher.
+    const room = (size) => (size <= 2 ? 1.7 : 1) * most;
+    this.fit = Math.max(0, CELLS.findLastIndex((size) => {
+      const it = grid(size);
+      return it.height <= room(size) && it.left + it.wide <= width;
+    }));
+    const size = CELLS[this.zoom ?? this.fit];
+    this.grid = grid(size);
+    const high = Math.min(this.grid.height, Math.max(room(size), 120));
     this.high = high;
     this.scroll.style.height = `${high + 8}px`;
     this.stack.style.height = `${high}px`;
@@ -191,6 +200,7 @@ class MapView {
     }
     const at = this.zoom ?? this.fit;
     [this.zooms[0].disabled, this.zooms[1].disabled, this.zooms[2].disabled] = [at >= CELLS.length - 1, at <= 0, this.zoom === null];
+    this.legend();
     this.later();
   }
 
@@ -296,7 +306,7 @@ class MapView {
     ctx.fillStyle = isolate ? this.frame : this.muted;
     ctx.textBaseline = "alphabetic";
     if (named || block % columns === 0) {
-      ctx.font = `${weight}12px ${getComputedStyle(this.root).getPropertyValue("--jp-code-font-family") || "monospace"}`;
+      ctx.font = `${weight}12px ${this.mono}`;
       ctx.textAlign = named ? "left" : "right";
       ctx.fillText(hex(this.begin + block * this.block), named ? x : x - 8, named ? y - 5 : y + high / 2 + 4);
     }
@@ -485,12 +495,12 @@ class MapView {
       element("b", "", words, "Why: ");
       words.append(why);
     }
-    // Below the page and to its right, or on the other side where the map ends.
+    // Beside the page and below it, or on the other side where the map ends: an output cell cuts off what hangs out.
     const [x, y] = this.corner(pfn), left = this.scroll.offsetLeft + x, top = this.scroll.offsetTop + y - this.scroll.scrollTop;
-    const { offsetWidth: w, offsetHeight: h } = this.tip, room = this.root.clientWidth;
-    this.tip.style.left = `${Math.max(4, left + w + 24 > room ? left - w - 14 : left + 24)}px`;
-    const below = top + 26, roomBelow = this.root.getBoundingClientRect().top + below + h < window.innerHeight;
-    this.tip.style.top = `${roomBelow || top - h - 8 < -this.root.offsetTop ? below : top - h - 8}px`;
+    const { offsetWidth: w, offsetHeight: h } = this.tip, { clientWidth: wide, clientHeight: high } = this.root;
+    const beside = left + w + 28 > wide ? left - w - 14 : left + 24, below = top + 26 + h > high ? top - h - 10 : top + 26;
+    this.tip.style.left = `${Math.max(4, beside)}px`;
+    this.tip.style.top = `${Math.max(4, Math.min(below, high - h - 4))}px`;
   }
 }
 
