@@ -144,6 +144,7 @@ class MapView {
     const told = this.names.map((name, state) => `${number(this.counts[state])} ${name}`).filter((_, state) => this.counts[state]);
     this.over.setAttribute("aria-label", `${get("title") || "Memory map"}: ${number(this.pages.length)} pages: ${told.join(", ")}`);
     this.layout();
+    if (get("said") !== this.told) this.live.textContent = this.told = get("said");
     if (get("look_at") >= 0 && this.zoom !== null) this.reveal(get("look_at"));
   }
 

@@ -56,6 +56,7 @@ class Canvas(anywidget.AnyWidget):
     ranges = traitlets.List().tag(sync=True)                    # [start, end): outlined
     look_at = traitlets.Int(-1).tag(sync=True)                  # where a zoomed map scrolls to; -1: it stays
     title = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)                   # what the live region speaks
     height = traitlets.Int(460).tag(sync=True)                  # pixels that the squares may take before they scroll
     names = traitlets.List(list(plots.STATES)).tag(sync=True)
     shapes = traitlets.List(list(plots.MARKS.values())).tag(sync=True)
