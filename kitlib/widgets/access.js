@@ -9,6 +9,7 @@ function mend(box) {
   const each = (what, act) => box.querySelectorAll(what).forEach(act);
   each("[title=null]", (one) => one.removeAttribute("title"));            // ipywidgets' word for no tooltip
   each(".noUi-handle, .widget-readout", (one) => set(one, "aria-label", label(one)));
+  each("img.widget-image", (one) => set(one, "alt", one.nextElementSibling?.innerText.trim()));
   each(".widget-readout[contenteditable=true]", (one) => set(one, "role", "textbox"));
   each(".widget-toggle-button", (one) => set(one, "aria-pressed", String(one.classList.contains("mod-active"))));
   each(".widget-hprogress .progress", (one) => {

@@ -2,12 +2,14 @@
 
 Text and background colours are set together, so that each is readable in the light and in the dark theme.
 """
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import ipywidgets
 
 from .. import tree
+from ..plots import Picture
 from .access import Access
 
 STYLE = """<style>
@@ -23,18 +25,22 @@ STYLE = """<style>
 
 
 class Box(ipywidgets.VBox):
-    """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it."""
+    """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it.
 
-    def __init__(self, children=(), *, describe: Callable[[], str], **traits):
+    With `picture` static pages show a picture, too: what it gives is drawn when the box is displayed.
+    """
+
+    def __init__(self, children=(), *, describe: Callable[[], str], picture: Callable[[], Picture] | None = None, **traits):
         super().__init__([*children, Access().add_class("kit-access")], **traits)
         self.add_class("kit-box")
-        self.describe = describe
+        self.describe, self.picture = describe, picture
 
     def __repr__(self):
         return self.describe()
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": self.describe()}
+        twin = {"image/png": b64encode(self.picture().png).decode()} if self.picture else {}
+        return {**super()._repr_mimebundle_(**kwargs), **twin, "text/plain": self.describe()}
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
