@@ -133,12 +133,14 @@ class Notebook:
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
         self.page.wait_for_function(IDLE, timeout=60_000)
 
-    def run(self, name: str):
-        """Run one cell, and give what it shows."""
-        self.page.evaluate("""async at => {
-            jupyterapp.shell.currentWidget.content.activeCellIndex = at;
-            jupyterapp.shell.currentWidget.content.deselectAll();
-            await jupyterapp.commands.execute('notebook:run-cell') }""", self.names.index(name))
+    def run(self, name: str, source: str = ""):
+        """Run one cell, with another source if that is given, and give what it shows."""
+        self.page.evaluate("""async ([at, source]) => {
+            const cells = jupyterapp.shell.currentWidget.content;
+            cells.deselectAll();
+            cells.activeCellIndex = at;
+            if (source) cells.activeCell.model.sharedModel.setSource(source);
+            await jupyterapp.commands.execute('notebook:run-cell') }""", [self.names.index(name), source])
         return self.output(name)
 
     def settle(self) -> None:

@@ -20,10 +20,19 @@ LIT, LINE, INK, PAPER, PALE = "#0B63B5", "#8A95A1", "#1F2328", "#FFFFFF", LIGHT[
 
 
 class Chart(Figure):
-    """A Figure that shows itself in a notebook without pyplot, with the text of what it shows."""
+    """A Figure that shows itself in a notebook without pyplot, with the text of what it shows.
+
+    `places` says where positions stand, if it has any, so that a cursor can be laid over the picture.
+    """
 
     text = ""
     colours = COLOURS
+    places: dict = {}
+
+    def shares(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the sheet stands, in shares of the picture's width and height from its upper left corner."""
+        right, up = self.transFigure.inverted().transform(self.axes[0].transData.transform((x, y)))
+        return float(right), float(1 - up)
 
     def picture(self) -> Picture:
         """The figure as a Picture."""

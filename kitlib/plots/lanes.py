@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 def swim_lanes(scenario: Scenario, schedule: str | Iterable[str], title: str = "") -> Chart:
-    """A schedule, as C3T16C1 or the names of the threads step by step, in lanes."""
+    """A schedule, as C3T16C1 or the names of the threads step by step, in lanes; `places` has the row of each step."""
     run = _run(scenario, schedule)
     plan = _Plan(run)
     figure, axes = sheet(plan.width, plan.height, title or f"{run.name}: {run.schedule}")
@@ -66,6 +66,7 @@ def swim_lanes(scenario: Scenario, schedule: str | Iterable[str], title: str = "
         axes.text(PAD + NUMBER - 10, plan.end + 1.3 * ROW, "deadlock: nobody can go on", size=pt(TEXT), family=SANS,
                   weight="bold", color=BAD, va="center_baseline", zorder=4, bbox=BEHIND)
     figure.text = describe_lanes(scenario, schedule)
+    figure.places = {t: figure.shares(0, y) for t, y in plan.y.items()}
     return figure
 
 

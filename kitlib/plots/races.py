@@ -121,7 +121,7 @@ def _ways(proof: Proof, schedule: str) -> list[list[str]]:
 def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
     """Two threads' positions, which of them can, must or do crash, and what a lock excludes; with a schedule as a staircase.
 
-    Shown is `schedule`, or the shortest that fails, or where none does each thread first and alone.
+    Shown is `schedule`, or the shortest that fails, or where none does each thread first and alone. `places` has the positions.
     """
     progress, ways = _progress(proof), _ways(proof, schedule)
     if max(progress.size) > STEPS:
@@ -143,6 +143,7 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
         draw_way(axes, [plan.at(*map(way[:n].count, progress.names)) for n in range(len(way) + 1)], number)
     draw_legend(axes, (plan.right, plan.top), plan.legend)
     figure.text = describe_progress(proof, schedule)
+    figure.places = {at: figure.shares(*plan.at(*at)) for at in progress.kinds}
     return figure
 
 

@@ -7,18 +7,18 @@ import functools
 from contextlib import contextmanager
 from html import escape
 from types import ModuleType
-from typing import NamedTuple
 
 import ipywidgets
 
-from .. import scenarios, tree
-from ..folio import PG, Folio
+from .. import plots, scenarios, tree
+from ..folio import PG
 from ..kernels import after, before, check_kernel, name as name_of, racy
 from ..mapping import AS_UNEVICTABLE, AS_UNMOVABLE, AddressSpace, clear_bit, flag_names, set_bit
-from ..sched import Event, Machine, run
 from ..verdict import Mode, Result, Verdict, check_mode
-from .box import STYLE, Box, comparison, tree_table, way_text
+from . import source
+from .box import Box, comparison, title, tree_table, way_text
 from .guard import Guard
+from .looking import Look, look, patch, result_html, rows
 
 _unfolded = functools.cache(tree.unfold)
 
@@ -45,40 +45,8 @@ MODE = {"async_migrate": ("ISOLATE_ASYNC_MIGRATE", "refuse writeback, and dirty 
 SWITCHES = FLAGS | OF_MAPPING | MODE
 LEGAL = {"kind": KINDS, **dict.fromkeys(FLAGS, (False, True)), **dict.fromkeys(COUNTS, range(COUNT_LIMIT)),
          "mapping": MAPPINGS, **dict.fromkeys((*OF_MAPPING, *MODE), (False, True))}
-LABELS = {"isolate_success": "goto isolate_success: it is off its LRU list, and the scanner holds one reference",
-          "isolate_fail": "goto isolate_fail: no reference was taken",
-          "isolate_fail_put": "goto isolate_fail_put: the reference is dropped first"}
-TITLE = (f"{STYLE}<h3 style='margin:0'>One folio, one decision</h3>May compaction take this folio? isolate_folio() is "
-         "the part of isolate_migratepages_block() (mm/compaction.c) that looks at one folio.")
-
-
-class Look(NamedTuple):
-    """One kernel's run over the folio: how it ended, every step, and what it raised, if anything."""
-
-    verdict: Verdict
-    trace: list[Event]
-    error: Exception | None = None
-
-    @property
-    def ending(self) -> str:
-        """"isolated", or why not."""
-        return "isolated" if self.verdict.isolated else self.verdict.why
-
-    def answer(self, step: str) -> str:
-        """What the step answered, or that it was not reached."""
-        return next((tree.answer_name(event.result) for event in self.trace if event.step == step), "not asked")
-
-
-def look(folio: Folio, kernel: ModuleType, mode: Mode) -> Look:
-    """Run a kernel's decision on the folio, and put the zone back."""
-    begin, machine = folio.zone.snapshot(), None
-    try:
-        machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
-        return Look(run(machine).results["compaction"], machine.trace)
-    except Exception as error:
-        return Look(Verdict("no verdict", f"{type(error).__name__}: {error}"), machine.trace if machine else [], error)
-    finally:
-        folio.zone.restore(begin)
+TITLE = title("One folio, one decision", "May compaction take this folio? <code>isolate_folio()</code> is the part of "
+              "<code>isolate_migratepages_block()</code> (mm/compaction.c) that looks at one folio.", source.STYLE)
 
 
 class FolioLab:
@@ -93,9 +61,9 @@ class FolioLab:
         self._start = kind, kernel, check_mode(mode)
         self._replay()
         self.guard = Guard()
-        self.result, self.patch, self.tree = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.result, self.patch, self.tree, self.source = (ipywidgets.HTML() for _ in range(4))
         self._make_controls()
-        self.box = Box(self._layout(), describe=self.describe, layout={"max_width": "900px"})
+        self.box = Box(self._layout(), describe=self.describe, picture=self._picture, layout={"max_width": "1200px"})
         with self.guard:
             self.render()
 
@@ -144,17 +112,19 @@ class FolioLab:
                  f"mode     {' '.join(words for name, (words, _) in MODE.items() if state[name]) or 'no bit'}",
                  f"kernel   {state['kernel']}", f"verdict  {chosen.verdict.label}: {chosen.ending}",
                  f"before   {old.verdict.label}: {old.ending}", f"after    {new.verdict.label}: {new.ending}",
-                 f"patch    {_patch(old, new)}", f"taken    {way_text(way)}"]
+                 f"patch    {patch(old, new)}", f"taken    {way_text(way)}"]
         return "\n".join(lines + [f"error    {self.guard.message}"] * bool(self.guard.message))
 
     def render(self) -> None:
         """Draw everything from the model: controls, verdict, what the patch changes, tree."""
         self._follow()
-        kernel, (chosen, old, new, grown, way) = escape(name_of(self.kernel)), self._seen()
-        self.result.value = _result_html(kernel, chosen)
-        self.patch.value = f"<b>What the patch does:</b> {escape(_patch(old, new))}.{comparison(_rows(old, new))}"
-        self.tree.value = (f"<div style='line-height:1.5'><b>The decision of {kernel} in this mode.</b> &#9654; marks the "
-                           f"branch taken: {escape(way_text(way))}</div>{tree_table(grown, way)}")
+        kernel, (chosen, old, new, grown, way) = name_of(self.kernel), self._seen()
+        self.result.value = result_html(kernel, chosen)
+        self.patch.value = f"<b>What the patch does:</b> {escape(patch(old, new))}.{comparison(rows(old, new))}"
+        self.tree.value = (f"<p class='kit-words'><b>The decision of {escape(kernel)} in this mode.</b> &#9654; marks the "
+                           f"branch taken: {escape(way_text(way))}</p>{tree_table(grown, way)}")
+        self.source.value = (f"<p class='kit-words'><b>The same in its source.</b> &#9654; marks the lines that asked, with the "
+                             f"answers.</p>{source.way_html(chosen.code, chosen.answers)}")
         if chosen.error:
             raise chosen.error
 
@@ -162,6 +132,10 @@ class FolioLab:
         chosen, old, new = (look(self.folio, kernel, self.mode) for kernel in (self.kernel, before, after))
         grown = _unfolded(self.kernel.isolate_folio, mode=self.mode)
         return chosen, old, new, grown, tree.taken(grown, chosen.trace)
+
+    def _picture(self) -> plots.Picture:
+        _, _, _, grown, way = self._seen()
+        return plots.decision_tree(grown, way, f"The decision of {name_of(self.kernel)}").picture()
 
     def _check(self, settings: dict) -> None:
         for name, value in settings.items():
@@ -248,20 +222,23 @@ class FolioLab:
         button = self.guard.button
         both = {"as_unevictable": True, "unmovable": True}
         self.set_unmovable = button("mapping_set_unmovable()", "sets both bits", lambda: self.set(**both))
+        self.set_unmovable.button_style = "primary"
         self.undo_button = button("Undo", "one change back", self.undo)
         self.reset_button = button("Reset to kind", "folio and mapping as they started", lambda: self.set(kind=self.kind))
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        def group(title: str, width: str, *shown) -> ipywidgets.VBox:
-            head = ipywidgets.HTML(f"<b>{title}</b>")
+        def group(words: str, width: str, *shown) -> ipywidgets.VBox:
+            head = ipywidgets.HTML(f"<b>{words}</b>")
             return ipywidgets.VBox([head, *shown], layout={"width": width, "margin": "0 12px 0 0"})
 
         buttons = ipywidgets.HBox([self.undo_button, self.reset_button], layout={"margin": "24px 0 0 0"})
         groups = [group("folio", "280px", self.controls["kind"], *map(self.controls.get, (*FLAGS, *COUNTS))),
                   group("mapping", "310px", self.controls["mapping"], *map(self.controls.get, OF_MAPPING), self.set_unmovable),
                   group("mode and kernel", "260px", *map(self.controls.get, MODE), self.controls["kernel"], buttons)]
+        self.tree.layout, self.source.layout = {"flex": "1 1 520px", "min_width": "0"}, {"flex": "1 1 460px", "min_width": "0"}
+        below = ipywidgets.HBox([self.tree, self.source], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
         return [ipywidgets.HTML(TITLE), ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"}), self.guard.strip,
-                self.result, self.patch, self.tree]
+                self.result, self.patch, below]
 
 
 def _act_on_mapping(mapping: AddressSpace | None, name: str, value: bool) -> None:
@@ -273,23 +250,3 @@ def _act_on_mapping(mapping: AddressSpace | None, name: str, value: bool) -> Non
         usual = next(one.a_ops.migrate_folio for one in scenarios.mappings() if one.name == mapping.name)
         there = Result.SUCCESS if usual is None else usual
         mapping.a_ops = mapping.a_ops._replace(migrate_folio=there if value else None)
-
-
-def _rows(old: Look, new: Look) -> list[tuple[str, str, str]]:
-    return [("goes to", old.verdict.label, new.verdict.label), ("outcome", old.ending, new.ending),
-            *((f"{step}()", old.answer(step), new.answer(step)) for step in ("folio_trylock", "mapping_unmovable"))]
-
-
-def _patch(old: Look, new: Look) -> str:
-    if old.verdict != new.verdict:
-        return f'it changes the verdict, from "{old.ending}" to "{new.ending}"'
-    steps = " and ".join(what for what, was, now in _rows(old, new) if was != now)
-    return f"the verdict stays; the way there differs at {steps}" if steps else "it changes nothing here"
-
-
-def _result_html(kernel: str, seen: Look) -> str:
-    colour, does = "kit-passed", "comes to no end: " if seen.error else "passes over the folio: "
-    if seen.verdict.isolated:
-        colour, does = "kit-isolated", "isolates the folio"
-    return (f"<div class='kit-verdict {colour}'><big><b>{kernel}</b> {does}<b>{escape(seen.verdict.why)}</b></big><br>"
-            f"{LABELS.get(seen.verdict.label, 'There is no verdict.')}</div>")

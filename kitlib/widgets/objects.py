@@ -20,13 +20,9 @@ from .source import standing
 STYLE = """<style>
 .kit-objects { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 8px; line-height: 1.5; margin-bottom: 6px; }
 .kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; min-height: 96px; }
-.kit-object .kit-chip { display: inline-block; margin: 1px 4px 1px 0; }
 .kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05;
              border: 2px dashed #C22D0C; }
 .kit-reused { background: #FDEDEA; color: #3A0E05; border: 2px dashed #C22D0C; }
-.kit-bad { background: #C22D0C; color: #FFFFFF; font-weight: bold; }
-.kit-good { background: #11705C; color: #FFFFFF; font-weight: bold; }
-.kit-warn { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
 </style>"""
 FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
 MOST = 8                            # folios that are shown

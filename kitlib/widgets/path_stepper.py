@@ -19,8 +19,8 @@ from . import box, objects, source
 from .stepping import StepperView, beginnings, thread_source, where
 
 KNOWN = 1000                        # steps that are looked ahead, so that the slider has an end
-TITLE = (f"{box.STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>One path, step by step</h3><div style='line-height:1.5'>A "
-         "path runs from one <code>yield</code> to the next at once; at a <code>yield</code> another CPU may run.</div>")
+TITLE = box.title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; at a <code>yield</code> "
+                  "another CPU may run.", source.STYLE, objects.STYLE)
 
 
 class PathStepper(StepperView):
@@ -39,11 +39,11 @@ class PathStepper(StepperView):
         self.begin = beginnings(self.machine)
         self._look_ahead()
         self.source, self.events = ipywidgets.HTML(), ipywidgets.HTML()
-        self.source.layout = {"flex": "3 1 480px"}
-        right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px"})
+        self.source.layout = {"flex": "3 1 480px", "min_width": "0"}
+        right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px", "min_width": "0"})
         below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
         self.box = box.Box([ipywidgets.HTML(TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
-                           layout={"max_width": "1100px"})
+                           layout={"max_width": "1200px"})
         with self.guard:
             self.render()
 
@@ -66,7 +66,7 @@ class PathStepper(StepperView):
         machine, name, rows = self.machine, self.thread, _rows(self.machine)
         ended = objects.why_not(machine, name, objects.holders(machine))
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
-        self.source.value = f"<div style='line-height:1.5'>{head}</div>{thread_source(machine, name, self.begin[name])}"
+        self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
         table = box.table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
         self.events.value = f"<b>Events</b><div style='white-space: nowrap; overflow-x: auto'>{table}</div>"

@@ -8,12 +8,14 @@ from types import ModuleType
 
 import ipywidgets
 
+from .. import plots
 from ..explore import Proof, percent, prove
 from ..kernels import after, after_unlock, before, blocking, cached, check_kernel, name as name_of, no_null_check, racy
 from ..races import CLEAR_INODE, TRUNCATE, truncation_race
-from ..sched import Stepper, letters
-from . import objects, source
-from .box import STYLE, Box
+from ..sched import Scenario, Stepper, letters
+from . import drawing, objects, source
+from .box import Box, said, title
+from .drawing import Drawing
 from .stepping import StepperView, beginnings
 from .thread_column import ThreadColumn
 
@@ -29,8 +31,8 @@ TIPS = {"truncate": "until when truncation holds the folio lock", "clear_inode":
 SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
             "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
 COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
-TITLE = (f"{STYLE}{source.STYLE}{objects.STYLE}<h3 style='margin:0'>You are the scheduler</h3><div style='line-height:1.5'>"
-         "Compaction looks at the folios of one file while the file is truncated and its inode freed. Whose step comes next?</div>")
+TITLE = title("You are the scheduler", "Compaction looks at the folios of one file while the file is truncated and its inode "
+              "freed. Whose step comes next?", source.STYLE, objects.STYLE, drawing.STYLE)
 
 
 class RaceStepper(StepperView):
@@ -48,10 +50,13 @@ class RaceStepper(StepperView):
         self.fixed = {name: value for name, value in arguments.items() if name not in self.legal}
         self.history: list[tuple[dict, list[str], int]] = []       # before each change: settings, schedule, position
         settings = {"kernel": name_of(kernel), **USUAL, **{name: value for name, value in arguments.items() if name in self.legal}}
+        self.progress = Drawing(self.guard, "progress graph: every order at once", "ring", self.render)
+        self.lanes = Drawing(self.guard, "swim lanes: this schedule", "row", self.render)
         self._prove(self._checked(settings))
         self._make_controls()
         self.columns = [ThreadColumn(self) for _ in range(COLUMNS)]
-        self.box = Box(self._layout(), describe=self.describe, layout={"max_width": "1200px"})
+        self.box = Box(self._layout(), describe=self.describe, picture=self._picture, layout={"max_width": "1200px"},
+                       also=[column.box for column in self.columns])
         with self.guard:
             self.render()
 
@@ -110,6 +115,24 @@ class RaceStepper(StepperView):
         for column, name in zip(self.columns, self.machine.paths):
             column.show(name, called[name], held, hints.get(name, ""))
         self.threads.children = [column.box for column, _ in zip(self.columns, self.machine.paths)]
+        self._draw()
+
+    def _draw(self) -> None:
+        """The pictures that are asked for: the progress graph once for each proof, the lanes for each schedule."""
+        t, known, paths = self.stepper.t, self.stepper.schedule, list(self.machine.paths)
+        at = tuple(known[:t].count(name) for name in paths)
+        steps = " and ".join(f"{number} of {name}" for number, name in zip(at, paths))
+        self.progress.show("proof", lambda: plots.progress_graph(self.proof), at, f"The ring is where you are: after {steps} steps.")
+        self.lanes.show(" ".join(known), lambda: plots.swim_lanes(self._scenario(self.settings), known), t,
+                        f"The frame is where you are: step {t} of {len(known)}.")
+
+    def _picture(self) -> plots.Picture | None:
+        """The schedule so far, or the shortest that fails; with neither, all of them at once."""
+        schedule = self.stepper.text or self.proof.shortest
+        try:
+            return (plots.swim_lanes(self._scenario(self.settings), schedule) if schedule else plots.progress_graph(self.proof)).picture()
+        except ValueError:                              # too many steps, or threads, for a picture
+            return None
 
     def _checked(self, settings: dict) -> dict:
         for name, value in settings.items():
@@ -121,11 +144,15 @@ class RaceStepper(StepperView):
 
     def _prove(self, settings: dict) -> None:
         """Make the race of these settings, before its first step; when that fails nothing is changed."""
-        arguments = {**settings, "kernel": self.kernels[settings["kernel"]], **self.fixed}
-        scenario = truncation_race(**arguments)
+        scenario = self._scenario(settings)
         proof = prove(scenario, LIMIT)
         self.settings, self.proof, self.stepper = settings, proof, Stepper(scenario.machine())
         self.begin = beginnings(self.machine)
+        self.progress.forget(), self.lanes.forget()
+
+    def _scenario(self, settings: dict) -> Scenario:
+        """A race of these settings with a memory of its own."""
+        return truncation_race(**{**settings, "kernel": self.kernels[settings["kernel"]], **self.fixed})
 
     def _change(self, changes: dict) -> None:
         was, done = (self.settings, self.stepper.schedule, self.stepper.t), self.stepper.schedule[:self.stepper.t]
@@ -160,8 +187,9 @@ class RaceStepper(StepperView):
         for name, control in self.controls.items():
             control.value = self.settings[name]
         words, proof = verdict(self.proof), self.proof
-        self.verdict.value = (f"<div role='status' class='kit-verdict {COLOURS[proof.safe]}' style='margin:0'>{escape(words)}</div>"
-                              f"<div style='line-height:1.4'>{escape(_what_is_proved(proof))}</div>")
+        word, _, rest = words.partition(":")
+        self.verdict.value = said(f"<span class='kit-chip {COLOURS[proof.safe]}'>{word}:</span> <b>{escape(rest.strip())}</b><br>"
+                                  f"{escape(_what_is_proved(proof))}")
 
     def _make_controls(self) -> None:
         def choice(options: list, tips: list[str]) -> ipywidgets.ToggleButtons:
@@ -182,7 +210,7 @@ class RaceStepper(StepperView):
             control.observe(self.guard(lambda change, name=name: self._heard(name, change)), "value")
         self.undo_button = button("Undo the change", "settings, schedule and position from before the last change", self.undo)
         self.play_button = button("Play the shortest", "replay the shortest schedule that fails", self.play)
-        self.hint_box = ipywidgets.Checkbox(description="show what each step leads to", indent=False, layout={"width": "auto"})
+        self.hint_box = ipywidgets.Checkbox(description="what each step leads to", indent=False, layout={"width": "auto"})
         self.hint_box.observe(self.guard(lambda _: self.render()), "value")
         self.schedule = ipywidgets.Text(description="schedule", placeholder="C3T16C1", continuous_update=False,
                                         layout={"width": "320px"}, style={"description_width": "60px"})
@@ -191,15 +219,18 @@ class RaceStepper(StepperView):
     def _layout(self) -> list[ipywidgets.Widget]:
         wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 14px", "margin": "2px 0"}
 
-        def row(*shown) -> ipywidgets.HBox:
-            return ipywidgets.HBox(shown, layout=wrap)
+        def row(words: str, *shown) -> ipywidgets.HBox:
+            head = [ipywidgets.HTML(f"<b>{words}</b>", layout={"width": "60px"})] * bool(words)
+            return ipywidgets.HBox([*head, *shown], layout=wrap)
 
         controls = self.controls
+        self.verdict.layout = {"flex": "1 1 520px", "min_width": "0"}
         self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px"})
-        return [ipywidgets.HTML(TITLE), row(ipywidgets.HTML("<b>kernel</b>"), controls["kernel"], self.undo_button),
-                row(*map(controls.get, WORDS)), row(*map(controls.get, COUNTS)), row(*map(controls.get, SWITCHES)),
-                row(self.verdict, self.play_button), row(self.position, self.schedule, self.hint_box), self.schedule_error,
-                self.guard.strip, self.said, self.objects, self.threads]
+        return [ipywidgets.HTML(TITLE), row("kernel", controls["kernel"], self.undo_button), row("locks", *map(controls.get, WORDS)),
+                row("threads", *map(controls.get, COUNTS)), row("besides", *map(controls.get, SWITCHES)),
+                row("", self.verdict, self.play_button), row("", self.position, self.schedule),
+                row("show", self.hint_box, self.progress.ticked, self.lanes.ticked), self.schedule_error,
+                self.guard.strip, self.said, self.objects, self.threads, self.progress.box, self.lanes.box]
 
 
 def verdict(proof: Proof) -> str:

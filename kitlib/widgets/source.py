@@ -7,6 +7,7 @@ import functools
 import inspect
 import re
 import textwrap
+from collections.abc import Mapping
 from html import escape
 from types import CodeType, FrameType, GeneratorType
 from typing import NamedTuple
@@ -19,6 +20,7 @@ STYLE = """<style>
 .kit-source td:first-child { text-align: right; opacity: 0.65; white-space: pre; }
 .kit-source tr.kit-next td { background: #F7CB2D; color: #1B1E24; opacity: 1; font-weight: bold; }
 .kit-source tr.kit-crash td { background: #C22D0C; color: #FFFFFF; opacity: 1; font-weight: bold; }
+.kit-source td.kit-asked { border-left: 4px solid #8A929C; padding-left: 4px; font-weight: bold; }
 .kit-calls { font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
 </style>"""
 
@@ -100,11 +102,19 @@ def source_html(at: Place, mark: str = "next", around: int | None = None) -> str
     return f"{calls}<table class='kit-source'>{_left_out(first > 1)}{rows}{_left_out(last < len(lines))}</table>"
 
 
-def _row(number: int, line: str, mark: str) -> str:
+def way_html(code: CodeType, answers: Mapping[int, str]) -> str:
+    """The function with the lines marked at which it asked, each with what it was answered."""
+    asked = {number: f"<td class='kit-asked'>{escape(answer)}</td>" for number, answer in answers.items()}
+    rows = "".join(_row(number, line, "asked" if number in asked else "", asked.get(number, "<td></td>"))
+                   for number, line in enumerate(source(code), 1))
+    return f"<table class='kit-source'>{rows}</table>" if rows else f"The source of {escape(code.co_name)}() is not known."
+
+
+def _row(number: int, line: str, mark: str, more: str = "") -> str:
     code = re.sub(r"\byield( from)?\b", r"<b>\g<0></b>", escape(line.strip())) or " "
-    pointer, indent = {"next": "&gt;", "crash": "X"}.get(mark, " "), len(line) - len(line.lstrip())
+    pointer, indent = {"next": "&gt;", "crash": "X", "asked": "&#9654;"}.get(mark, " "), len(line) - len(line.lstrip())
     hanging = f"style='padding-left: {indent + 4}ch; text-indent: -4ch'"       # a line too long goes on below, further in
-    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td {hanging}>{code}</td></tr>"
+    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td {hanging}>{code}</td>{more}</tr>"
 
 
 def _left_out(is_more: bool) -> str:

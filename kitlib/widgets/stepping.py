@@ -10,7 +10,7 @@ import ipywidgets
 
 from ..sched import Machine, Stepper, letters, schedule_text
 from . import objects
-from .box import Box
+from .box import Box, said
 from .guard import Guard
 from .source import Place, place, source_html
 
@@ -146,4 +146,4 @@ def _said_html(machine: Machine) -> str:
         words, colour = f"CRASH. {words}", "kit-bad"
     if asleep:
         words, colour = f"DEADLOCK. {asleep}. {words}", "kit-bad"
-    return f"<div role='status' class='kit-verdict {colour}'>{escape(words)}</div>"
+    return said(escape(words), colour)
