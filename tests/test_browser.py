@@ -26,7 +26,9 @@ def divides(folio, mode):
     raise ZeroDivisionError("<b>mine</b>")
 
 def asks_null(folio, mode):
-    yield kl.mapping.mapping_unmovable(None)
+    if (yield kl.folio.folio_test_lru(folio)):
+        yield kl.mapping.mapping_unmovable(None)
+    return kl.Verdict("isolate_fail", "not on the LRU")
 
 def kernel(path):
     made = types.ModuleType("mine")
