@@ -1,17 +1,19 @@
 """The widgets without a browser: what is clicked is what the model does, and no error goes unheard."""
 import random
+import re
 from types import ModuleType
 
 import ipywidgets
 import pytest
 
 import kitlib as kl
-from kitlib import scenarios, tree
+from kitlib import frames, scenarios, tree
 from kitlib.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, mapping_unmovable
 from kitlib.widgets import FolioLab
 from kitlib.widgets.box import Box
 from kitlib.widgets.folio_lab import COUNTS, FLAGS, KINDS, MODE, OF_MAPPING
 from kitlib.widgets.guard import Guard
+from kitlib.widgets.source import source
 
 KERNELS = {"before": kl.before, "racy": kl.racy, "after": kl.after}
 
@@ -127,9 +129,9 @@ def test_the_button_sets_what_the_kernels_function_sets():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_after_300_random_events_state_is_the_replay_of_history_and_the_verdict_the_paths(seed):
+def test_after_400_random_events_state_is_the_replay_of_history_and_the_verdict_the_paths(seed):
     lab, dice = FolioLab("ramfs"), random.Random(seed)
-    for _ in range(300):
+    for _ in range(400):
         random_event(lab, dice)
         assert lab.verdict == decided(lab.state)
         assert all(lab.controls[name].value == value for name, value in lab.state.items())
@@ -146,7 +148,9 @@ def test_looking_leaves_the_folio_as_it_was():
     for kind in KINDS:
         lab = FolioLab(kind)
         begin = lab.folio.zone.snapshot()
-        lab.render(), lab.describe(), lab.verdict, lab.box._repr_mimebundle_()
+        lab.render(), lab.describe(), lab.verdict
+        if kind in KINDS[::8]:                          # draws a picture, too
+            lab.box._repr_mimebundle_()
         assert lab.folio.zone.snapshot() == begin == kl.one_folio(kind).zone.snapshot(), kind
 
 
@@ -239,6 +243,28 @@ def test_the_lit_branch_is_the_one_taken(kind, kernel):
     assert lab.tree.value.count("kit-lit") == len(way) - 1
     said = [f"{node.step} {answer}" for node, answer in way[:-1]] + [tree.leaf_text(way[-1][0])]
     assert lab.describe().endswith(f"taken    {' / '.join(said)}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_marked_lines_are_those_that_asked_with_their_answers(kind, kernel):
+    lab = FolioLab(kind, KERNELS[kernel], kl.Mode(async_migrate=True))
+    folio, chosen, mode = on_a_fresh_folio(lab.state)
+    machine = kl.Machine(folio.zone, {"c": lambda: chosen.isolate_folio(folio, mode)})
+    lines, stepped = source(chosen.isolate_folio.__code__), {}
+    while machine.next:
+        frame = machine.paths["c"].gi_frame
+        line = frame.f_lineno - frame.f_code.co_firstlineno + 1
+        event = machine.step("c")
+        assert event.step in lines[line - 1] or "isolate_fail_put" in lines[line - 1]
+        stepped[line] = frames.result_text(event)
+    end = lab.verdict.why or "isolated"
+    marked = re.findall(r"<tr class='kit-asked'><td>(\d+)</td>.*?</tr>", lab.source.value)
+    answers = {int(line): answer for line, answer in re.findall(
+        r"<td>(\d+)</td><td>[^<]*</td><td [^>]*>(?:(?!</tr>).)*<span class='kit-lit'>([^<]*)</span>", lab.source.value)}
+    assert set(stepped) <= set(map(int, marked)) and len(marked) <= len(stepped) + 1
+    assert {line: answers[line] for line, answer in stepped.items() if answer} == {line: answer for line, answer in stepped.items() if answer}
+    assert list(answers.values())[-1] == end
 
 
 def test_every_control_is_called_something_in_words():

@@ -28,6 +28,7 @@ STYLE = """<style>
 .kit-warn { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
 .kit-table { border-collapse: collapse; margin: 4px 0 10px; line-height: 1.6; }
 .kit-table td, .kit-table th { text-align: left; padding: 1px 14px 1px 0; border-bottom: 1px solid #8A929C66; }
+.kit-wide { overflow-x: auto; white-space: nowrap; }
 .kit-chip { display: inline-block; padding: 0 7px; margin: 1px 6px 1px 0; border-radius: 4px; border: 1px solid #8A929C; line-height: 1.5; }
 .kit-lit { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
 .kit-picture { display: block; max-width: 100%; height: auto; border-radius: 4px; background: #FFFFFF; color: #1B1E24; }

@@ -31,10 +31,11 @@ class Drawing:
         self.ticked = ipywidgets.Checkbox(description=words, indent=False, layout={"width": "auto"})
         self.ticked.observe(guard(lambda _: render()), "value")
         self.picture, self.cursor = (ipywidgets.HTML(layout={"grid_area": CELL}) for _ in range(2))
-        self.text = ipywidgets.HTML()
-        over = ipywidgets.GridBox([self.picture, self.cursor], layout={"width": "fit-content", "max_width": "100%"})
-        over.add_class("kit-over")
-        self.box = ipywidgets.VBox([over, self.text], layout={"display": "none"})
+        self.text = ipywidgets.HTML(layout={"flex": "1 1 300px", "min_width": "0"})
+        self.over = ipywidgets.GridBox([self.picture, self.cursor], layout={"width": "fit-content", "max_width": "100%"})
+        self.over.add_class("kit-over")
+        self.box = ipywidgets.HBox([self.over, self.text], layout={"display": "none", "flex_flow": "row wrap", "grid_gap": "4px 20px",
+                                                              "margin": "0 2px 6px"})
 
     def forget(self) -> None:
         """What was drawn is no longer so."""
@@ -51,7 +52,8 @@ class Drawing:
         place = self.places.get(at)
         left, top = (f"{share:.2%}" for share in place or (0, 0))
         self.cursor.value = f"<div class='kit-{self.kind}' aria-hidden='true' style='left:{left}; top:{top}'></div>" * bool(place)
-        self.text.value = f"<div class='kit-words'>{escape(f'{here} ' * bool(place) + self.told)}</div>"
+        words = escape(f"{here}\n" * bool(place) + self.told)
+        self.text.value = f"<div class='kit-words'>{words}</div>"
 
     def _draw(self, draw: Callable[[], Chart]) -> None:
         try:
@@ -60,3 +62,4 @@ class Drawing:
             self.picture.value, self.told, self.places = "", f"No picture: {error}.", {}
         else:
             self.picture.value, self.told, self.places = picture_html(chart.picture()), chart.text, chart.places
+        self.over.layout.display = None if self.picture.value else "none"

@@ -1,28 +1,27 @@
 """Turn the knobs of an experiment: what to vary, for which kernels and callers; the curve, the frame and the code.
 
-Runs a piece of the sweep at a time and lets the kernel breathe between two, so that Stop is heard; what is done is kept.
-Leaves out executors: in a notebook a sweep with one is a line of code, and "as code" is where to start.
+Does a run at a time and lets the kernel breathe between two, so that Stop is heard; what is done is kept. Leaves out
+executors: in a notebook a sweep with one is a line of code, and "as code" is where to start.
 """
 import asyncio
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
+from itertools import product
 
 import ipywidgets
 import pandas as pd
 
 from .. import plots
-from ..compaction import CALLERS
 from ..experiments import memory, sweep
-from .box import STYLE, Box
+from .box import Box, picture_html, said, table, title
+from .experiment_settings import CALLERS, DEFAULTS, KERNELS, NUMBERS, PAGES, RESULTS, SHARES, check_together, checked, over, values
 from .guard import Guard
 
-SHARES = {"unmovable": "share of unmovable folios (guest_memfd)", "unevictable": "share of mlocked folios",
-          "pinned": "share of pinned folios", "dirty": "share of dirty file folios"}
-RESULTS = {"isolation_success": "pages isolated / LRU pages scanned", "migration_success": "migrated / isolated",
-           "targets": "target pages asked for", "isolated": "pages isolated"}
 SHOWN = ("kernel", "caller", "seed", "isolated", "migrated", "targets", "status")
-KERNELS = ("before", "racy", "after")
-DEFAULTS = {"vary": "unmovable", "low": 0.0, "high": 0.5, "steps": 6, "pages": 4096, "kernels": ("before", "after"),
-            "callers": ("compact_memory",), "seeds": 5, "show": "isolation_success", "grouped": False, "sysctl": True}
+TITLE = title("An experiment", "How much of memory can compaction take, and what does it cost?")
+BREATH = 0.001                      # seconds between two runs: a click on Stop comes in
 
 
 class ExperimentPanel:
@@ -32,15 +31,24 @@ class ExperimentPanel:
         self.guard = Guard()
         self.frame = pd.DataFrame()
         self.done = self.total = 0
+        self.history: list[tuple] = []                  # one event each: the (setting, value) pairs that it changed
+        self._event: list[tuple] | None = None          # the event under way
+        self._ran: dict = {}                            # the settings with which the frame was made
+        self._drawn = ""                                # the result that the chart shows of it
         self._stop = False
         self._task: asyncio.Task | None = None
+        self._start = DEFAULTS | checked(settings)
+        check_together(self._start)
         self._make_controls()
-        self.bar = ipywidgets.IntProgress(min=0, max=1, description="runs", layout={"width": "360px"})
-        self.code, self.said = ipywidgets.HTML(), ipywidgets.HTML()
-        self.chart = ipywidgets.Image(format="png", layout={"max_width": "760px", "display": "none"})
-        self.table = ipywidgets.HTML()
-        self.box = Box(self._layout(), describe=self.describe, layout={"max_width": "960px"})
-        self.set(**settings)
+        self.bar = ipywidgets.IntProgress(min=0, max=1, description="runs", style={"bar_color": "#6B7580", "description_width": "initial"}, layout={"width": "360px"})
+        self.said, self.rows = ipywidgets.HTML(), ipywidgets.HTML()
+        self.chart, self.told = (ipywidgets.HTML(layout={"flex": flex, "min_width": "0"}) for flex in ("3 1 520px", "2 1 300px"))
+        self.code = ipywidgets.Textarea(rows=8, layout={"width": "auto"}, style={"description_width": "initial"}, description="as code",
+                                        tooltip="the call that gives the same frame: click into it, Ctrl+A, Ctrl+C")
+        self.code.observe(self.guard(lambda _: self._show_code()), "value")
+        self.box = Box(self._layout(), describe=self.describe, picture=self._picture, layout={"max_width": "1200px"})
+        with self.guard:
+            self.render()
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         return self.box._repr_mimebundle_(**kwargs)
@@ -53,35 +61,37 @@ class ExperimentPanel:
     @property
     def values(self) -> list[float]:
         """The values of what is varied."""
-        state = self.state
-        step = (state["high"] - state["low"]) / (state["steps"] - 1)
-        return [round(state["low"] + number * step, 4) for number in range(state["steps"])]
+        return values(self.state)
 
     def set(self, **settings) -> None:
-        """Change settings: `set(vary="pinned", high=0.3, kernels=("after",))`."""
-        with self.guard.aloud():
-            for name, value in settings.items():
-                if name not in self.controls:
-                    raise TypeError(f"no setting is called {name!r}: write one of {', '.join(self.controls)}")
+        """Change settings as one event: `set(vary="pinned", high=0.3, kernels=("after",))`."""
+        with self.guard.aloud(), self._one_event():
+            for name, value in checked(settings).items():
                 self.controls[name].value = value
+
+    def undo(self) -> None:
+        """One event back: all the others are played again from the start. What was run stays."""
+        with self.guard.aloud():
+            self.history = self.history[:-1]
+            self._replay()
             self.render()
 
     def run(self) -> pd.DataFrame:
         """Run the whole sweep now, and give its frame."""
         with self.guard.aloud():
-            for _ in self._pieces():
+            for _ in self._runs():
                 pass
         return self.frame
 
     def stop(self) -> None:
-        """End after the piece under way; what is done is kept."""
+        """End after the run under way; what is done is kept."""
         self._stop = True
 
     def as_code(self) -> str:
         """The call of `sweep` that gives the same frame."""
-        over, seeds = self._over(self.values)
-        lines = ",\n           ".join(f"{name!r}: {value!r}" for name, value in over.items())
-        return f"sweep(memory,\n      {{{lines}}},\n      seeds=range({len(seeds)}))"
+        state = self.state
+        lines = ",\n       ".join(f"{name!r}: {value!r}" for name, value in over(state).items())
+        return f"sweep(memory,\n      {{{lines}}},\n      seeds=range({state['seeds']}))"
 
     def describe(self) -> str:
         """Settings and result as text that is the same in every run."""
@@ -89,62 +99,114 @@ class ExperimentPanel:
         lines = [f"vary     {state['vary']} from {state['low']} to {state['high']} in {state['steps']} steps, "
                  f"{state['pages']:,} pages, {state['seeds']} seeds",
                  f"kernels  {', '.join(state['kernels'])}", f"callers  {', '.join(state['callers'])}",
-                 f"runs     {self.done} of {self.total}" if self.total else "runs     none yet"]
+                 f"runs     {self.done} of {self.total}{', with other settings' * self._is_stale}" if self.total else "runs     none yet"]
         if len(self.frame):
-            medians = self.frame.groupby(["kernel", "caller", state["vary"]])[state["show"]].median().groupby(["kernel", "caller"])
+            medians = self.frame.groupby(["kernel", "caller", self._ran["vary"]])[state["show"]].median().groupby(["kernel", "caller"])
             lines += [f"{state['show']}, {kernel}, {caller}: {values.iloc[0]:.3g} to {values.iloc[-1]:.3g}"
                       for (kernel, caller), values in medians]
         return "\n".join(lines + [f"error    {self.guard.message}"] * bool(self.guard.message))
 
     def render(self) -> None:
-        """Draw the progress, the code, the curve and the first rows from the frame."""
+        """Draw the progress, the code, and what is new of the curve and the last rows."""
+        self._show_progress()
+        self._show_code()
+        self.undo_button.disabled = not self.history
+        result = self.state["show"]
+        if len(self.frame) and self._drawn != result:
+            chart, last = self._curve(), self.frame[[self._ran["vary"], *SHOWN]].tail(3)
+            self.chart.value = picture_html(chart.picture())
+            self.told.value = f"<div class='kit-words'>{escape(chart.text)}</div>"
+            rows = ([escape(str(cell)) for cell in row] for row in last.itertuples(index=False))
+            self.rows.value = f"<b>The last {len(last)} of {len(self.frame)} rows</b><div class='kit-wide'>{table(last.columns, rows)}</div>"
+            self._drawn = result
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether settings were changed since the frame was made; what is shown of it is none of its own."""
+        return any(value != self._ran[name] for name, value in self.state.items() if name != "show") if self._ran else False
+
+    def _show_progress(self) -> None:
         self.bar.max, self.bar.value = max(1, self.total), self.done
-        self.code.value = f"<b>As code</b> (select and copy)<pre style='margin:2px 0 8px'>{escape(self.as_code())}</pre>"
-        self.said.value = f"{self.done} of {self.total} runs done." if self.total else "Nothing was run yet."
-        self.stop_button.disabled = self._task is None
-        state, ready = self.state, len(self.frame) and self.state["vary"] in self.frame
-        self.chart.layout.display = None if ready else "none"
-        if ready:
-            by = [name for name in ("kernel", "caller") if self.frame[name].nunique() > 1] or ["kernel"]
-            chart = plots.curve(self.frame, state["vary"], state["show"], by=by)
-            self.chart.value = chart.picture().png
-            told = f"<div style='white-space:pre-line; line-height:1.5'>{escape(repr(chart))}</div>"
-            self.table.value = told + self.frame[[state["vary"], *SHOWN]].tail(3).to_html(border=0)
+        running, stale = self._task is not None, " The settings have changed since: press Run." * self._is_stale
+        ends = f"{self.done} of {self.total} runs done{', and no more' * (self.done < self.total)}."
+        self.said.value = said(f"{self.total} runs are under way." if running else ends + stale if self.total else "Nothing was run yet.")
+        self.run_button.disabled, self.stop_button.disabled = running, not running
 
-    def _over(self, values: list[float]) -> tuple[dict, range]:
-        state = self.state
-        if not state["kernels"] or not state["callers"]:
-            raise ValueError("choose at least one kernel and one caller")
-        if state["low"] > state["high"]:
-            raise ValueError(f"the range runs from {state['low']} to {state['high']}: the first must be the smaller")
-        over = {state["vary"]: values, "pages": [state["pages"]], "grouped": [state["grouped"]], "kernel": list(state["kernels"]),
-                "caller": list(state["callers"]), "compact_unevictable_allowed": [state["sysctl"]]}
-        return over, range(state["seeds"])
+    def _show_code(self) -> None:
+        self.code.value = self.as_code()                # what is typed there does nothing
 
-    def _pieces(self):
-        """Run the sweep a value at a time; yields after each."""
-        self._stop, values = False, self.values
-        over, seeds = self._over(values)
-        self.done, self.total, frames = 0, len(values) * len(seeds) * len(over["kernel"]) * len(over["caller"]), []
-        for value in values:
-            frames.append(sweep(memory, over | {self.state["vary"]: [value]}, seeds, progress=lambda done, total: None))
-            self.frame = pd.concat(frames, ignore_index=True)
-            self.done = len(self.frame)
-            self.render()
+    def _curve(self) -> plots.Chart:
+        by = [name for name in ("kernel", "caller") if self.frame[name].nunique() > 1] or ["kernel"]
+        return plots.curve(self.frame, self._ran["vary"], self.state["show"], by=by)
+
+    def _picture(self) -> plots.Picture | None:
+        return self._curve().picture() if len(self.frame) else None
+
+    def _heard(self, name: str, change: dict) -> None:
+        with self._one_event():
+            self._event.append((name, change["new"]))
+
+    @contextmanager
+    def _one_event(self) -> Iterator[None]:
+        """What happens inside is one event: one entry of the history, one picture, all or nothing."""
+        if self._event is not None:
             yield
-            if self._stop:
-                break
+            return
+        self._event = []
+        try:
+            yield
+            check_together(self.state)
+            self.history += [tuple(self._event)] if self._event else []
+        except Exception:
+            self._replay()
+            raise
+        finally:
+            self._event = None
+        self.render()
+
+    def _replay(self) -> None:
+        was, self._event = self._event, []              # the controls follow, and nothing of it is news
+        try:
+            for name, value in (self._start | dict(change for event in self.history for change in event)).items():
+                self.controls[name].value = value
+        finally:
+            self._event = was
+
+    def _runs(self) -> Iterator[bool]:
+        """The runs of the sweep, one after the other and in its order; yields after each whether there is more of the curve to draw."""
+        state, frames, self._stop, self.done = self.state, [], False, 0
+        names, combinations = over(state), list(product(*over(state).values(), range(state["seeds"])))
+        self.total = len(combinations)
+        try:
+            for *one, seed in combinations:
+                if is_further := bool(frames) and one[0] != frames[-1].iloc[0, 0]:
+                    self._keep(frames, state)
+                frames.append(sweep(memory, {name: [value] for name, value in zip(names, one)}, [seed], progress=lambda done, total: None))
+                self.done = len(frames)
+                self._show_progress()
+                yield is_further
+                if self._stop or self.box.comm is None:
+                    break
+        finally:
+            if frames:
+                self._keep(frames, state)
+            self.render()
+
+    def _keep(self, frames: list[pd.DataFrame], state: dict) -> None:
+        self.frame, self._ran, self._drawn = pd.concat(frames, ignore_index=True), state, ""
 
     async def _in_the_background(self) -> None:
         with self.guard:
             try:
-                for _ in self._pieces():
-                    await asyncio.sleep(0.01)
+                for is_further in self._runs():
+                    if is_further:
+                        self.render()
+                    await asyncio.sleep(BREATH)
             finally:
                 self._task = None
-                self.render()
+                self._show_progress()
 
-    def _start(self) -> None:
+    def _run_clicked(self) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -152,37 +214,44 @@ class ExperimentPanel:
             return
         if self._task is None:
             self._task = loop.create_task(self._in_the_background())
-            self.render()
+            self._show_progress()
 
     def _make_controls(self) -> None:
         wide = {"layout": {"width": "auto"}, "style": {"description_width": "initial"}}
-        share = dict(min=0.0, max=0.6, step=0.05, readout_format=".2f", continuous_update=False, **wide)
+        share = dict(zip(("min", "max"), NUMBERS["low"])) | dict(step=0.05, readout_format=".2f", continuous_update=False, **wide)
+
+        def count(name: str) -> ipywidgets.BoundedIntText:
+            return ipywidgets.BoundedIntText(min=NUMBERS[name][0], max=NUMBERS[name][1], description=name, **wide)
+
         make = {
-            "vary": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in SHARES.items()], description="vary", **wide),
+            "vary": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in SHARES.items()], description="share of", **wide),
             "low": lambda: ipywidgets.FloatSlider(description="from", **share),
             "high": lambda: ipywidgets.FloatSlider(description="to", **share),
-            "steps": lambda: ipywidgets.BoundedIntText(min=2, max=41, description="steps", **wide),
-            "pages": lambda: ipywidgets.Dropdown(options=[1024, 4096, 16384], description="pages in the zone", **wide),
+            "steps": lambda: count("steps"),
+            "pages": lambda: ipywidgets.Dropdown(options=PAGES, description="pages in the zone", **wide),
             "kernels": lambda: ipywidgets.SelectMultiple(options=KERNELS, rows=3, description="kernels", **wide),
             "callers": lambda: ipywidgets.SelectMultiple(options=list(CALLERS), rows=6, description="callers", **wide),
-            "seeds": lambda: ipywidgets.BoundedIntText(min=1, max=100, description="seeds", **wide),
+            "seeds": lambda: count("seeds"),
             "show": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in RESULTS.items()], description="show", **wide),
-            "grouped": lambda: ipywidgets.Checkbox(description="group the unmovable folios", indent=False),
-            "sysctl": lambda: ipywidgets.Checkbox(description="vm.compact_unevictable_allowed", indent=False)}
+            "grouped": lambda: ipywidgets.Checkbox(description="group the unmovable folios", indent=False, layout={"width": "auto"}),
+            "sysctl": lambda: ipywidgets.Checkbox(description="vm.compact_unevictable_allowed", indent=False, layout={"width": "auto"})}
         self.controls = {name: make[name]() for name in DEFAULTS}
         for name, control in self.controls.items():
-            control.value = DEFAULTS[name]
-            control.observe(self.guard(lambda _: self.render()), "value")
-        self.run_button = self.guard.button("Run", "run the sweep", self._start)
-        self.stop_button = self.guard.button("Stop", "end after this value; what is done is kept", self.stop)
+            control.value = self._start[name]
+            control.observe(self.guard(functools.partial(self._heard, name)), "value")
+        self.run_button = self.guard.button("Run", "run the sweep", self._run_clicked)
+        self.run_button.button_style = "primary"
+        self.stop_button = self.guard.button("Stop", "end after this run; what is done is kept", self.stop)
+        self.undo_button = self.guard.button("Undo", "the last change of a setting back", self.undo)
 
     def _layout(self) -> list[ipywidgets.Widget]:
         def column(*names: str) -> ipywidgets.VBox:
-            return ipywidgets.VBox([self.controls[name] for name in names], layout={"width": "300px", "margin": "0 12px 0 0"})
+            return ipywidgets.VBox([self.controls[name] for name in names], layout={"flex": "1 1 300px", "max_width": "380px"})
 
+        wrap = {"flex_flow": "row wrap", "grid_gap": "4px 20px"}
         controls = [column("vary", "low", "high", "steps"), column("kernels", "callers"),
                     column("pages", "seeds", "show", "grouped", "sysctl")]
-        return [ipywidgets.HTML(f"{STYLE}<h3 style='margin:0'>An experiment</h3>How much of memory can compaction take, and what "
-                                "does it cost?"), ipywidgets.HBox(controls, layout={"flex_flow": "row wrap"}),
-                ipywidgets.HBox([self.run_button, self.stop_button, self.bar]), self.guard.strip, self.said, self.chart,
-                self.table, self.code]
+        buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.undo_button])
+        return [ipywidgets.HTML(TITLE), ipywidgets.HBox(controls, layout=wrap),
+                ipywidgets.HBox([buttons, self.bar], layout=wrap), self.guard.strip, self.said,
+                ipywidgets.HBox([self.chart, self.told], layout=wrap), self.rows, self.code]

@@ -61,7 +61,8 @@ class FolioLab:
         self._start = kind, kernel, check_mode(mode)
         self._replay()
         self.guard = Guard()
-        self.result, self.patch, self.tree, self.source = (ipywidgets.HTML() for _ in range(4))
+        self.result, self.patch, self.tree = (ipywidgets.HTML() for _ in range(3))
+        self.source = ipywidgets.HTML(layout={"flex": "1 1 500px", "min_width": "0"})
         self._make_controls()
         self.box = Box(self._layout(), describe=self.describe, picture=self._picture, layout={"max_width": "1200px"})
         with self.guard:
@@ -120,7 +121,8 @@ class FolioLab:
         self._follow()
         kernel, (chosen, old, new, grown, way) = name_of(self.kernel), self._seen()
         self.result.value = result_html(kernel, chosen)
-        self.patch.value = f"<b>What the patch does:</b> {escape(patch(old, new))}.{comparison(rows(old, new))}"
+        self.patch.value = (f"<p class='kit-words'><b>What the patch does:</b> {escape(patch(old, new))}.</p>"
+                            f"{comparison(rows(old, new))}")
         self.tree.value = (f"<p class='kit-words'><b>The decision of {escape(kernel)} in this mode.</b> &#9654; marks the "
                            f"branch taken: {escape(way_text(way))}</p>{tree_table(grown, way)}")
         self.source.value = (f"<p class='kit-words'><b>The same in its source.</b> &#9654; marks the lines that asked, with the "
@@ -235,10 +237,10 @@ class FolioLab:
         groups = [group("folio", "280px", self.controls["kind"], *map(self.controls.get, (*FLAGS, *COUNTS))),
                   group("mapping", "310px", self.controls["mapping"], *map(self.controls.get, OF_MAPPING), self.set_unmovable),
                   group("mode and kernel", "260px", *map(self.controls.get, MODE), self.controls["kernel"], buttons)]
-        self.tree.layout, self.source.layout = {"flex": "1 1 520px", "min_width": "0"}, {"flex": "1 1 460px", "min_width": "0"}
-        below = ipywidgets.HBox([self.tree, self.source], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
+        left = ipywidgets.VBox([self.patch, self.tree], layout={"flex": "1 1 500px", "min_width": "0"})
+        below = ipywidgets.HBox([left, self.source], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
         return [ipywidgets.HTML(TITLE), ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"}), self.guard.strip,
-                self.result, self.patch, below]
+                self.result, below]
 
 
 def _act_on_mapping(mapping: AddressSpace | None, name: str, value: bool) -> None:

@@ -38,8 +38,7 @@ class PathStepper(StepperView):
         self.stepper = Stepper(_machine(path, kernel, kind, check_mode(mode)))
         self.begin = beginnings(self.machine)
         self._look_ahead()
-        self.source, self.events = ipywidgets.HTML(), ipywidgets.HTML()
-        self.source.layout = {"flex": "3 1 480px", "min_width": "0"}
+        self.source, self.events = ipywidgets.HTML(layout={"flex": "3 1 480px", "min_width": "0"}), ipywidgets.HTML()
         right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px", "min_width": "0"})
         below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
         self.box = box.Box([ipywidgets.HTML(TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
@@ -69,7 +68,7 @@ class PathStepper(StepperView):
         self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
         table = box.table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
-        self.events.value = f"<b>Events</b><div style='white-space: nowrap; overflow-x: auto'>{table}</div>"
+        self.events.value = f"<b>Events</b><div class='kit-wide'>{table}</div>"
 
     def _look_ahead(self) -> None:
         try:

@@ -121,8 +121,8 @@ class RaceStepper(StepperView):
         """The pictures that are asked for: the progress graph once for each proof, the lanes for each schedule."""
         t, known, paths = self.stepper.t, self.stepper.schedule, list(self.machine.paths)
         at = tuple(known[:t].count(name) for name in paths)
-        steps = " and ".join(f"{number} of {name}" for number, name in zip(at, paths))
-        self.progress.show("proof", lambda: plots.progress_graph(self.proof), at, f"The ring is where you are: after {steps} steps.")
+        steps = ", ".join(f"{name} has done {_count('steps', number)}" for number, name in zip(at, paths))
+        self.progress.show("proof", lambda: plots.progress_graph(self.proof), at, f"The ring is where you are: {steps}.")
         self.lanes.show(" ".join(known), lambda: plots.swim_lanes(self._scenario(self.settings), known), t,
                         f"The frame is where you are: step {t} of {len(known)}.")
 
@@ -204,7 +204,7 @@ class RaceStepper(StepperView):
         for name, (words, tip) in SWITCHES.items():
             controls[name] = ipywidgets.Checkbox(description=words, tooltip=tip, indent=False, layout={"width": "auto"})
         self.controls = controls
-        self.verdict, self.schedule_error = ipywidgets.HTML(), ipywidgets.HTML()
+        self.verdict, self.schedule_error = ipywidgets.HTML(layout={"flex": "1 1 520px", "min_width": "0"}), ipywidgets.HTML()
         self._follow_settings()
         for name, control in controls.items():
             control.observe(self.guard(lambda change, name=name: self._heard(name, change)), "value")
@@ -220,12 +220,11 @@ class RaceStepper(StepperView):
         wrap = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px 14px", "margin": "2px 0"}
 
         def row(words: str, *shown) -> ipywidgets.HBox:
-            head = [ipywidgets.HTML(f"<b>{words}</b>", layout={"width": "60px"})] * bool(words)
-            return ipywidgets.HBox([*head, *shown], layout=wrap)
+            head = [ipywidgets.HTML(f"<b>{words}</b>", layout={"width": "60px"})] if words else []
+            return ipywidgets.HBox([*head, ipywidgets.HBox(shown, layout={**wrap, "flex": "1 1 0", "min_width": "0"})])
 
         controls = self.controls
-        self.verdict.layout = {"flex": "1 1 520px", "min_width": "0"}
-        self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px"})
+        self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px", "margin": "0 2px 6px"})
         return [ipywidgets.HTML(TITLE), row("kernel", controls["kernel"], self.undo_button), row("locks", *map(controls.get, WORDS)),
                 row("threads", *map(controls.get, COUNTS)), row("besides", *map(controls.get, SWITCHES)),
                 row("", self.verdict, self.play_button), row("", self.position, self.schedule),

@@ -20,7 +20,7 @@ STYLE = """<style>
 .kit-source td:first-child { text-align: right; opacity: 0.65; white-space: pre; }
 .kit-source tr.kit-next td { background: #F7CB2D; color: #1B1E24; opacity: 1; font-weight: bold; }
 .kit-source tr.kit-crash td { background: #C22D0C; color: #FFFFFF; opacity: 1; font-weight: bold; }
-.kit-source td.kit-asked { border-left: 4px solid #8A929C; padding-left: 4px; font-weight: bold; }
+.kit-source .kit-lit { padding: 0 5px; margin-left: 1ch; border-radius: 4px; white-space: nowrap; }
 .kit-calls { font-size: 12px; line-height: 1.45; overflow-wrap: anywhere; }
 </style>"""
 
@@ -104,17 +104,17 @@ def source_html(at: Place, mark: str = "next", around: int | None = None) -> str
 
 def way_html(code: CodeType, answers: Mapping[int, str]) -> str:
     """The function with the lines marked at which it asked, each with what it was answered."""
-    asked = {number: f"<td class='kit-asked'>{escape(answer)}</td>" for number, answer in answers.items()}
-    rows = "".join(_row(number, line, "asked" if number in asked else "", asked.get(number, "<td></td>"))
+    rows = "".join(_row(number, line, "asked" if number in answers else "", answers.get(number, ""))
                    for number, line in enumerate(source(code), 1))
     return f"<table class='kit-source'>{rows}</table>" if rows else f"The source of {escape(code.co_name)}() is not known."
 
 
-def _row(number: int, line: str, mark: str, more: str = "") -> str:
+def _row(number: int, line: str, mark: str, answer: str = "") -> str:
     code = re.sub(r"\byield( from)?\b", r"<b>\g<0></b>", escape(line.strip())) or " "
     pointer, indent = {"next": "&gt;", "crash": "X", "asked": "&#9654;"}.get(mark, " "), len(line) - len(line.lstrip())
     hanging = f"style='padding-left: {indent + 4}ch; text-indent: -4ch'"       # a line too long goes on below, further in
-    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td {hanging}>{code}</td>{more}</tr>"
+    chip = f"<span class='kit-lit'>{escape(answer)}</span>" * bool(answer)
+    return f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{pointer}</td><td {hanging}>{code}{chip}</td></tr>"
 
 
 def _left_out(is_more: bool) -> str:

@@ -22,8 +22,8 @@ class ThreadColumn:
         self.run_button = button("Run until blocked", "until it ends, sleeps or crashes", lambda: view.run(self.name))
         self.source, self.reason = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = ipywidgets.HBox([self.step_button, self.run_button], layout={"flex_flow": "row wrap"})
-        self.box = ipywidgets.VBox([buttons, self.reason, self.source], layout={
-            "min_width": "0", "border": "1px solid #8A929C", "padding": "4px 8px"})
+        self.box = ipywidgets.VBox([buttons, self.reason, self.source], layout={"min_width": "0"})
+        self.box.add_class("kit-object")
 
     def show(self, name: str, letter: str, held: dict[str, str], hint: str) -> None:
         """Draw this thread; `held`: who holds which lock; `hint`: what its next step leads to, "" for no light."""
