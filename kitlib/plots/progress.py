@@ -90,8 +90,8 @@ class FilmChart:
     def _scanners(self, axes: Axes, theme: str) -> None:
         low, high = self.film.first_pfn, self.film.end_pfn
         axes.set_ylim(low, high)
-        for name, place, look in (("free scanner", "free_pfn", dict(linestyle=STYLES[1], marker="v")),
-                                  ("migrate scanner", "migrate_pfn", dict(linestyle=STYLES[0], marker="^"))):
+        for name, place, look in (("free (down)", "free_pfn", dict(linestyle=STYLES[1], marker="v")),
+                                  ("migrate (up)", "migrate_pfn", dict(linestyle=STYLES[0], marker="^"))):
             at = np.array([getattr(frame, place) for frame in self.film.frames])
             axes.plot(at, color=INK[theme], linewidth=1.4, markersize=4.5, markevery=max(1, len(at) // 10), label=name, **look)
         _legend(axes, theme)
