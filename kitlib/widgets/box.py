@@ -41,6 +41,14 @@ class Box(ipywidgets.VBox):
         return {**super()._repr_mimebundle_(**kwargs), **twin, "text/plain": self.describe()}
 
 
+def close_all(widget: ipywidgets.Widget) -> None:
+    """Take a widget and all that it holds away, from the page and from memory."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    widget.unobserve_all()
+    widget.close()
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table; the cells are HTML already."""
     lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]

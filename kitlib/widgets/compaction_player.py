@@ -15,7 +15,7 @@ from ..kernels import name as name_of
 from ..recordings import Recording
 from ..scenarios import memory
 from ..zone import Zone
-from .box import STYLE, Box
+from .box import STYLE, Box, close_all
 from .guard import Guard
 from .knobs import DEFAULTS, GIVEN, MADE_UP, SHARES, Knobs
 from .memory_map import MemoryMap, types
@@ -121,12 +121,7 @@ class CompactionPlayer:
     def close(self) -> None:
         """Take the widgets away, from the page and from memory."""
         self.stop()
-        self.map.close()
-        for widget in (*self.knobs.controls.values(), *self.buttons, self.slider, self.said, self.tables, self.chart_text,
-                       self.chart_image, self.guard.strip):
-            widget.unobserve_all()
-            widget.close()
-        self.box.close()
+        close_all(self.box)
 
     def describe(self) -> str:
         """Settings, position and counts as text that is the same in every run."""
@@ -221,7 +216,7 @@ class CompactionPlayer:
         if self._chart is None or anew:
             self._chart = plots.FilmChart(self.film, dark)
             self.chart_text.value = f"<div class='kit-dim'>{escape(self._chart.text)}</div>"
-        self.chart_image.value = self._chart.picture(self.t).png
+        self.chart_image.value = self._chart.png(self.t)
 
     def _named(self, source: Zone | Recording) -> str:
         if not isinstance(source, Zone | Recording):

@@ -13,7 +13,8 @@ TABLE_STYLE = f"""<style>
 .kit-said {{ border-left: 4px solid #1976D2; padding: 2px 12px; line-height: 1.6; margin: 4px 0; min-height: 3.2em; }}
 .kit-said code {{ font-weight: bold; font-size: 1.05em; background: none; color: inherit; }}
 .kit-said span, .kit-dim {{ opacity: 0.85; line-height: 1.45; }}
-.kit-run {{ display: flex; flex-flow: row wrap; gap: 0 28px; align-items: flex-start; max-width: 440px; line-height: 1.45; }}
+.kit-run {{ display: flex; flex-flow: column; align-items: flex-start; line-height: 1.45; }}
+.kit-run p {{ max-width: 420px; margin: 0; }}
 .kit-counts {{ border-collapse: collapse; line-height: 1.55; font-variant-numeric: tabular-nums; margin-bottom: 8px; }}
 .kit-counts td, .kit-counts th {{ text-align: right; padding: 0 0 0 16px; }}
 .kit-counts td:first-child, .kit-counts th:first-child {{ text-align: left; padding-left: 0; }}
@@ -42,7 +43,7 @@ def agreement(film: plots.Film, recording: Recording) -> str:
         ours = Counter((number[frame.zone], *frame.event) for frame in film.frames if type(frame.event) is kind)
         same = (ours & Counter(map(tuple, kernel.tolist()))).total()
         words.append(f"{same:,} of the {len(kernel):,} ranges of its {scanner} scanner")
-    return f"Beside Linux {recording.release} itself: the model&rsquo;s run has {' and '.join(words)}."
+    return f"<p>Beside Linux {recording.release} itself: the model&rsquo;s run has {' and '.join(words)}.</p>"
 
 
 def state_table(begin: Sequence[int], now: Sequence[int]) -> str:
