@@ -15,7 +15,7 @@ from ..kernels import name as name_of
 from ..recordings import Recording
 from ..scenarios import memory
 from ..zone import Zone
-from .box import STYLE, Box, close_all
+from .box import STYLE, Box
 from .guard import Guard
 from .knobs import DEFAULTS, GIVEN, MADE_UP, SHARES, Knobs
 from .memory_map import MemoryMap, types
@@ -121,7 +121,7 @@ class CompactionPlayer:
     def close(self) -> None:
         """Take the widgets away, from the page and from memory."""
         self.stop()
-        close_all(self.box)
+        self.box.close()
 
     def describe(self) -> str:
         """Settings, position and counts as text that is the same in every run."""

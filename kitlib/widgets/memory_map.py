@@ -16,7 +16,7 @@ from ..kernels import after, check_kernel
 from ..plots import looks
 from ..verdict import Mode, check_mode
 from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
-from .box import Box, close_all
+from .box import Box
 from .guard import Guard
 
 HERE = Path(__file__).parent
@@ -181,7 +181,7 @@ class MemoryMap:
 
     def close(self) -> None:
         """Take the widgets away, from the page and from memory."""
-        close_all(self.box)
+        self.box.close()
 
     def _check(self, pfn: int) -> int:
         first, pages = self.canvas.first_pfn, len(self.canvas.pages)
