@@ -93,6 +93,14 @@ def picture_html(picture: Picture) -> str:
             f"src='data:image/png;base64,{b64encode(picture.png).decode()}'>")
 
 
+def close_all(widget: ipywidgets.Widget) -> None:
+    """Take a widget and all that it holds away, from the page and from memory."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    widget.unobserve_all()
+    widget.close()
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table; the cells are HTML already."""
     lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
