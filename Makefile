@@ -1,4 +1,5 @@
-# make lab: JupyterLab at notebook 00.  make test: the tests.  make test-all: the slow ones too.  make bench: the figures in the README.
+# make lab: JupyterLab at notebook 00.  make test: the tests.  make test-all: the slow ones too.  make bench, make bench-browser: the figures
+# in the README.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -12,7 +13,7 @@ LAB_OPTIONS := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_
 # JupyterLab would ask whether it may fetch news; nothing is fetched here.
 NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: lab test test-all bench publish clean
+.PHONY: lab test test-all bench bench-browser publish clean
 lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
 
@@ -24,6 +25,9 @@ test-all: test
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench.py
+
+bench-browser: $(VENV)/dev
+	$(BIN)/python tests/bench_browser.py
 
 publish: $(VENV)/dev
 	$(BIN)/python -m kitlib.publish

@@ -31,8 +31,7 @@ def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np
     """
     zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
     flags, _, _, mapping = scan.columns(zone)
-    declared = np.array([owner is not None and owner.flags >> AS_UNMOVABLE & 1 for owner in zone.mappings], bool)
-    states = np.where(declared[mapping], np.uint8(UNMOVABLE), _STATE_OF_FLAGS[flags])
+    states = plain_states(flags, mapping, zone.mappings)
     # A tail is as its head: the nearest page below that is no tail.
     heads = np.maximum.accumulate(np.where(flags & PG.TAIL, 0, np.arange(len(flags), dtype=np.int32)))
     states = states[heads]
@@ -42,6 +41,12 @@ def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np
             marked[_pages(pages, len(states), name)] = True
             states[marked | marked[heads]] = STATES.index(name)
     return states
+
+
+def plain_states(flags: np.ndarray, mapping: np.ndarray, mappings: list) -> np.ndarray:
+    """What pages are of themselves, by these entries of their columns: free, movable, unevictable or unmovable."""
+    declared = np.array([owner is not None and owner.flags >> AS_UNMOVABLE & 1 for owner in mappings], bool)
+    return np.where(declared[mapping], np.uint8(UNMOVABLE), _STATE_OF_FLAGS[flags])
 
 
 def _pages(pages, total: int, name: str) -> np.ndarray:

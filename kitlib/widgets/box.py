@@ -11,6 +11,7 @@ import ipywidgets
 
 from .. import tree
 from ..plots.picture import SCALE, Picture
+from .access import Access
 
 STYLE = """<style>
 .kit-box { border: 1px solid #8A929C80; border-radius: 8px; padding: 10px 16px 12px; }
@@ -43,7 +44,7 @@ class Box(ipywidgets.VBox):
 
     def __init__(self, children=(), *, describe: Callable[[], str], picture: Callable[[], Picture | None] = lambda: None,
                  also: Iterable[ipywidgets.Widget] = (), **traits):
-        super().__init__(children, **traits)
+        super().__init__([*children, Access().add_class("kit-access")], **traits)
         self.add_class("kit-box")
         self.describe, self.picture, self.also = describe, picture, tuple(also)
 

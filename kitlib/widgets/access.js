@@ -1,0 +1,40 @@
+// Sees to the box around it, and again whenever something in that box changes.
+const label = (part) => part.closest(".jupyter-widgets")?.querySelector(".widget-label")?.textContent;
+
+function set(element, name, value) {
+  if (value && element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function mend(box) {
+  const each = (what, act) => box.querySelectorAll(what).forEach(act);
+  each("[title=null]", (one) => one.removeAttribute("title"));            // ipywidgets' word for no tooltip
+  each(".noUi-handle, .widget-readout", (one) => set(one, "aria-label", label(one)));
+  each("img.widget-image", (one) => set(one, "alt", one.nextElementSibling?.innerText.trim()));
+  each(".widget-readout[contenteditable=true]", (one) => set(one, "role", "textbox"));
+  each(".widget-toggle-button", (one) => set(one, "aria-pressed", String(one.classList.contains("mod-active"))));
+  each(".widget-hprogress .progress", (one) => {
+    set(one, "role", "progressbar");
+    set(one, "aria-label", label(one));
+    set(one, "aria-valuenow", String(Math.round(parseFloat(one.firstChild?.style.width) || 0)));
+  });
+  // A new element that says it is a status is seldom spoken; a change within one that was there before is.
+  each(".widget-html-content [role=status], .widget-html-content [role=alert]", (said) => {
+    set(said.closest(".widget-html-content"), "role", said.getAttribute("role"));
+    said.removeAttribute("role");
+  });
+}
+
+function render({ el }) {
+  let frame, seen;
+  const begin = () => {                                                   // not before it is in the page
+    const box = el.closest(".kit-box");
+    if (!box) return void (frame = requestAnimationFrame(begin));
+    mend(box);
+    seen = new MutationObserver(() => mend(box));
+    seen.observe(box, { subtree: true, childList: true, attributeFilter: ["class", "style", "title"] });
+  };
+  begin();
+  return () => (cancelAnimationFrame(frame), seen?.disconnect());
+}
+
+export default { render };

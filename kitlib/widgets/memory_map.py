@@ -1,0 +1,223 @@
+"""A memory map to point at: every page a square, with a tooltip, a keyboard and a spotlight that never ask the kernel.
+
+The front end (memory_map.js) draws what the canvas's traits hold. Each change is one message: all traits, then `frame`.
+Its static twin is plots.memory_map. Leaves out time: that is the CompactionPlayer's part.
+"""
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import anywidget
+import numpy as np
+import traitlets
+
+from .. import plots, recordings
+from ..kernels import after, check_kernel
+from ..plots import looks
+from ..verdict import Mode, check_mode
+from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
+from .box import Box
+from .guard import Guard
+
+HERE = Path(__file__).parent
+MODEL_TYPES = (*plots.maps.MIGRATETYPES, "CMA", "ISOLATE")
+ON_COLOURS = "#FFFFFF", "#1B1E24"
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of "#RRGGBB" (WCAG 2)."""
+    red, green, blue = (part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in bytes.fromhex(colour[1:]))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, 1 to 21 (WCAG 2)."""
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def on(colour: str) -> str:
+    """White or ink, whichever reads better on `colour`."""
+    return max(ON_COLOURS, key=lambda ink: contrast(ink, colour))
+
+
+class Canvas(anywidget.AnyWidget):
+    """What the front end draws. `frame` changes last, inside one hold_sync(), and is what the front end waits for."""
+
+    _esm, _css = HERE / "memory_map.js", HERE / "memory_map.css"
+
+    pages = traitlets.Bytes().tag(sync=True)                    # a state per page, an index into `names`
+    looks = traitlets.Bytes().tag(sync=True)                    # a row per page, 16 bits each; 32 where there are that many
+    rows = traitlets.List().tag(sync=True)
+    first_pfn = traitlets.Int().tag(sync=True)
+    types = traitlets.List().tag(sync=True)                     # by pageblock, from the one with first_pfn on
+    block_pages = traitlets.Int(pageblock_nr_pages()).tag(sync=True)
+    marks = traitlets.List().tag(sync=True)                     # {"pfn", "words", "shape": "up" or "down"}
+    ranges = traitlets.List().tag(sync=True)                    # [start, end): outlined
+    look_at = traitlets.Int(-1).tag(sync=True)                  # where a zoomed map scrolls to; -1: it stays
+    title = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)                   # what the live region speaks
+    height = traitlets.Int(460).tag(sync=True)                  # pixels that the squares may take before they scroll
+    names = traitlets.List(list(plots.STATES)).tag(sync=True)
+    shapes = traitlets.List(list(plots.MARKS.values())).tag(sync=True)
+    colours = traitlets.Dict({theme: [[colour, on(colour)] for colour in palette.values()] for theme, palette in
+                              (("light", plots.LIGHT), ("dark", plots.DARK))}).tag(sync=True)
+    selected = traitlets.Int(-1).tag(sync=True)                 # a pfn; -1: none
+    spotlight = traitlets.Unicode().tag(sync=True)              # a state's name; "": none
+    dark = traitlets.Bool(False).tag(sync=True)                 # said by the front end, as is the next
+    reduced_motion = traitlets.Bool(False).tag(sync=True)
+    frame = traitlets.Int(0).tag(sync=True)
+
+
+class MemoryMap:
+    """The pages of a zone, a recording or a recording's name; `box` is displayed, `show()` replaces the contents.
+
+    Tooltips say what `kernel` in `mode` would say of a page; a recording knows both itself. `on_select(pfn)` is called when
+    a page is selected by a click, by Enter or by `select`. `states` are those of plots.page_states: isolated, migrated, failed.
+    """
+
+    def __init__(self, zone_or_recording=None, *, title: str = "", kernel: ModuleType = after, mode: Mode = Mode(),
+                 on_select: Callable[[int], None] | None = None, height: int = 460, guard: Guard | None = None, **states):
+        self.kernel, self.mode, self.on_select = check_kernel(kernel), check_mode(mode), on_select
+        self.guard = guard or Guard()
+        self.canvas = Canvas(title=title, height=height)
+        self._seen = {"selected": -1, "spotlight": ""}          # the last that were legal
+        for name, heard in (("selected", self._selected), ("spotlight", self._spotlit)):
+            self.canvas.observe(self.guard(heard), name)
+        self.box = Box([self.canvas] if guard else [self.guard.strip, self.canvas], describe=self.describe, picture=self.picture)
+        if zone_or_recording is not None:
+            self.show(zone_or_recording, **states)
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        return self.box._repr_mimebundle_(**kwargs)
+
+    def show(self, zone_or_recording, *, title: str | None = None, **states) -> None:
+        """Show these pages instead. When that fails the strip says why, and the old picture stays."""
+        with self.guard.aloud():
+            source = recordings.load(zone_or_recording) if isinstance(zone_or_recording, str) else zone_or_recording
+            zone = getattr(source, "memory", source)
+            if not isinstance(zone, Zone):
+                raise TypeError(f"no zone and no recording but {source!r}: write MemoryMap(kl.random_zone(4096)) "
+                                "or MemoryMap(recordings.load(name))")
+            part = slice(zone.start_pfn, zone.end_pfn)
+            pages = plots.check_states(plots.page_states(source if zone is not source else zone, **states)[part])
+            alike, first = looks.owners(zone)
+            found, numbers = np.unique(looks.keys(zone, alike, part), return_inverse=True)
+            told = (source.kernel, source.mode, source.release) if zone is not source else (self.kernel, self.mode)
+            self.paint(pages, numbers, looks.rows(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
+                       **{} if title is None else {"title": title})
+
+    def paint(self, pages: np.ndarray, numbers: np.ndarray, rows: Sequence, **traits) -> None:
+        """Show a state and the number of a row of words for every page, in one message; `traits` are others of the canvas."""
+        canvas = self.canvas
+        with canvas.hold_sync():
+            for name, value in traits.items():
+                setattr(canvas, name, value)
+            if canvas.rows is not rows:
+                canvas.rows = rows
+            canvas.pages = pages.tobytes()
+            canvas.looks = numbers.astype(np.uint16 if len(rows) <= 1 << 16 else np.uint32).tobytes()
+            if not -1 <= canvas.selected - canvas.first_pfn < len(pages):
+                canvas.selected = -1
+            canvas.frame += 1
+
+    @property
+    def frame(self) -> int:
+        """How many pictures were sent."""
+        return self.canvas.frame
+
+    @property
+    def selected(self) -> int | None:
+        """The selected pfn, or None."""
+        return None if self.canvas.selected < 0 else self.canvas.selected
+
+    @property
+    def states(self) -> np.ndarray:
+        """The state of every page shown: uint8, an index into plots.STATES."""
+        return np.frombuffer(self.canvas.pages, np.uint8)
+
+    @property
+    def state(self) -> dict:
+        """What is selected and what is in the spotlight."""
+        return {"selected": self.selected, "spotlight": self.canvas.spotlight}
+
+    def select(self, pfn: int | None) -> None:
+        """Select a page, or none."""
+        with self.guard.aloud():
+            self.canvas.selected = -1 if pfn is None else self._check(pfn)
+
+    def spotlight(self, state: str = "") -> None:
+        """Show one state alone, the others pale; "" for all."""
+        with self.guard.aloud():
+            self.canvas.spotlight = _check_state(state)
+
+    def look(self, pfn: int) -> looks.Look:
+        """What the tooltip of a page says."""
+        at = self._check(pfn) - self.canvas.first_pfn
+        wide = len(self.canvas.looks) // len(self.canvas.pages)
+        return looks.Look(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
+
+    def picture(self) -> plots.Picture:
+        """The static twin."""
+        canvas = self.canvas
+        if not canvas.pages:
+            raise ValueError("there is no page to draw: write MemoryMap(zone), or map.show(zone)")
+        ahead = canvas.first_pfn >> PAGEBLOCK_ORDER
+        return plots.memory_map(self.states, first_pfn=canvas.first_pfn, migratetype=[""] * ahead + canvas.types, title=canvas.title)
+
+    def describe(self) -> str:
+        """The counts, and what is selected, as text that is the same in every run."""
+        canvas = self.canvas
+        if not canvas.pages:
+            return "memory map, no page yet"
+        lines = [f"{canvas.title or 'memory map'}, {plots.describe(self.states, canvas.first_pfn)}"]
+        if self.selected is not None:
+            look, state = self.look(self.selected), plots.STATES[self.states[self.selected - canvas.first_pfn]]
+            lines.append(f"selected  pfn {self.selected}, {state}: {look.flags}, refcount {look.refcount}, mapcount {look.mapcount}"
+                         f"{look.mapping and ', ' + look.mapping}{look.as_flags and ', ' + look.as_flags}. {look.why}")
+        lines += [f"spotlight {canvas.spotlight}"] * bool(canvas.spotlight)
+        return "\n".join(lines + [f"error     {self.guard.message}"] * bool(self.guard.message))
+
+    def close(self) -> None:
+        """Take the widgets away, from the page and from memory."""
+        self.canvas.unobserve_all()
+        for widget in (*self.box.children, self.box):
+            widget.close()
+
+    def _check(self, pfn: int) -> int:
+        first, pages = self.canvas.first_pfn, len(self.canvas.pages)
+        if not hasattr(pfn, "__index__") or not first <= pfn < first + pages:
+            raise IndexError(f"no page {pfn!r} is shown: write a pfn from {first} to {first + pages - 1}" if pages else
+                             "no page is shown: write map.show(zone) first")
+        return int(pfn)
+
+    def _selected(self, change: dict) -> None:
+        if change["new"] >= 0 and change["new"] != self._seen["selected"]:
+            self._keep("selected", change["new"], self._check)
+            if self.on_select:
+                self.on_select(change["new"])
+        self._seen["selected"] = self.canvas.selected
+
+    def _spotlit(self, change: dict) -> None:
+        self._keep("spotlight", change["new"], _check_state)
+
+    def _keep(self, name: str, value: object, check: Callable) -> None:
+        """A value that the front end has sent: a wrong one is taken back."""
+        try:
+            check(value)
+            self._seen[name] = value
+        except (IndexError, ValueError):
+            setattr(self.canvas, name, self._seen[name])
+            raise
+
+
+def types(source) -> list[str]:
+    """The migratetypes of the pageblocks shown, by name. From 4 on a recording's numbers depend on its configuration."""
+    zone, known = getattr(source, "memory", source), MODEL_TYPES if isinstance(source, Zone) else plots.maps.MIGRATETYPES
+    return [known[kind] if kind < len(known) else f"type {kind}" for kind in zone.migratetype[zone.start_pfn >> PAGEBLOCK_ORDER:]]
+
+
+def _check_state(state: str) -> str:
+    if state and state not in plots.STATES:
+        raise ValueError(f"no state {state!r}: write one of {', '.join(plots.STATES)}")
+    return state
