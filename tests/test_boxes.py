@@ -4,6 +4,7 @@ import gc
 import io
 import re
 import weakref
+from types import ModuleType
 
 import ipywidgets
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 import kitlib as kl
 from kitlib import plots
+from kitlib.folio import folio_test_lru
+from kitlib.mapping import mapping_unmovable
 from kitlib.widgets import ExperimentPanel, FolioLab, PathStepper, RaceStepper
 from kitlib.widgets.box import Box, picture_html
 from kitlib.widgets.drawing import Drawing
@@ -146,6 +149,21 @@ def test_the_still_picture_of_a_race_is_the_schedule_so_far_or_the_shortest_and_
 
 def test_a_box_without_a_picture_says_nothing_of_one():
     assert "image/png" not in Box([], describe=lambda: "words")._repr_mimebundle_()
+
+
+def test_a_chart_that_refuses_does_not_take_the_widget_with_it(monkeypatch):
+    def asks_null(folio, mode):
+        if (yield folio_test_lru(folio)):
+            yield mapping_unmovable(None)
+        return kl.Verdict("isolate_fail", "not on the LRU")
+
+    monkeypatch.setattr(Guard, "strict", False)
+    kernel = ModuleType("mine")
+    kernel.isolate_folio = asks_null
+    lab = FolioLab(kernel=kernel)
+    bundle = lab.box._repr_mimebundle_()
+    assert "image/png" not in bundle and bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == lab.box.model_id
+    lab.guard.errors.clear()
 
 
 def test_an_alt_text_is_escaped_and_one_line():

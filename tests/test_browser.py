@@ -148,9 +148,10 @@ def show(notebook):
     notebook.errors.clear()
 
     def shown(cell, code=""):
-        box = notebook.run(cell, code).locator(".kit-box").first
-        box.get_by_role("button").first.wait_for()
-        return box
+        output = notebook.run(cell, code)
+        output.locator("button, [data-mime-type*=stderr]").first.wait_for()
+        assert output.locator("[data-mime-type*=stderr]").all_inner_texts() == []
+        return output.locator(".kit-box").first
 
     yield shown
     assert notebook.errors == []

@@ -38,7 +38,7 @@ STYLE = """<style>
 class Box(ipywidgets.VBox):
     """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it.
 
-    `picture()`, if it gives one, is what pages show that run nothing; `also` has widgets that are not shown all the time.
+    `picture()`, if it gives one, is what pages show that run nothing; when a chart refuses, there is none. `also` has widgets that are not shown all the time.
     Closing the box closes everything in it, so that nothing is left of the view.
     """
 
@@ -52,7 +52,10 @@ class Box(ipywidgets.VBox):
         return self.describe()
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        picture = self.picture()
+        try:
+            picture = self.picture()
+        except ValueError:                              # a chart's refusal: nothing to draw, or too much
+            picture = None
         still = {"image/png": b64encode(picture.png).decode()} if picture else {}
         return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.describe()}
 
@@ -88,6 +91,14 @@ def picture_html(picture: Picture) -> str:
     wide, alt = picture.image.size[0] // SCALE, picture.text.partition("\n")[0]
     return (f"<img class='kit-picture' style='width:{wide}px' alt='{escape(alt)}' "
             f"src='data:image/png;base64,{b64encode(picture.png).decode()}'>")
+
+
+def close_all(widget: ipywidgets.Widget) -> None:
+    """Take a widget and all that it holds away, from the page and from memory."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    widget.unobserve_all()
+    widget.close()
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -15,11 +15,11 @@ from ..kernels import name as name_of
 from ..recordings import Recording
 from ..scenarios import memory
 from ..zone import Zone
-from .box import STYLE, Box
+from .box import STYLE, Box, close_all
 from .guard import Guard
-from .knobs import DEFAULTS, MADE_UP, SHARES, Knobs
+from .knobs import DEFAULTS, GIVEN, MADE_UP, SHARES, Knobs
 from .memory_map import MemoryMap, types
-from .run_tables import TABLE_STYLE, counter_rows, counter_table, state_table
+from .run_tables import TABLE_STYLE, agreement, counter_rows, counter_table, state_table
 
 PLAY_SECONDS, PAUSE = 12, 0.15                  # a film plays for so long at the most, a picture stands for so long
 
@@ -49,8 +49,9 @@ class CompactionPlayer:
         self.knobs = Knobs(self.guard, [MADE_UP, *recordings.names(), *self.given], self._turned)
         self.map = MemoryMap(guard=self.guard)
         self.map.canvas.observe(self.guard(lambda _: self._draw_chart(anew=True)), "dark")
-        self.chart_image = ipywidgets.Image(format="png", layout={"width": "640px", "max_width": "100%"})
-        self.said, self.tables, self.chart_text = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.chart_image = ipywidgets.Image(format="png", layout={"width": "100%"})
+        self.said, self.chart_text = ipywidgets.HTML(), ipywidgets.HTML()
+        self.tables = ipywidgets.HTML(layout={"flex": "0 0 auto", "margin": "0 20px 0 0"})
         self._make_buttons()
         self.box = Box(self._layout(), describe=self.describe, picture=self.map.picture, layout={"max_width": "1100px"})
         self.film: plots.Film | None = None
@@ -120,12 +121,7 @@ class CompactionPlayer:
     def close(self) -> None:
         """Take the widgets away, from the page and from memory."""
         self.stop()
-        self.map.close()
-        for widget in (*self.knobs.controls.values(), *self.buttons, self.slider, self.said, self.tables, self.chart_text,
-                       self.chart_image, self.guard.strip):
-            widget.unobserve_all()
-            widget.close()
-        self.box.close()
+        close_all(self.box)
 
     def describe(self) -> str:
         """Settings, position and counts as text that is the same in every run."""
@@ -151,7 +147,8 @@ class CompactionPlayer:
         self.said.value = (f"<div class='kit-said'><code>{escape(function)}</code> <span>step {t:,} of {film.last:,}</span><br>"
                            f"{escape(did)}</div>")
         self.tables.value = (f"<div class='kit-run'>{state_table(film.counts[0], film.counts[t])}"
-                             f"{counter_table(film, t, self.recording)}</div>")
+                             f"{counter_table(film, t, self.recording)}"
+                             f"{self._agreement}</div>")
         self._draw_chart()
 
     @property
@@ -175,6 +172,7 @@ class CompactionPlayer:
                 self.knobs.follow(self.settings)
             self.film, self._recording, self.settings = film, recording, merged
             self._types = types(recording or self._zone)
+            self._agreement = agreement(film, recording) if recording else ""
             self._chart = None
         self._go(self.t if t is None else t)
         self.knobs.follow(self.settings)
@@ -218,13 +216,13 @@ class CompactionPlayer:
         if self._chart is None or anew:
             self._chart = plots.FilmChart(self.film, dark)
             self.chart_text.value = f"<div class='kit-dim'>{escape(self._chart.text)}</div>"
-        self.chart_image.value = self._chart.picture(self.t).png
+        self.chart_image.value = self._chart.png(self.t)
 
     def _named(self, source: Zone | Recording) -> str:
         if not isinstance(source, Zone | Recording):
             raise TypeError(f"no memory but {source!r}: write CompactionPlayer(zone), CompactionPlayer(recordings.load(name)) "
                             "or CompactionPlayer(pinned=0.2)")
-        name = source.name if isinstance(source, Recording) else "the zone given"
+        name = source.name if isinstance(source, Recording) else GIVEN
         self.given[name] = source
         return name
 
@@ -243,7 +241,7 @@ class CompactionPlayer:
         return f"{self.settings['caller']}, kernel {self.settings['kernel']}{allowed}"
 
     def _title(self) -> str:
-        return f"Linux {self.recording.release} recorded" if self.recording else f"Compaction by {self.settings['caller']}"
+        return f"Linux {self.recording.release}, recorded" if self.recording else f"Compaction by {self.settings['caller']}"
 
     def _counted(self):
         return ((name, now, f"  (the kernel: {kernel:,})" if kernel is not None else "")
@@ -265,6 +263,6 @@ class CompactionPlayer:
         title = (f"{STYLE}{TABLE_STYLE}<h3 style='margin:0'>A compaction run, event by event</h3>Two scanners walk towards each "
                  "other: one isolates what may move, the other finds free pages to move it to.")
         where = ipywidgets.HBox([*self.buttons, self.slider], layout={"flex_flow": "row wrap"})
-        chart = ipywidgets.VBox([self.chart_image, self.chart_text], layout={"max_width": "660px"})
+        chart = ipywidgets.VBox([self.chart_image, self.chart_text], layout={"flex": "1 1 420px", "max_width": "640px", "min_width": "0"})
         return [ipywidgets.HTML(title), self.knobs.box, self.guard.strip, where, self.said, self.map.box,
                 ipywidgets.HBox([self.tables, chart], layout={"flex_flow": "row wrap"})]

@@ -135,9 +135,9 @@ class FolioLab:
         grown = _unfolded(self.kernel.isolate_folio, mode=self.mode)
         return chosen, old, new, grown, tree.taken(grown, chosen.trace)
 
-    def _picture(self) -> plots.Picture:
+    def _picture(self) -> plots.Picture | None:
         _, _, _, grown, way = self._seen()
-        return plots.decision_tree(grown, way, f"The decision of {name_of(self.kernel)}").picture()
+        return plots.decision_tree(grown, way, f"The decision of {name_of(self.kernel)}").picture() if isinstance(grown, tree.Node) else None
 
     def _check(self, settings: dict) -> None:
         for name, value in settings.items():

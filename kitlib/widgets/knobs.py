@@ -1,6 +1,6 @@
 """The knobs of a compaction run: what memory holds, who compacts, which kernel decides. They hold no state: they follow.
 
-Leaves out what a recorded run has of its own: there the knobs rest.
+Leaves out what a recorded run has of its own: there the knobs are hidden.
 """
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,8 +11,9 @@ from ..compaction import CALLERS
 from ..experiments import KERNELS
 from .guard import Guard
 
-MADE_UP = "made up"
-SHARES = {"free": "free", "unmovable": "unmovable (guest_memfd)", "unevictable": "unevictable (mlocked)", "pinned": "pinned", "dirty": "dirty file"}
+MADE_UP, GIVEN = "made up", "the zone given"
+SHARES = {"free": "free pages", "unmovable": "pages of guest_memfd", "unevictable": "mlocked pages", "pinned": "pages with a reference too many",
+          "dirty": "dirty pages of a file"}
 DEFAULTS = {"memory": MADE_UP, "pages": 4096, "free": 0.4, "unmovable": 0.1, "unevictable": 0.1, "pinned": 0.05, "dirty": 0.05,
             "seed": 0, "caller": "compact_memory", "kernel": "after", "compact_unevictable_allowed": True}
 PAGES = (1024, 4096, 16384, 65536, 131072)
@@ -26,8 +27,8 @@ class Knobs:
     def __init__(self, guard: Guard, memories: Sequence[str], turned: Callable[[str, object], None]):
         self.memories = list(memories)
         wide = {"layout": {"width": "auto"}, "style": {"description_width": "initial"}}
-        share = dict(min=0.0, max=1.0, step=0.05, readout_format=".2f", continuous_update=False, layout={"width": "300px"},
-                     style={"description_width": "150px"})
+        share = dict(min=0.0, max=1.0, step=0.05, readout_format=".2f", continuous_update=False, layout={"width": "310px"},
+                     style={"description_width": "82px"})
         make = {
             "memory": lambda: ipywidgets.Dropdown(options=self.memories, description="memory", **wide),
             "pages": lambda: ipywidgets.Dropdown(options=[(f"{pages:,}", pages) for pages in PAGES], description="pages", **wide),
@@ -36,7 +37,7 @@ class Knobs:
             "kernel": lambda: ipywidgets.Dropdown(options=list(KERNELS), description="kernel", **wide),
             "compact_unevictable_allowed": lambda: ipywidgets.Checkbox(
                 description="vm.compact_unevictable_allowed", indent=False, layout={"width": "auto"}),
-            **{name: lambda words=words: ipywidgets.FloatSlider(description=words, **share) for name, words in SHARES.items()}}
+            **{name: lambda name=name: ipywidgets.FloatSlider(description=name, tooltip=SHARES[name], **share) for name in SHARES}}
         self.controls = {name: make[name]() for name in DEFAULTS}
         for name, control in self.controls.items():
             control.value = DEFAULTS[name]
@@ -46,8 +47,10 @@ class Knobs:
             head = ipywidgets.HTML(f"<b>{title}</b>")
             return ipywidgets.VBox([head, *map(self.controls.get, names)], layout={"width": "320px", "margin": "0 12px 0 0"})
 
-        self.box = ipywidgets.HBox([column("memory", "memory", "pages", "seed"), column("shares of memory", *SHARES),
-                                    column("the run", *RUN)], layout={"flex_flow": "row wrap"})
+        self.shares = column("shares of memory", *SHARES)
+        self.run = column("the run", *RUN)
+        self.box = ipywidgets.HBox([column("memory", "memory", "pages", "seed"), self.shares, self.run],
+                                   layout={"flex_flow": "row wrap"})
 
     def checked(self, settings: dict) -> dict:
         """`settings`, or an error that says what to write."""
@@ -61,15 +64,16 @@ class Knobs:
         return settings
 
     def follow(self, settings: dict) -> None:
-        """Show these settings; what has no part in the run rests."""
+        """Show these settings; what has no part in the run is hidden."""
         if settings["memory"] not in self.memories:         # a file's path, as set() takes it
             self.memories.append(settings["memory"])
             self.controls["memory"].options = self.memories
         for name, control in self.controls.items():
             control.value = settings[name]
-        made_up, recorded = settings["memory"] == MADE_UP, settings["memory"] not in (MADE_UP, "the zone given")
-        for name, control in self.controls.items():
-            control.disabled = recorded if name in RUN else name != "memory" and not made_up
+        made_up, recorded = settings["memory"] == MADE_UP, settings["memory"] not in (MADE_UP, GIVEN)
+        for part, shown in ((self.shares, made_up), (self.controls["pages"], made_up), (self.controls["seed"], made_up),
+                            (self.run, not recorded)):
+            part.layout.display = None if shown else "none"
 
 
 def _heard(turned: Callable[[str, object], None], name: str, change: dict) -> None:

@@ -9,7 +9,7 @@ const WIDE = 32;                                  // pages in a tile's row
 const CELLS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18];     // sizes of a square, in CSS pixels
 const MARKED = 7;                                 // from this size on, squares have marks
 const NAMED = 120;                                // from this width on, tiles have a head with address and type
-const MOST_RINGS = 100;                           // more would hide what they point at
+const MOST_RINGS = 24;                              // more would hide what they point at
 const KEYS = "Keys on the map: arrows, Page Up and Down (a pageblock), Home, End, F next failed page, Enter select, + and - zoom, 0 fit.";
 
 const hex = (pfn) => "0x" + pfn.toString(16).padStart(5, "0");
@@ -88,8 +88,9 @@ class MapView {
     const head = element("div", "kit-map-head", this.root);
     this.title = element("span", "kit-map-title", head);
     this.size = element("span", "kit-map-size", head);
+    const zooms = element("span", "kit-map-zooms", head);
     this.zooms = [["Zoom in", 1], ["Zoom out", -1], ["Fit", 0]].map(([words, by]) => {
-      const made = element("button", "", head, words);
+      const made = element("button", "", zooms, words);
       made.onclick = () => this.zoomBy(by);
       return made;
     });

@@ -16,12 +16,12 @@ from ..kernels import after, check_kernel
 from ..plots import looks
 from ..verdict import Mode, check_mode
 from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
-from .box import Box
+from .box import Box, close_all
 from .guard import Guard
 
 HERE = Path(__file__).parent
 MODEL_TYPES = (*plots.maps.MIGRATETYPES, "CMA", "ISOLATE")
-ON_COLOURS = "#FFFFFF", "#1B1E24"
+ON_COLOURS = "#FFFFFF", "#000000"
 
 
 def luminance(colour: str) -> float:
@@ -37,14 +37,15 @@ def contrast(one: str, other: str) -> float:
 
 
 def on(colour: str) -> str:
-    """White or ink, whichever reads better on `colour`."""
+    """White or black, whichever reads better on `colour`: one of them always has a contrast of 4.5."""
     return max(ON_COLOURS, key=lambda ink: contrast(ink, colour))
 
 
 class Canvas(anywidget.AnyWidget):
     """What the front end draws. `frame` changes last, inside one hold_sync(), and is what the front end waits for."""
 
-    _esm, _css = HERE / "memory_map.js", HERE / "memory_map.css"
+    # As text: a Path would have anywidget keep every canvas for ever, to tell it when the file changes.
+    _esm, _css = ((HERE / f"memory_map.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
 
     pages = traitlets.Bytes().tag(sync=True)                    # a state per page, an index into `names`
     looks = traitlets.Bytes().tag(sync=True)                    # a row per page, 16 bits each; 32 where there are that many
@@ -180,9 +181,7 @@ class MemoryMap:
 
     def close(self) -> None:
         """Take the widgets away, from the page and from memory."""
-        self.canvas.unobserve_all()
-        for widget in (*self.box.children, self.box):
-            widget.close()
+        close_all(self.box)
 
     def _check(self, pfn: int) -> int:
         first, pages = self.canvas.first_pfn, len(self.canvas.pages)

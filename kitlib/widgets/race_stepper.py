@@ -126,13 +126,11 @@ class RaceStepper(StepperView):
         self.lanes.show(" ".join(known), lambda: plots.swim_lanes(self._scenario(self.settings), known), t,
                         f"The frame is where you are: step {t} of {len(known)}.")
 
-    def _picture(self) -> plots.Picture | None:
+    def _picture(self) -> plots.Picture:
         """The schedule so far, or the shortest that fails; with neither, all of them at once."""
         schedule = self.stepper.text or self.proof.shortest
-        try:
-            return (plots.swim_lanes(self._scenario(self.settings), schedule) if schedule else plots.progress_graph(self.proof)).picture()
-        except ValueError:                              # too many steps, or threads, for a picture
-            return None
+        chart = plots.swim_lanes(self._scenario(self.settings), schedule) if schedule else plots.progress_graph(self.proof)
+        return chart.picture()
 
     def _checked(self, settings: dict) -> dict:
         for name, value in settings.items():
