@@ -27,7 +27,8 @@ FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUP
 OPTIONS = ("--no-browser --ip=127.0.0.1 --ServerApp.port_retries=0 --allow-root --LabApp.news_url=None "
            "--LabApp.expose_app_in_browser=True --JupyterNotebookApp.expose_app_in_browser=True "
            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly "
-           "--ServerApp.terminals_enabled=False --KernelManager.transport=ipc --ServerApp.shutdown_no_activity_timeout=300").split()
+           "--ServerApp.terminals_enabled=False --KernelManager.transport=ipc --ServerApp.shutdown_no_activity_timeout=300 "
+           "--MappingKernelManager.cull_idle_timeout=300 --MappingKernelManager.cull_connected=True").split()     # if nobody ends it
 # Off-screen cells are not in the page unless the windowing is off.
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
             "notebook-extension/tracker": {"windowingMode": "none"}}
@@ -53,10 +54,12 @@ def lab():
             server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *OPTIONS, f"--port={port}", f"--IdentityProvider.token={TOKEN}",
                                        f"--ServerApp.root_dir={work}"], env=environment, cwd=work, stdin=subprocess.DEVNULL,
                                       stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)       # a kill must not leave the server behind
         try:
             _answer(server, port, Path(home, "log"))
             yield base, work
         finally:
+            signal.signal(signal.SIGTERM, before)
             _end(server, base)
 
 
@@ -115,7 +118,7 @@ class Notebook:
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, work / f"{app.partition('/')[0]}.ipynb")
         self.page = browser.new_page(viewport={"width": 1400, "height": 1400})
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(20_000)
         self.errors, self.hosts = [], set()
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

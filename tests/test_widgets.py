@@ -332,6 +332,21 @@ def test_an_inner_success_does_not_wipe_an_outer_failure(monkeypatch):
     guard.errors.clear()
 
 
+def test_what_happens_aside_leaves_the_strip_unless_it_fails(monkeypatch):
+    monkeypatch.setattr(Guard, "strict", False)
+    guard = Guard()
+    guard(fails)()
+    with guard.aside():
+        pass
+    assert "5 &amp; 6" in guard.strip.value
+    with guard.aside():
+        raise KeyError("aside")
+    assert "aside" in guard.strip.value and len(guard.errors) == 2
+    guard(lambda: None)()
+    assert guard.strip.value == ""
+    guard.errors.clear()
+
+
 def test_what_is_called_from_code_raises_although_the_guard_is_not_strict(monkeypatch):
     monkeypatch.setattr(Guard, "strict", False)
     guard = Guard()

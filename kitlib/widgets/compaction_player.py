@@ -48,7 +48,7 @@ class CompactionPlayer:
         self._task: asyncio.Task | None = None
         self.knobs = Knobs(self.guard, [MADE_UP, *recordings.names(), *self.given], self._turned)
         self.map = MemoryMap(guard=self.guard)
-        self.map.canvas.observe(self.guard(lambda _: self._draw_chart(anew=True)), "dark")
+        self.map.canvas.observe(self._themed, "dark")
         self.chart_image = ipywidgets.Image(format="png", layout={"width": "100%"})
         self.said, self.chart_text = ipywidgets.HTML(), ipywidgets.HTML()
         self.tables = ipywidgets.HTML(layout={"flex": "0 0 auto", "margin": "0 20px 0 0"})
@@ -210,6 +210,10 @@ class CompactionPlayer:
                 await asyncio.sleep(PAUSE)
                 self._go(min(self.t + stride, self.film.last))
             self._task, self.play_button.description = None, "Play"
+
+    def _themed(self, _: dict) -> None:
+        with self.guard.aside():
+            self._draw_chart(anew=True)
 
     def _draw_chart(self, anew: bool = False) -> None:
         dark = self.map.canvas.dark

@@ -137,7 +137,8 @@ class FolioLab:
 
     def _picture(self) -> plots.Picture | None:
         _, _, _, grown, way = self._seen()
-        return plots.decision_tree(grown, way, f"The decision of {name_of(self.kernel)}").picture() if isinstance(grown, tree.Node) else None
+        if isinstance(grown, tree.Node):                # else there is no question to draw
+            return plots.decision_tree(grown, way, f"The decision of {name_of(self.kernel)}").picture()
 
     def _check(self, settings: dict) -> None:
         for name, value in settings.items():

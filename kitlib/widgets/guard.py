@@ -72,6 +72,16 @@ class Guard:
         finally:
             self._aloud -= 1
 
+    @contextmanager
+    def aside(self):
+        """For what the learner did not do, as when the theme changes: the strip keeps what it says, unless this fails."""
+        self._depth += 1
+        try:
+            with self:
+                yield
+        finally:
+            self._depth -= 1
+
     @property
     def message(self) -> str:
         """What the strip says, as plain text; "" when nothing is wrong."""
