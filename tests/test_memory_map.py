@@ -185,6 +185,7 @@ def test_every_text_stands_out_from_what_is_behind_it(theme):
 @pytest.mark.parametrize("palette", [plots.LIGHT, plots.DARK], ids=["light", "dark"])
 def test_a_states_name_can_be_read_on_its_colour(palette):
     assert min(contrast(colour, memory_map.on(colour)) for colour in palette.values()) >= 4.5
+    assert min(contrast(colour, memory_map.mark_on(colour)) for colour in palette.values()) >= 3
 
 
 def test_contrast_is_that_of_wcag():

@@ -24,10 +24,10 @@ function element(tag, name, parent, text = "") {
 }
 
 // One page's square with its mark; `side` is the square without the gap. The same shapes as in plots/maps.py.
-function stamp(ctx, x, y, side, [fill, on], mark) {
+function stamp(ctx, x, y, side, [fill, , ink], mark) {
   ctx.fillStyle = fill;
   ctx.fillRect(x, y, side, side);
-  ctx.fillStyle = ctx.strokeStyle = on;
+  ctx.fillStyle = ctx.strokeStyle = ink;
   const box = (across, down) => [x + across, y + down, side - 2 * across, side - 2 * down];
   if (mark === "dot") {
     const inset = Math.floor(side / 3);

@@ -41,6 +41,11 @@ def on(colour: str) -> str:
     return max(ON_COLOURS, key=lambda ink: contrast(ink, colour))
 
 
+def mark_on(colour: str) -> str:
+    """What a mark is drawn in: white, as in the static twin, wherever that stands out."""
+    return ON_COLOURS[contrast(ON_COLOURS[0], colour) < 3]
+
+
 class Canvas(anywidget.AnyWidget):
     """What the front end draws. `frame` changes last, inside one hold_sync(), and is what the front end waits for."""
 
@@ -61,7 +66,7 @@ class Canvas(anywidget.AnyWidget):
     height = traitlets.Int(460).tag(sync=True)                  # pixels that the squares may take before they scroll
     names = traitlets.List(list(plots.STATES)).tag(sync=True)
     shapes = traitlets.List(list(plots.MARKS.values())).tag(sync=True)
-    colours = traitlets.Dict({theme: [[colour, on(colour)] for colour in palette.values()] for theme, palette in
+    colours = traitlets.Dict({theme: [[colour, on(colour), mark_on(colour)] for colour in palette.values()] for theme, palette in
                               (("light", plots.LIGHT), ("dark", plots.DARK))}).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)                 # a pfn; -1: none
     spotlight = traitlets.Unicode().tag(sync=True)              # a state's name; "": none
