@@ -49,7 +49,7 @@ class CompactionPlayer:
         self.knobs = Knobs(self.guard, [MADE_UP, *recordings.names(), *self.given], self._turned)
         self.map = MemoryMap(guard=self.guard)
         self.map.canvas.observe(self._themed, "dark")
-        self.chart_image = ipywidgets.Image(format="png", layout={"width": "100%"})
+        self.chart_image = ipywidgets.Image(format="png", layout={"width": "100%", "margin": "0"})
         self.said, self.chart_text = ipywidgets.HTML(), ipywidgets.HTML()
         self.tables = ipywidgets.HTML(layout={"flex": "0 0 auto", "margin": "0 20px 0 0"})
         self._make_buttons()
