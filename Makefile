@@ -13,15 +13,17 @@ LAB_OPTIONS := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_
 # JupyterLab would ask whether it may fetch news; nothing is fetched here.
 NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: lab test test-all bench bench-browser publish clean
+.PHONY: lab test test-slow test-all bench bench-browser publish clean
 lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest --nbval $(TESTS)
 
-test-all: test
-	$(BIN)/python -m pytest -m slow $(TESTS)
+test-slow: $(VENV)/dev
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench.py
