@@ -8,6 +8,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import frames, scenarios, tree
+from kitlib.folio import folio_test_dirty
 from kitlib.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, mapping_unmovable
 from kitlib.widgets import FolioLab
 from kitlib.widgets.box import Box
@@ -372,3 +373,18 @@ def test_a_guard_lets_an_interrupt_through():
     with pytest.raises(KeyboardInterrupt):
         guard(interrupted)()
     assert guard.errors == []
+
+
+def test_a_kernel_that_raises_an_error_of_its_own_is_shown_with_the_error(monkeypatch):
+    def isolate_folio(folio, mode):
+        yield folio_test_dirty(folio)
+        raise ZeroDivisionError("my own mistake")
+
+    kernel = ModuleType("learner")
+    kernel.isolate_folio = isolate_folio
+    monkeypatch.setattr(Guard, "strict", False)
+    lab = FolioLab(kernel=kernel)
+    assert "my own mistake" in lab.guard.message and "my own mistake" in lab._repr_mimebundle_()["text/plain"]
+    lab.set(kernel="after")
+    assert lab.guard.message == "" and lab.verdict.why
+    lab.guard.errors.clear()

@@ -132,7 +132,10 @@ class FolioLab:
 
     def _seen(self) -> tuple[Look, Look, Look, tree.Tree, list]:
         chosen, old, new = (look(self.folio, kernel, self.mode) for kernel in (self.kernel, before, after))
-        grown = _unfolded(self.kernel.isolate_folio, mode=self.mode)
+        try:
+            grown = _unfolded(self.kernel.isolate_folio, mode=self.mode)
+        except Exception as error:                          # a learner's own path: the strip says so, and there is no tree
+            grown = tree.Leaf(f"no tree: {type(error).__name__}: {error}")
         return chosen, old, new, grown, tree.taken(grown, chosen.trace)
 
     def _picture(self) -> plots.Picture | None:
