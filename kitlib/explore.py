@@ -5,6 +5,7 @@ not seen when they are written as one. Knows nothing of memory.
 """
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from .graph import Graph
 from .sched import Scenario, ScheduleError, read_schedule, schedule_text
@@ -69,8 +70,7 @@ class Proof:
 
     def fates(self, schedule: str = "") -> dict[str, str]:
         """By thread that can go on after schedule: whether what follows can, must, or cannot crash once it has done its step."""
-        can, must = self._fates
-        return {name: FATES[can[to] + must[to]] for name, to in self.graph.successors(self.state_after(schedule))}
+        return {name: self.fate_of(to) for name, to in self.graph.successors(self.state_after(schedule))}
 
     @cached_property
     def _fates(self) -> tuple[bytearray, bytearray]:
@@ -103,9 +103,9 @@ def prove(scenario: Scenario, limit: int = LIMIT) -> Proof:
     """
     graph = Graph(scenario, limit)
     bad = {number: bug for number, bug in graph.endings.items() if bug}
-    bugs = {bug: schedule_text(graph.fewest_switches({number for number in bad if bad[number] == bug}), graph.names)
-            for bug in dict.fromkeys(bad.values())}
-    shortest = graph.fewest_switches(set(bad)) if bad else None
+    ways = {bug: graph.fewest_switches({number for number in bad if bad[number] == bug}) for bug in dict.fromkeys(bad.values())}
+    shortest = min(ways, key=lambda bug: _length(graph, ways[bug])) if bad else None
+    bugs = {bug: schedule_text(way, graph.names) for bug, way in ways.items()}
     why, counts = "", (None, None, None)
     if not graph.complete:
         why = f"the limit of {limit:,} states was hit, write prove(scenario, limit={10 * limit:,}) for more"
@@ -114,17 +114,18 @@ def prove(scenario: Scenario, limit: int = LIMIT) -> Proof:
     else:
         counts = _counts(graph, bad)
     return Proof(scenario, safe=False if bad else True if graph.complete else None,
-                 bug=bad[_follow(graph, shortest)] if bad else None, bugs=bugs, states=len(graph.states),
+                 bug=shortest, bugs=bugs, states=len(graph.states),
                  transitions=len(graph.into), schedules=counts[0], failing_schedules=counts[1], coin_flip=counts[2],
-                 shortest=schedule_text(shortest, graph.names) if bad else None,
+                 shortest=bugs.get(shortest),
                  sometimes={name: name in graph.shown for name in scenario.sometimes}, why_no_count=why, graph=graph)
 
 
-def _follow(graph: Graph, schedule: list[str]) -> int:
+def _length(graph: Graph, way: list[str]) -> tuple[int, int, int]:
+    """Steps, switches, and the state at the end, which tells apart what is as short."""
     at = 0
-    for name in schedule:
+    for name in way:
         at = dict(graph.successors(at))[name]
-    return at
+    return len(way), sum(one != other for one, other in pairwise(way)), at
 
 
 def _counts(graph: Graph, bad: dict[int, str]) -> tuple[int, int, float]:

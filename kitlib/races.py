@@ -5,6 +5,7 @@ Leaves out what the paths leave out, weak memory ordering, and RCU's delay betwe
 """
 from collections.abc import Callable, Iterable
 from functools import partial
+from inspect import signature
 from types import FunctionType, ModuleType
 
 from .filemap import folio_freed_from_under_us, folio_set_lru
@@ -85,8 +86,7 @@ def _named(name: str, starts: list[Callable[[], Path]]) -> dict[str, Callable[[]
 
 
 def _title(kernel: ModuleType, arguments: dict) -> str:
-    usual = dict(folios=1, compactors=1, truncators=1, reclaimers=0, mlockers=0, truncate="locked", clear_inode="cycles",
-                 migrate=False, reuse=False, mode=Mode(async_migrate=True, unevictable=True))
+    usual = {name: parameter.default for name, parameter in signature(truncation_race).parameters.items()}
     told = [f"{name}={value!r}" for name, value in arguments.items() if name not in usual or value != usual[name]]
     return f"truncation_race({', '.join([name_of(kernel), *told])})"
 

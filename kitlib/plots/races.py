@@ -17,7 +17,7 @@ from ..explore import FATES, Proof
 from ..frames import RELEASES, TAKES
 from ..graph import Graph
 from ..sched import read_schedule, schedule_text
-from .flow import INK, LINE, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
+from .flow import INK, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
 from .layout import PAD, TEXT, width_of
 from .states import LIGHT
 

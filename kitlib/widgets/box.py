@@ -38,8 +38,8 @@ STYLE = """<style>
 class Box(ipywidgets.VBox):
     """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it.
 
-    `picture()`, if it gives one, is what pages show that run nothing; when a chart refuses, there is none. `also` has widgets that are not shown all the time.
-    Closing the box closes everything in it, so that nothing is left of the view.
+    `picture()`, if it gives one, is what pages show that run nothing; when a chart refuses, there is none. `also` has
+    widgets that are not shown all the time. Closing the box closes everything in it, so that nothing is left of the view.
     """
 
     def __init__(self, children=(), *, describe: Callable[[], str], picture: Callable[[], Picture | None] = lambda: None,
