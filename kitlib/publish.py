@@ -1,20 +1,28 @@
 """Notebooks in, notebooks out: execute them and keep nothing that differs from run to run (python -m kitlib.publish).
 
 Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and tracebacks are left out, so that
-publishing twice gives the same bytes. `--check` writes nothing and exits 1 when a file would change.
+publishing twice gives the same bytes. A solution also makes its exercise, by nbgrader's own preprocessors. `--check` writes nothing
+and exits 1 when a file would change; `--handouts DIR` writes what is saved as web pages that need no network.
+Run it in the project's folder; it needs what requirements-dev.txt names.
 """
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearOutput, ClearSolutions
+from traitlets.config import Config, PyFileConfigLoader
+
+from . import handouts
 
 FOLDERS = ("notebooks", "exercises", "solutions")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT_METADATA = ("tags", "nbgrader")
 METADATA = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
+CLEARED = (ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput)
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
@@ -58,32 +66,64 @@ def _joined(outputs: list) -> list:
     return joined
 
 
+def grading(root: Path) -> Config:
+    """The project's nbgrader_config.py: what stands in an exercise where the solution was."""
+    return PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+
+
+def exercise_of(solution: nbformat.NotebookNode, config: Config) -> nbformat.NotebookNode:
+    """The exercise in a solution, as nbgrader would hand it out, but without checksums and with every cell open."""
+    exercise = nbformat.from_dict(solution)
+    for clear in CLEARED:
+        exercise, _ = clear(config=config).preprocess(exercise, {})
+    return exercise
+
+
 def text_of(notebook: nbformat.NotebookNode) -> str:
     """The bytes of the file."""
     return nbformat.writes(notebook, version=4) + "\n"
 
 
-def publish(path: Path, check: bool = False) -> bool:
-    """Execute and normalise one notebook; True when that changed it."""
-    before = path.read_text(encoding="utf-8")
-    after = text_of(normalise(execute(nbformat.reads(before, as_version=4), path.parent)))
-    if after != before and not check:
-        path.write_text(after, encoding="utf-8")
-    return after != before
+def published(path: Path) -> Iterator[tuple[Path, str]]:
+    """A notebook, executed and normalised, as (file, text); and the exercise of a solution."""
+    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    if path.parent.name == "solutions":
+        exercise = path.parent.parent / "exercises" / path.name
+        yield exercise, text_of(normalise(execute(exercise_of(notebook, grading(path.parent.parent)), exercise.parent)))
+    yield path, text_of(normalise(execute(notebook, path.parent)))
+
+
+def publish(path: Path, check: bool = False) -> Iterator[tuple[Path, bool]]:
+    """Execute and normalise one notebook: each file that comes of it, and whether that changed it. `check`: nothing is written."""
+    if path.parent.name == "exercises":
+        raise ValueError(f"{path} is made from its solution: edit and publish {path.parent.parent / 'solutions' / path.name}")
+    for file, text in published(path):
+        changed = not file.exists() or file.read_text(encoding="utf-8") != text
+        if changed and not check:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        yield file, changed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m kitlib.publish", description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="which (default: all)")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="which (default: all, the exercises with their solutions)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file would change")
+    parser.add_argument("--handouts", type=Path, metavar="DIR", help="execute nothing; write notebooks and exercises as web pages into DIR")
     options = parser.parse_args(arguments)
-    paths = options.notebooks or sorted(path for folder in FOLDERS for path in Path(folder).glob("*.ipynb"))
+    if options.handouts:
+        paths = options.notebooks or [path for folder in FOLDERS[:2] for path in sorted(Path(folder).glob("*.ipynb"))]
+        for page in handouts.write(paths, options.handouts):
+            sys.stdout.write(f"{page}\n")
+        return 0
+    paths = options.notebooks or [path for folder in FOLDERS[::2] for path in sorted(Path(folder).glob("*.ipynb"))]
     changed = 0
     for path in paths:
-        different = publish(path, options.check)
-        changed += different
-        sys.stdout.write(f"{path}: {'changed' if different else 'as it was'}\n")
+        for file, different in publish(path, options.check):
+            changed += different
+            sys.stdout.write(f"{file}: {'changed' if different else 'as it was'}\n")
+            sys.stdout.flush()
     return int(options.check and changed > 0)
 
 

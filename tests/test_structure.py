@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import kitlib as kl
-from kitlib import check, races, truncate
+from kitlib import check, filemap, folio, mapping, races, truncate
 from kitlib.kernels import after_unlock, blocking, cached, labels, no_null_check
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ FLOORS = [
      "explore", "promela"},
     {"races", "scenarios", "schema", "snapshot", "rules", "frames", "recordings", "experiments"},
     {"plots", "check"},
-    {"widgets", "publish"},
+    {"widgets", "handouts", "publish"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 MODULES = sorted(path for path in KITLIB.rglob("*.py") if path != KITLIB / "__init__.py")
@@ -104,7 +104,7 @@ def test_a_forgotten_yield_is_found_with_the_line_to_write(line, says):
 
 def test_primitives_never_yield_print_or_call_each_other():
     for name in sorted(check.PRIMITIVES):
-        act = next(vars(module)[name] for module in (check.folio, check.mapping, check.filemap, races) if name in vars(module)).act
+        act = next(vars(module)[name] for module in (folio, mapping, filemap, races) if name in vars(module)).act
         tree = ast.parse(inspect.getsource(act))
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.Yield | ast.YieldFrom)], name
         called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}

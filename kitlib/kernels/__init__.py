@@ -1,7 +1,10 @@
 """Kernels: one whole module each, so that the diff of two modules is the patch between them."""
 import difflib
 import inspect
+from collections.abc import Callable
 from types import ModuleType
+
+from . import after
 
 
 def check_kernel(kernel: ModuleType) -> ModuleType:
@@ -14,6 +17,13 @@ def check_kernel(kernel: ModuleType) -> ModuleType:
 def name(kernel: ModuleType) -> str:
     """The kernel's short name: "before", "racy", "after", ..."""
     return kernel.__name__.rpartition(".")[2]
+
+
+def made_of(called: str, **functions: Callable) -> ModuleType:
+    """A kernel made of a learner's functions, where a module of its own would be too much: what is missing is that of `after`."""
+    kernel = ModuleType(called, f"The kernel of {', '.join(f'{name}()' for name in functions)}.")
+    vars(kernel).update({"isolate_folio": after.isolate_folio, "move_to_new_folio": after.move_to_new_folio, **functions})
+    return check_kernel(kernel)
 
 
 def diff(old: ModuleType, new: ModuleType, context: int = 2) -> list[str]:

@@ -72,8 +72,8 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
     (sum_of_indices, 4, "a sum or a product of flags is another flag"),
     (number_of_another_release, 4, "a sum or a product of flags is another flag"),
     (no_number, 0, "write mapping.flags |= 1 << AS_UNMOVABLE"),
-    (endless, 0, "goes on for ever"),
-    (raises, 0, "the error is raised in your function"),
+    (endless, 0, "what should end it?"),
+    (raises, 0, "the error is raised in line"),
 ])
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint):
     report = check.set_the_flag(wrong)
@@ -84,7 +84,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint)
 
 
 def test_an_endless_answer_is_ended_with_a_clear_message():
-    assert "endless() ran 100,000 lines without an end" in repr(check.set_the_flag(endless))
+    assert "2,000,000 instructions have run, and there is no end" in repr(check.set_the_flag(endless))
 
 
 PREDICTED = {"AS_UNEVICTABLE alone": "moved", "AS_UNMOVABLE alone": "isolated in vain", "both": "left alone"}

@@ -1,0 +1,85 @@
+"""What can be said about a learner's path: that its steps are yielded, and what it decides on one CPU, folio by folio."""
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from types import ModuleType
+
+from .. import filemap, folio, mapping, races, truncate
+from ..automaton import automaton
+from ..folio import Folio
+from ..kernels import labels
+from ..mapping import AddressSpace
+from ..scenarios import one_folio
+from ..sched import run_path
+from ..step import KernelBug
+from ..verdict import MODES, Mode, Verdict
+from .report import Finding
+
+PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
+              if hasattr(value, "act")}
+SUB_PATHS = {name for module in (labels, truncate, races) for name, value in vars(module).items()
+             if inspect.isgeneratorfunction(value)}
+# What other CPUs may change: it is asked for by a step. The pfn never changes.
+SHARED = {name for name, value in vars(Folio).items() if isinstance(value, property)} | set(AddressSpace.__slots__) - {"name"}
+
+
+def steps_not_yielded(path: Callable | str) -> list[str]:
+    """Where a path makes a step without `yield`, calls a path without `yield from`, or reads shared state by itself.
+
+    `path` is a function or its source. One line a finding, with the line to write; none for a path that is in order.
+    """
+    source = path if isinstance(path, str) else inspect.getsource(path)
+    tree = ast.parse(textwrap.dedent(source))
+    yielded = {id(node.value): type(node) for node in ast.walk(tree) if isinstance(node, ast.Yield | ast.YieldFrom)}
+    findings = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if name in PRIMITIVES and yielded.get(id(node)) is not ast.Yield:
+                findings.append((node.lineno, f"write `yield {name}(...)`: a step that is not yielded is never done"))
+            if name in SUB_PATHS and yielded.get(id(node)) is not ast.YieldFrom:
+                findings.append((node.lineno, f"write `yield from {name}(...)`: it is a path of its own"))
+        elif isinstance(node, ast.Attribute) and node.attr in SHARED and isinstance(node.value, ast.Name) and node.value.id != "mode":
+            findings.append((node.lineno, f"{node.value.id}.{node.attr} is read past the scheduler: ask for it with a step"))
+    return [f"line {line}: {what}" for line, what in sorted(findings)]
+
+
+def every_step_is_yielded(path: Callable) -> Finding:
+    """The same as a finding. A function without a source (it came by exec) is let pass here: whoever runs it finds out."""
+    try:
+        lines = steps_not_yielded(path)
+    except (OSError, TypeError):
+        lines = []
+    return Finding("every step is yielded", "; ".join(lines) or "yes", "yes",
+                   "a path asks for a step and is told the answer: answer = yield step(...)")
+
+
+def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
+    """What a kernel says of one folio on one CPU: "isolated", the reason, or the bug that it runs into.
+
+    The folio is of a named kind, but for the flags in `flipped`, such as "dirty". Whatever else is wrong on one CPU comes after it: a lock or a reference that is kept. Other errors are raised on.
+    """
+    asked = one_folio(kind)
+    for flag in flipped:
+        setattr(asked, flag, not getattr(asked, flag))
+    locked, references = asked.locked, asked.refcount
+    try:
+        verdict = run_path(kernel.isolate_folio(asked, mode))
+    except KernelBug as bug:
+        return f"{bug.bug}: {bug}"
+    if not isinstance(verdict, Verdict):
+        return f"{verdict!r} is returned, which is no verdict"
+    told = verdict.why or "isolated"
+    if asked.locked != locked:
+        told += ", and its lock is kept"
+    if asked.refcount != references + verdict.isolated:
+        told += ", and a reference is kept" if asked.refcount > references else ", and a reference is missing"
+    return told
+
+
+def step_names(isolate_folio: Callable) -> set[str]:
+    """The steps that a learner's isolate_folio(folio, mode) can ask for, whatever it is answered; none for what is no path."""
+    asked = one_folio("file, dirty")
+    return {node.step.name for mode in MODES
+            for node in automaton(lambda: isolate_folio(asked, mode), (asked.mapping,)) if node.step is not None}

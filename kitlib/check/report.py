@@ -1,0 +1,122 @@
+"""What a check says: everything that was tried, not the first failure, and where to look; and how a learner's code is run.
+
+Learners' code runs with a limit. It is left without one where it waits inside a C function, or swallows
+every exception that there is: then the notebook's own interrupt, or the marker's time limit, must end it.
+"""
+import linecache
+import math
+import sys
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..sched import StepLimit
+
+KIT = str(Path(__file__).parent.parent)
+INSTRUCTIONS = 2_000_000           # of Python's: some tenths of a second
+
+
+class Finding(NamedTuple):
+    """One thing that was tried: what it was, what came out, what was expected, and where to look if it differs."""
+
+    tried: str
+    came_out: str
+    expected: str
+    hint: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it came out as expected."""
+        return self.came_out == self.expected
+
+
+class Report:
+    """What a check found, all of it; its text ends with how many findings hold."""
+
+    def __init__(self, findings: list[Finding], unsolved: str = ""):
+        self.findings = findings
+        self.unsolved = unsolved
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return not self.unsolved and all(finding.holds for finding in self.findings)
+
+    def points(self, of: float) -> float:
+        """The share of findings that hold, as points, in halves, rounded down; as the last line of a cell it is what nbgrader notes."""
+        if self.unsolved or not self.findings:
+            return 0.0
+        held = sum(finding.holds for finding in self.findings)
+        return math.floor(2 * of * held / len(self.findings)) / 2
+
+    def __repr__(self):
+        if self.unsolved:
+            return f"Not solved yet: {self.unsolved}"
+        lines = []
+        for finding in self.findings:
+            lines.append(f"{'holds ' if finding.holds else 'FAILS '} {finding.tried}: {finding.came_out}")
+            if not finding.holds:
+                lines += [f"       expected: {finding.expected}"] + [f"       look at:  {finding.hint}"] * bool(finding.hint)
+        held = sum(finding.holds for finding in self.findings)
+        return "\n".join([*lines, f"{held} of {len(self.findings)} hold{'.' if self.passed else ': not yet.'}"])
+
+
+def unsolved(what: str) -> Report:
+    """The report on an answer that was not begun: `what` says what to write."""
+    return Report([], what)
+
+
+class _Ended(BaseException):
+    """Raised into a learner's code that goes on for too long; no `except Exception` of theirs swallows it."""
+
+
+def limited(function: Callable, *arguments, limit: int = INSTRUCTIONS):
+    """Call a learner's function; StepLimit when it has run that many of Python's instructions outside the kit: it will never end."""
+    left = limit
+
+    def count(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename.startswith(KIT):
+            return None
+        frame.f_trace_opcodes = True        # a loop on one line of a generator has no line events
+        left -= 1
+        if left < 0:
+            raise _Ended
+        return count
+
+    outer = sys.gettrace()
+    sys.settrace(count)
+    try:
+        return function(*arguments)
+    except _Ended:
+        raise StepLimit(f"{limit:,} instructions have run, and there is no end: look for a loop that never leaves") from None
+    finally:
+        sys.settrace(outer)
+
+
+def attempt(function: Callable, *arguments, limit: int = INSTRUCTIONS) -> tuple[object, Finding | None]:
+    """What a learner's function returns, and None; or None, and the finding that says how and where it failed."""
+    try:
+        return limited(function, *arguments, limit=limit), None
+    except Exception as error:      # the learner's own mistake, told as such
+        return None, failure(error)
+
+
+def failure(error: Exception) -> Finding:
+    """The finding for an error that a learner's code has raised, with the line in which it was."""
+    cause = error.__cause__ or error
+    where = [frame for frame in traceback.extract_tb(cause.__traceback__) if not frame.filename.startswith(KIT)]
+    line = linecache.getline(where[-1].filename, where[-1].lineno).strip() if where else ""
+    hint = f"the error is raised in line {where[-1].lineno} of its cell: {line}" if line else "the error is raised in your function"
+    if isinstance(cause, StepLimit):
+        hint = "the loop goes on for ever: what should end it?"
+    return Finding("your code runs to its end", f"{type(cause).__name__}: {cause}", "no error", hint)
+
+
+def seed_of(learner: str) -> int:
+    """A number made from a learner's name or number, the same on every machine; capitals and outer blanks do not matter."""
+    if not isinstance(learner, str):
+        raise TypeError(f'no learner {learner!r}: write your name or number in quotes, as learner = "Ada"')
+    return zlib.crc32(learner.strip().casefold().encode())
