@@ -89,7 +89,8 @@ def test_a_lesson_has_its_form(path):
     cells = read(path).cells
     first, last = cells[0].source, cells[-1].source
     assert first.startswith("# ") and all(word in first for word in ("**In one sentence.**", "**Afterwards you can**", "**Time**", "**Kernel**", "0003e2a41468"))
-    assert "Three things to remember" in last and "](" in last
+    assert "Three things to remember" in last
+    assert re.search(r"^Exercise: .*\]\(\.\./exercises/.* Next: ", last, re.MULTILINE)
     assert 15 <= len(cells) <= 36
     assert sum("prediction = ..." in cell.source for cell in cells) >= 3
 
