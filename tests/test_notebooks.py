@@ -2,6 +2,7 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
@@ -10,11 +11,13 @@ from kitlib import publish
 
 ROOT = Path(__file__).parent.parent
 ALL = sorted(path for folder in publish.FOLDERS for path in (ROOT / folder).glob("*.ipynb"))
-LESSONS = [path for path in ALL if path.parent.name == "notebooks"]
+GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"        # no lesson: it only defines, and nothing in it runs
+LESSONS = [path for path in ALL if path.parent.name == "notebooks" and path != GLOSSARY]
 EXERCISES = [path for path in ALL if path.parent.name == "exercises"]
 MARKERS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "NBVAL_RAISES_EXCEPTION", "NBVAL_CHECK_OUTPUT", "PYTEST_VALIDATE_IGNORE_OUTPUT")
 MARKER_TAGS = {marker.lower().replace("_", "-") for marker in MARKERS}
 ALLOWED: dict[tuple[str, str], str] = {}        # (file, cell id) -> why nbval may pass its output over
+LINKED_HOSTS = ("lore.kernel.org", "docs.kernel.org", "git.kernel.org")     # the reader follows these; nothing is fetched
 MAY_RAISE = {("02_isolate_one_folio.ipynb", "raises-exception")}
 
 each = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -30,7 +33,7 @@ def code_cells(path):
 
 
 def test_there_are_notebooks_to_look_at():
-    assert len(LESSONS) >= 4 and len(EXERCISES) >= 1 and len(ALL) == len(LESSONS) + 2 * len(EXERCISES)
+    assert len(LESSONS) >= 4 and len(EXERCISES) >= 1 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
 
 
 @each
@@ -86,7 +89,8 @@ def test_a_lesson_has_its_form(path):
     cells = read(path).cells
     first, last = cells[0].source, cells[-1].source
     assert first.startswith("# ") and all(word in first for word in ("**In one sentence.**", "**Afterwards you can**", "**Time**", "**Kernel**", "0003e2a41468"))
-    assert "Three things to remember" in last and "](" in last
+    assert "Three things to remember" in last
+    assert re.search(r"^Exercise: .*\]\(\.\./exercises/.* Next: ", last, re.MULTILINE)
     assert 15 <= len(cells) <= 36
     assert sum("prediction = ..." in cell.source for cell in cells) >= 3
 
@@ -111,7 +115,20 @@ def test_every_why_names_a_function_or_a_commit(path):
 def test_links_lead_somewhere(path):
     for cell in read(path).cells:
         for target in re.findall(r"\]\(([^)#]+)\)", cell.source if cell.cell_type == "markdown" else ""):
-            assert (path.parent / target).exists(), target
+            if "://" in target:
+                assert urlsplit(target).scheme == "https" and urlsplit(target).hostname in LINKED_HOSTS, target
+            else:
+                assert (path.parent / target).exists(), target
+
+
+def test_the_glossary_defines_every_term_once_and_in_order():
+    cells = read(GLOSSARY).cells
+    assert all(cell.cell_type == "markdown" for cell in cells)
+    lines = [line for cell in cells for line in cell.source.splitlines() if line.startswith("* ")]
+    defined = [re.fullmatch(r"\* \*\*(.+?)\*\*: .+ \(\[\d\d\]\(\S+\.ipynb\)\)", line) for line in lines]
+    assert all(defined), [line for line, match in zip(lines, defined) if not match]
+    terms = [re.sub(r"[^0-9a-z]", "", match[1].casefold()) for match in defined]
+    assert len(terms) > 50 and terms == sorted(set(terms))
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
