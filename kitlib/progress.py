@@ -28,7 +28,7 @@ def _row(path: Path) -> tuple:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (ValueError, KeyError):
         return path.stem, "cannot be read: git restore it", 0.0, 0.0, ""
-    title = next((line.lstrip("# ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), path.stem)
+    title = next((line.lstrip("# ").removeprefix("Exercise ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), path.stem)
     # By id: a cell that was copied counts once, as it stands last.
     graded = {mark["grade_id"]: (cell, float(mark["points"])) for cell in cells
               if (mark := cell["metadata"].get("nbgrader", {})).get("grade")}

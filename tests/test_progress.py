@@ -40,7 +40,7 @@ def row(folder):
 ])
 def test_a_row_says_what_the_saved_cells_say(tmp_path, cells, state, points, of, written):
     save(tmp_path, "01_count.ipynb", *cells)
-    assert row(tmp_path) == ("Exercise 01 Count", state, points, of, written)
+    assert row(tmp_path) == ("01 Count", state, points, of, written)
 
 
 def test_a_broken_notebook_and_an_empty_folder_are_told(tmp_path):
