@@ -35,7 +35,7 @@ def code_cells(path):
 
 
 def test_there_are_notebooks_to_look_at():
-    assert len(LESSONS) == 12 and len(EXERCISES) >= 10 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
+    assert len(LESSONS) == 13 and len(EXERCISES) >= 10 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
 
 
 @each
