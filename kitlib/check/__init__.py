@@ -5,3 +5,4 @@ from .locks import lock_before_you_look
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
 from .scans import account_for_scans, counts_like_the_kernel, scans_for
+from .designs import fair_comparison, savings, threshold_for
