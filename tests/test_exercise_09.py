@@ -1,4 +1,5 @@
 """Account for nr_scanned: the numbers are the model's, and each way of counting wrongly has its own hint."""
+import numpy as np
 import pytest
 
 import kitlib as kl
@@ -59,7 +60,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
 
 
 def test_what_can_be_read_of_a_half_answer_counts():
-    report = check.account_for_scans({SMALL: RIGHT[SMALL], OLD: 16, DIRECT: (1, 2), PAST: (RIGHT[PAST][SCANNED], ..., ...)}, LEARNER)
+    report = check.account_for_scans({SMALL: RIGHT[SMALL], OLD: np.array([16, 11, 31]), DIRECT: (1, 2), PAST: (RIGHT[PAST][SCANNED], ..., ...)}, LEARNER)
     assert sum(finding.holds for finding in report.findings) == 4 and report.points(3) == 0.5
     assert "write three numbers, in this order" in repr(report) and "no answer" in repr(report)
 
@@ -141,6 +142,10 @@ def text(zone, start_pfn, end_pfn):
     return "20"
 
 
+def several(zone, start_pfn, end_pfn):
+    return isolated(zone)[start_pfn:end_pfn]
+
+
 def test_the_functions_stub_is_not_solved_yet_and_the_solution_passes():
     assert repr(check.counts_like_the_kernel(stub)).startswith("Not solved yet: your function returns nothing")
     report = check.counts_like_the_kernel(solution)
@@ -151,7 +156,7 @@ def test_the_functions_stub_is_not_solved_yet_and_the_solution_passes():
     (only_the_length, 0.5, "added whole: nr_scanned is not cut off"), (only_the_length, 0.5, "You go on after 32 pages are taken"),
     (cut_off, 1, "added whole: nr_scanned is not cut off"), (without_the_stop, 1, "You go on after 32 pages are taken"),
     (a_block_as_one, 0, "A free block adds all of its pages"), (those_taken, 0, "You count the pages that are taken"),
-    (one_too_many, 0, "One page off"), (takes_them, 0, "Your function changes the zone"), (text, 0, "Return one whole number"),
+    (one_too_many, 0, "One page off"), (takes_them, 0, "Your function changes the zone"), (text, 0, "Return one whole number"), (several, 0, "Return one whole number"),
     (forgets_to_go_on, 0, "what should end it?"), (None, 0, "the error is raised in your function")])
 def test_every_wrong_function_fails_with_its_own_hint(wrong, points, hint):
     report = check.counts_like_the_kernel(wrong)

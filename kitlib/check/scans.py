@@ -141,7 +141,7 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     `answers` has for each title of scans_for(learner) three numbers: nr_scanned, nr_taken, migrate_pfn.
     """
     asked = scans_for(learner)
-    if not isinstance(answers, dict) or all(_begun(answers.get(title)) == 0 for title in asked):
+    if not isinstance(answers, dict) or not any(_begun(answers.get(title)) for title in asked):
         return unsolved("write three numbers in place of the dots: nr_scanned, nr_taken, migrate_pfn")
     findings = []
     for title, call in asked.items():
@@ -158,8 +158,8 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     return Report(findings)
 
 
-def _begun(numbers: object) -> int:
-    return sum(number is not ... for number in numbers) if isinstance(numbers, (tuple, list)) else numbers not in (None, ...)
+def _begun(numbers: object) -> bool:
+    return any(number is not ... for number in numbers) if isinstance(numbers, (tuple, list)) else not (numbers is None or numbers is ...)
 
 
 def miscounts(call: Asked) -> dict[str, dict[str, str]]:
@@ -236,9 +236,9 @@ def counts_like_the_kernel(nr_scanned: Callable) -> Report:
         told, failed = attempt(_counted, nr_scanned, ranges, limit=10 * INSTRUCTIONS)
         if failed:
             return Report([*findings, failed])
-        wrong = next((number for number, (counted, *_, right) in enumerate(told) if counted != right), None)
+        same = [isinstance(counted, Integral) and counted == right for counted, _, right in told]
+        held, wrong = sum(same), same.index(False) if not all(same) else None
         hint = "" if wrong is None else _miscounted(ranges[wrong], *told[wrong])
-        held = sum(counted == right for counted, _, right in told)
         findings.append(Finding(f"{len(told)} ranges {name}", f"{held} as the kernel's", f"{len(told)} as the kernel's", hint))
     return Report(findings)
 
