@@ -117,6 +117,8 @@ def test_the_numbers_stub_is_not_solved_yet():
 
 WRONG_NUMBERS = [
     ({"before": BEFORE.in_vain.sum() / BEFORE.unmovable_pages.sum()}, "the runs of all shares together"),
+    ({"before": (BEFORE.in_vain / BEFORE.unmovable_pages)[BEFORE.unmovable > 0].groupby(BEFORE.unmovable).mean().mean()},
+     "this is the mean over the shares"),
     ({"before": MOST.failed_EINVAL.sum() / MOST.unmovable_pages.sum()}, "pgmigrate_fail counts a page once"),
     ({"before": MOST.targets.sum() / MOST.unmovable_pages.sum()}, "subtract migrated"),
     ({"before": MOST.in_vain.mean()}, "divide by the number of unmovable pages"),

@@ -133,7 +133,8 @@ def _met(frame: pd.DataFrame) -> Finding:
 
 def _room(frame: pd.DataFrame) -> Finding:
     on_lru = frame[["movable_pages", "unevictable_pages", "unmovable_pages"]].sum(axis=1)
-    least = float((frame.lru_scanned / on_lru.where(on_lru > 0)).min())
+    looked_at, met = frame.lru_scanned / on_lru.where(on_lru > 0), frame.status.isin(MET)
+    least = float((looked_at[met] if met.any() else looked_at).min())       # why the others stopped is said already
     return _yes(f"the scanner looks at {LOOKED_AT:.0%} of the LRU pages or more, in every run", least >= LOOKED_AT, f"{least:.0%}",
                 "with little free memory, or few pageblocks, the scanners meet at once: write free=0.3 or more, and pages=4096")
 
@@ -182,10 +183,10 @@ def _rate(frame: pd.DataFrame, kernel: str, told: object) -> Finding:
     runs = frame[frame.kernel == kernel]
     most = runs[runs.unmovable == runs.unmovable.max()]
     pages, right = most.unmovable_pages.sum(), most.in_vain.sum() / max(1, most.unmovable_pages.sum())
-    by_share = runs.groupby("unmovable")[["in_vain", "unmovable_pages"]].sum()
+    by_share = runs[runs.unmovable_pages > 0].groupby("unmovable")[["in_vain", "unmovable_pages"]].sum()
     likely = [(0.0, "not quite nothing: look at the control. The last target of a run is asked for, and there is none left"),
               (runs.in_vain.sum() / max(1, runs.unmovable_pages.sum()), "these are the runs of all shares together: the largest was asked for"),
-              ((by_share.in_vain / by_share.unmovable_pages)[by_share.unmovable_pages > 0].mean(), "this is the mean over the shares: the largest was asked for"),
+              ((by_share.in_vain / by_share.unmovable_pages).mean(), "this is the mean over the shares: the largest was asked for"),
               (most.failed_EINVAL.sum() / max(1, pages), TWICE),
               ((most.isolated - most.migrated).sum() / max(1, pages), "these are pages isolated and not moved: each costs more than one target"),
               (most.targets.sum() / max(1, pages), "targets for pages that moved were not in vain: subtract migrated"),

@@ -181,12 +181,14 @@ def miscounts(call: Asked) -> dict[str, dict[str, str]]:
     else:
         found["nr_scanned"] = [
             (call.run(release="6.1")[0], "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked"),
-            (length if cut_off else scanned, "nr_scanned is not cut off at the end of the range: the whole free block is added before anybody looks")]
+            (length if cut_off else scanned,
+             "nr_scanned is not cut off at the end of the range: the whole free block is added before anybody looks")]
     found["nr_scanned"] += [
         (taken, "refused pages and free ones are looked at, too: nr_scanned counts every look, nr_taken those that were taken"),
         (call.run(finish_pageblock=True)[0], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)")]
     found["nr_taken"] += [
-        (sum(kind not in LOOKS_FIXED for kind in kinds), "unevictable is not unmovable: mlocked and secretmem pages are taken, whatever migration says"),
+        (sum(kind not in LOOKS_FIXED for kind in kinds),
+         "unevictable is not unmovable: mlocked and secretmem pages are taken, whatever migration says of them"),
         (taken + pinned, "an anonymous page with one reference more than page tables is pinned: the scanner refuses it"),
         (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable: since 0003e2a41468 the scanner refuses its pages"),
         (call.run(finish_pageblock=True)[1], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)"),
