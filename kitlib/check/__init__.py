@@ -4,3 +4,6 @@ from .flags import set_the_flag, why_both
 from .locks import lock_before_you_look
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
+from .scans import account_for_scans, counts_like_the_kernel, scans_for
+from .designs import fair_comparison, savings, threshold_for
+from .traces import read_a_trace, trace_for
