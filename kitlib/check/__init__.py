@@ -1,6 +1,7 @@
 """Checks of the exercises, one function each: what was tried, what came out, what to look at. Nothing is hidden in them."""
 from ..kernels import made_of
 from .flags import set_the_flag, why_both
+from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
 from .locks import lock_before_you_look
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
