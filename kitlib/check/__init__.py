@@ -3,5 +3,6 @@ from ..kernels import made_of
 from .flags import set_the_flag, why_both
 from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
 from .locks import lock_before_you_look
+from .order import in_the_right_order, left_alone, steps_of
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved

@@ -3,6 +3,9 @@ import inspect
 from collections.abc import Callable
 from types import ModuleType
 
+import pandas as pd
+
+from .. import frames
 from ..folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping, folio_test_clear_lru,
                      folio_test_lru)
 from ..kernels import after, made_of
@@ -12,9 +15,10 @@ from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .paths import decision, every_step_is_yielded
-from .report import INSTRUCTIONS, Finding, Report, attempt, unsolved
+from .report import Finding, Report, attempt, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
+STEPS = 100                 # more than any decision takes
 USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
          "SHM_LOCK": "shmem, SHM_LOCK"}
 
@@ -45,8 +49,17 @@ def with_tail(tail: Callable) -> ModuleType:
     return made_of("yours", isolate_folio=isolate_folio)
 
 
+def steps_of(tail: Callable, kind: str, mode: Mode = Mode()) -> pd.DataFrame:
+    """The steps of a decision with this tail on a folio of a kind, as far as it comes; none while the tail is not begun."""
+    folio = one_folio(kind)
+    machine = Machine(folio.zone, {"compaction": lambda: with_tail(tail).isolate_folio(folio, mode)})
+    if attempt(tail, folio, mode, folio.mapping)[0] is not None:
+        attempt(run, machine, STEPS)
+    return frames.events(machine)
+
+
 class Run:
-    """One decision on one folio: what it said, how often it tried the lock, where it read the flag, whether it kept the lock."""
+    """One decision on one folio: what it said, how often it tried the lock, where it read the flag, what became of the lock."""
 
     def __init__(self, kernel: ModuleType, case: tuple):
         kind, mode, *flipped = case
@@ -57,7 +70,7 @@ class Run:
         machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
         self.bug = None
         try:
-            run(machine)
+            run(machine, STEPS)
             verdict = machine.results["compaction"]
             self.told = verdict.why or "isolated"
         except KernelBug as bug:
@@ -70,7 +83,8 @@ class Run:
             self.bare |= event.step == "mapping_unmovable" and not held
         self.tries = sum(event.step == "folio_trylock" for event in machine.trace)
         self.reads = sum(event.step == "mapping_unmovable" for event in machine.trace)
-        self.kept = not self.bug and folio.locked != was_locked
+        self.kept = not self.bug and folio.locked and not was_locked
+        self.stolen = not self.bug and was_locked and not folio.locked
 
     @property
     def text(self) -> str:
@@ -105,20 +119,20 @@ def in_the_right_order(tail: Callable) -> Report:
 
     `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping` was read without the lock.
     """
-    if not inspect.isgeneratorfunction(tail):
-        made, failed = attempt(tail, one_folio("anon"), Mode(), None) if callable(tail) else (None, None)
-        if made is None and not failed:
-            return unsolved("write the path: first the test for unevictable folios, then the lock, then the flag")
+    made, failed = attempt(tail, one_folio("anon"), Mode(), None) if callable(tail) else (None, None)
+    if made is None and not failed:
+        return unsolved("write the path: first the test for unevictable folios, then the lock, then the flag")
+    if failed or not inspect.isgenerator(made):
         return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
                                          "write `yield` before each step, as is_unevictable = yield folio_test_unevictable(folio)")])
-    runs, failed = attempt(_runs, tail, limit=10 * INSTRUCTIONS)
+    runs, failed = attempt(_runs, tail)
+    yielded = every_step_is_yielded(tail)
     if failed:
-        return Report([failed])
+        return Report([*([] if yielded.holds else [yielded]), failed])
     if not any(yours.tries or yours.reads or yours.bug for _, yours, _ in runs):
         told = {yours.told for _, yours, expected in runs if _group(expected) == "unevictable"}
         if told != {"unevictable"}:
             return unsolved("your path tests for no unevictable folio, takes no lock and reads no flag")
-    yielded = every_step_is_yielded(tail)
     return Report([*([] if yielded.holds else [yielded]), *(_decided(runs, group, name) for group, name in GROUPS.items()),
                    _under_the_lock(runs), _lock_is_released(runs)])
 
@@ -148,8 +162,10 @@ def _hint(yours: Run, expected: Run, group: str, kind: str) -> str:
         return "You sleep on the lock, and whoever holds it may wait for you: write folio_trylock()"
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable() follows the pointer: anonymous folios have no mapping, mlocked or not"
-    if not isinstance(yours.told, str) or yours.told == "True":
-        return 'Return "" to go on, or the reason as a string'
+    if yours.bug and "unlock" in yours.bug.bug:
+        return "folio_unlock() is for whoever has the lock: unlock only after a folio_trylock() that answered yes"
+    if yours.bug or not isinstance(yours.told, str):
+        return 'Return "" to go on, or the reason as a string; the reference is dropped for you'
     if group == "unevictable":
         return ("The test for unevictable folios comes first: what is refused there costs no lock, and its mapping is not asked" if yours.tries or yours.reads
                 else "Without mode.unevictable every folio with PG_unevictable is refused, anonymous ones too")
@@ -179,17 +195,14 @@ def _under_the_lock(runs: list) -> Finding:
 
 
 def _lock_is_released(runs: list) -> Finding:
-    kept = [(case, yours) for case, yours, _ in runs if yours.kept]
+    tried, kept, stolen = "the lock is left as it was found", [yours for _, yours, _ in runs if yours.kept], sum(yours.stolen for _, yours, _ in runs)
     if not any(yours.tries for _, yours, _ in runs):
-        return Finding("the lock is left as it was found", "it is never taken", "always", "take it with folio_trylock(folio)")
-    if not kept:
-        return Finding("the lock is left as it was found", "always", "always")
-    (_, first), ways = kept[0], sorted({yours.told for _, yours in kept})
-    if first.tries:
-        hint = f"folio_unlock() on every way out that had the lock, also before {' and '.join(map(repr, ways))}"
-    else:
-        hint = "somebody else's lock was released: unlock only what you have locked"
-    return Finding("the lock is left as it was found", f"not in {len(kept)} decisions", "always", hint)
+        return Finding(tried, "it is never taken", "always", "take it with folio_trylock(folio)")
+    if kept:
+        ways = " and ".join(sorted({repr(yours.told) for yours in kept}))
+        return Finding(tried, f"kept {len(kept)} times", "always", f"folio_unlock() on every way out that had the lock; yours keeps it before {ways}")
+    return Finding(tried, f"somebody else's is released {stolen} times" if stolen else "always", "always",
+                   "a lock that you did not get is not yours to release: unlock only after a folio_trylock() that answered yes")
 
 
 def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
