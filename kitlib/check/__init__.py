@@ -1,6 +1,8 @@
 """Checks of the exercises, one function each: what was tried, what came out, what to look at. Nothing is hidden in them."""
 from ..kernels import made_of
 from .backstop import batch_for, the_backstop, what_it_costs
+from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use, preparations_for, the_preparation, why_it_fails,
+                  zone_for)
 from .flags import set_the_flag, why_both
 from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
 from .locks import lock_before_you_look
