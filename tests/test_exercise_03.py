@@ -252,7 +252,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
 
 def test_the_first_half_alone_has_a_little_and_a_wrong_order_most_of_the_points():
     assert check.in_the_right_order(unevictable_test_alone).points(4) == 0.5
-    assert check.in_the_right_order(flag_first).points(4) == 3
+    assert check.in_the_right_order(flag_first).points(4) == check.in_the_right_order(sleeps).points(4) == 3
 
 
 ALLOWED = {"guest_memfd": "mapping is unmovable", "secretmem": "isolated", "ramfs": "isolated", "mlocked anon": "isolated",

@@ -120,6 +120,11 @@ def unlocks(dst, src, mode):
     return result
 
 
+def returns_another_code(dst, src, mode):
+    result = yield from solution(dst, src, mode)
+    return result and (result if result == kl.Result.EOPNOTSUPP else kl.Result.EAGAIN)
+
+
 def returns_a_step(dst, src, mode):
     mapping = yield folio_mapping(src)
     if not mapping:
@@ -166,6 +171,7 @@ WRONG = [
     (unevictable_is_unmovable, 2, "Only the flag says unmovable"),
     (returns_nothing, 1, "write return (yield ...) on every way"),
     (unlocks, 0, "The caller locks and unlocks"),
+    (returns_another_code, 2, "Return what the callback has said"),
     (returns_a_step, 0, "write `yield migrate_folio(...)`"),
     (endless, 0, "what should end it?"),
     (endless_without_a_step, 0, "what should end it?"),

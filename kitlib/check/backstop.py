@@ -102,6 +102,8 @@ def _group(runs: list, group: str, name: str) -> Finding:
 def _hint(yours: Moved, expected: Moved, group: str) -> str:
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable(), unlike mapping_unevictable(), takes no NULL: a folio without a mapping goes its own way first"
+    if yours.text == expected.text:
+        return "The caller locks and unlocks, and the callback moves: leave both folios as they are"
     if yours.returned is None and not yours.bug:
         return "Nothing is returned: write return (yield ...) on every way"
     if group == "unmovable" and yours.asked:
@@ -118,7 +120,7 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
         return "Only the flag says unmovable: ask a mapping that has a migrate_folio, and return what a_ops_migrate_folio() says"
     if yours.asked != expected.asked:
         return "Each way has one callback: the mapping's own if it has one, fallback_migrate_folio() if not, and never two"
-    return "The caller locks and unlocks, and the callback moves: leave both folios as they are"
+    return "Return what the callback has said, and nothing else: whoever called has to know whether to try again"
 
 
 # Who is in the batch; the middle kind has slipped past the scanner.

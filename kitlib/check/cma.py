@@ -94,7 +94,8 @@ def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     told = {pfn: " ".join(str(why).split()) for pfn, why in blocking.items() if why is not ...}
     for pfn in sorted({pfn for pfn in told if _is_pfn(pfn)} | set(stays)):
         came_out, expected = told.get(pfn, "goes"), stays.get(pfn, "goes")
-        findings.append(Finding(f"pfn {pfn}", expected if came_out.casefold() == expected.casefold() else came_out, expected, _why_hint(zone, pfn, expected, came_out)))
+        alike = came_out.casefold().lstrip("-") == expected.casefold().lstrip("-")
+        findings.append(Finding(f"pfn {pfn}", expected if alike else came_out, expected, _why_hint(zone, pfn, expected, came_out)))
     findings += [Finding(f"pfn {pfn!r}", told[pfn], "no entry", f"write pfns, numbers from {START} to {END - 1}") for pfn in told if not _is_pfn(pfn)]
     return Report(findings)
 

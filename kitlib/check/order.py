@@ -14,6 +14,7 @@ from ..scenarios import KIND, one_folio
 from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
+from .locks import LOCKS
 from .paths import decision, every_step_is_yielded
 from .report import Finding, Report, attempt, unsolved
 
@@ -76,12 +77,12 @@ class Run:
         except KernelBug as bug:
             self.bug, self.told = bug, f"{bug.bug}: {bug}"
         for event in machine.trace:
-            if event.step == "folio_trylock":
-                held = held or bool(event.result)
+            if event.step in LOCKS:
+                held = held or event.result is not False
             elif event.step == "folio_unlock":
                 held = False
             self.bare |= event.step == "mapping_unmovable" and not held
-        self.tries = sum(event.step == "folio_trylock" for event in machine.trace)
+        self.tries = sum(event.step in LOCKS for event in machine.trace)
         self.reads = sum(event.step == "mapping_unmovable" for event in machine.trace)
         self.kept = not self.bug and folio.locked and not was_locked
         self.stolen = not self.bug and was_locked and not folio.locked
@@ -151,7 +152,7 @@ def _decided(runs: list, group: str, name: str) -> Finding:
         return Finding(tried, "no folio is ever locked", "as the kernel's", "first say who is locked; then all others are not")
     if not wrong:
         return Finding(tried, "as the kernel's", "as the kernel's")
-    (kind, mode, *flipped), yours, expected = wrong[0]
+    (kind, mode, *flipped), yours, expected = min(wrong, key=lambda decided: len(decided[0]))
     but = f" (but {' and '.join(flipped)} flipped)" if flipped else ""
     hint = f"{kind}{but}, {mode}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, kind)}"
     return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
