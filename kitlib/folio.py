@@ -5,7 +5,7 @@ The primitives are the folio functions that the isolation path calls. Leaves out
 does not look at them), swap-cache folios and pages with movable_ops.
 """
 from .mapping import AddressSpace, dereference
-from .step import DoubleLock, KernelBug, NotLocked, atomic
+from .step import DoubleLock, KernelBug, NotLocked, NullDereference, atomic
 from .verdict import MigrateMode, Result
 
 
@@ -218,7 +218,10 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
     """mapping->a_ops->migrate_folio(): it moves, or refuses with its own code; -EAGAIN while a buffer is held."""
     if src.pfn in src.zone.buffers_held:
         return Result.EAGAIN
-    return dereference(mapping).a_ops.migrate_folio or move(dst, src)
+    answer = dereference(mapping).a_ops.migrate_folio
+    if answer is None:
+        raise NullDereference(f"{mapping.name} has no migrate_folio, and it is called")
+    return answer or move(dst, src)
 
 
 @atomic

@@ -100,6 +100,8 @@ def _group(runs: list, group: str, name: str) -> Finding:
 
 
 def _hint(yours: Moved, expected: Moved, group: str) -> str:
+    if isinstance(yours.bug, NullDereference) and group == "fallback":
+        return "The mapping has no such callback, and a call through a NULL pointer crashes: ask has_migrate_folio(mapping) first"
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable(), unlike mapping_unevictable(), takes no NULL: a folio without a mapping goes its own way first"
     if yours.text == expected.text:
@@ -114,8 +116,6 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
         return "Anonymous memory has no mapping here, and it is most of what moves: return (yield migrate_folio(dst, src))"
     if group == "fallback" and not yours.asked:
         return "No migrate_folio does not mean unmovable: ramfs has none, and fallback_migrate_folio(mapping, dst, src, mode) moves it"
-    if group == "fallback" and "a_ops_migrate_folio" in yours.asked:
-        return "The mapping has no such callback, and a call through a NULL pointer crashes: ask has_migrate_folio(mapping) first"
     if group == "callback" and not yours.asked:
         return "Only the flag says unmovable: ask a mapping that has a migrate_folio, and return what a_ops_migrate_folio() says"
     if yours.asked != expected.asked:
