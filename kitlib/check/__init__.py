@@ -5,3 +5,4 @@ from .locks import lock_before_you_look
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
 from .schedules import break_it, no_order_breaks_it, race_for
+from .waits import a_deadlock, compaction_sleeps, harmless, mode_for, what_it_costs
