@@ -2,7 +2,9 @@
 from ..kernels import made_of
 from .flags import set_the_flag, why_both
 from .locks import lock_before_you_look
+from .partial import partial_truncation
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
 from .schedules import break_it, no_order_breaks_it, race_for
+from .split import inaccessible_step, split_kernel, two_setters
 from .waits import a_deadlock, compaction_sleeps, harmless, mode_for, what_it_costs

@@ -2,12 +2,12 @@
 from collections.abc import Mapping, Sequence
 
 from ..explore import FATES, Proof, prove
-from ..frames import locks
 from ..kernels import after, before, blocking
 from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
 from ..sched import Machine, Stepper
 from ..verdict import Mode
+from .kernel import LOCKS
 from .paths import decision
 from .report import Finding, Report, seed_of, unsolved
 from .schedules import NOTHING, followed, how_to_go_on
@@ -53,10 +53,14 @@ def standing(machine: Machine, name: str) -> str:
 
 
 def holders(machine: Machine) -> dict[str, str]:
-    """Who holds which lock now: thread by what the lock protects."""
-    taken = locks(machine)
-    taken = taken[taken.released.isna()]
-    return dict(zip(taken.lock, taken.thread))
+    """Who holds which folio lock now: thread by folio."""
+    held = {}
+    for event in machine.trace:
+        if event.step in LOCKS and event.result is not False:
+            held[event.on] = event.thread
+        elif event.step == "folio_unlock":
+            del held[event.on]
+    return held
 
 
 def _why_stopped(stepper: Stepper, stopped: str) -> str:
@@ -102,7 +106,7 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
 
 
 def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
-    has = {name: " and ".join(lock for lock, by in held.items() if by == name and lock.startswith("folio")) or "no folio lock"
+    has = {name: " and ".join(lock for lock, by in held.items() if by == name) or "no folio lock"
            for name in proof.graph.names}
     fate = {FATES[0]: "can come no more", FATES[1]: "can still come", FATES[2]: "must come"}[proof.fate(stepper.text)]
     return (f"in a deadlock each thread has a lock that the other one waits for. After {stepper.text or 'no step'} compaction has "
