@@ -63,7 +63,7 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
     assert report.passed and repr(report).endswith("5 of 5 hold.")
 
 
-@pytest.mark.parametrize("wrong, held, hint", [
+WRONG = [
     (only_unmovable, 3, "only when the folio is unevictable"),
     (only_unevictable, 3, "AS_UNMOVABLE is an index, not a mask"),
     (mask_of_unmovable, 3, "AS_UNMOVABLE is an index, not a mask"),
@@ -74,7 +74,10 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
     (no_number, 0, "write mapping.flags |= 1 << AS_UNMOVABLE"),
     (endless, 0, "what should end it?"),
     (raises, 0, "the error is raised in line"),
-])
+]
+
+
+@pytest.mark.parametrize("wrong, held, hint", WRONG)
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint):
     report = check.set_the_flag(wrong)
     text = repr(report)

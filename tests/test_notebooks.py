@@ -1,4 +1,5 @@
 """Hygiene of the saved notebooks: what nbval does not look at."""
+import importlib
 import json
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ LINKED_HOSTS = ("lore.kernel.org", "docs.kernel.org", "git.kernel.org")     # th
 MAY_RAISE = {("02_isolate_one_folio.ipynb", "raises-exception")}
 
 each = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
+exercise = pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
 lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -33,7 +35,7 @@ def code_cells(path):
 
 
 def test_there_are_notebooks_to_look_at():
-    assert len(LESSONS) >= 4 and len(EXERCISES) >= 1 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
+    assert len(LESSONS) == 13 and len(EXERCISES) >= 10 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
 
 
 @each
@@ -80,7 +82,7 @@ def test_only_cells_that_say_so_raise_and_they_do(path):
 @each
 def test_code_cells_are_short_and_hold_no_logic_of_the_kit(path):
     for cell in code_cells(path):
-        assert len(cell.source.splitlines()) <= 10, cell.source
+        assert len(cell.source.splitlines()) <= 10 or cell.metadata.get("nbgrader", {}).get("solution"), cell.source
         assert "sys.path" not in cell.source and "%pip" not in cell.source and "http" not in cell.source
 
 
@@ -131,24 +133,52 @@ def test_the_glossary_defines_every_term_once_and_in_order():
     assert len(terms) > 50 and terms == sorted(set(terms))
 
 
-@pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
-def test_an_exercise_is_its_solution_without_the_answers(path):
-    exercise, solution = read(path), read(ROOT / "solutions" / path.name)
-    assert "SOLUTION" not in path.read_text()
-    assert len(exercise.cells) == len(solution.cells)
-    ids = set()
-    for given, solved in zip(exercise.cells, solution.cells):
-        assert given.metadata == solved.metadata
-        grading = given.metadata["nbgrader"]
-        ids.add(grading["grade_id"])
-        assert (given.source == solved.source) != grading["solution"]
-    assert len(ids) == len(exercise.cells)
+def marks(path):
+    """(cell, its nbgrader mark) of every cell."""
+    return [(cell, cell.metadata["nbgrader"]) for cell in read(path).cells]
 
 
-def test_the_unsolved_exercise_says_so_and_the_solution_holds():
-    texts = {folder: json.dumps(read(ROOT / folder / "01_set_the_flag.ipynb").cells) for folder in ("exercises", "solutions")}
-    assert texts["exercises"].count("Not solved yet") == 2 and "Not solved yet" not in texts["solutions"]
-    assert "5 of 5 hold." in texts["solutions"] and "3 of 3 hold." in texts["solutions"]
+@exercise
+def test_an_exercise_is_what_nbgrader_makes_of_its_solution(path):
+    made = publish.exercise_of(read(ROOT / "solutions" / path.name), publish.grading(ROOT))
+    assert [(cell.cell_type, cell.source, cell.metadata) for cell in made.cells] == [
+        (cell.cell_type, cell.source, cell.metadata) for cell in read(path).cells]
+    assert "SOLUTION" not in path.read_text(encoding="utf-8")
+
+
+@exercise
+def test_an_exercise_has_its_form(path):
+    cells = marks(path)
+    first, last = cells[0][0].source, cells[-1][0].source
+    number, minutes = path.name[:2], re.search(r"(\d+) to (\d+) minutes, (\d+) points", first)
+    assert first.startswith(f"# Exercise {number} ") and minutes and "You need" in first and "0003e2a41468" in first
+    assert int(minutes[3]) == sum(mark.get("points", 0) for _, mark in cells)
+    assert "**If you are stuck:**" in last and f"git restore exercises/{path.name}" in last
+    assert len({mark["grade_id"] for _, mark in cells}) == len(cells)
+    assert all(mark["locked"] != mark["solution"] for _, mark in cells)
+
+
+@exercise
+def test_a_check_cell_tells_all_and_then_the_points_that_it_is_worth(path):
+    checks = [(cell, mark) for cell, mark in marks(path) if mark["grade"] and cell.cell_type == "code"]
+    assert checks
+    for cell, mark in checks:
+        call, told, points = cell.source.splitlines()
+        assert re.fullmatch(r"report = check\.\w+\(.+\)", call) and told == "print(report)" and points == f"report.points(of={mark['points']})"
+
+
+@exercise
+def test_answers_in_words_come_with_a_rubric(path):
+    for cell, mark in marks(ROOT / "solutions" / path.name):
+        if mark["grade"] and mark["solution"]:
+            assert cell.cell_type == "markdown" and "### BEGIN SOLUTION" in cell.source and "point" in cell.source.split("### BEGIN SOLUTION")[1]
+
+
+@exercise
+def test_every_exercise_has_wrong_answers_that_are_tried(path):
+    """At least two plausible ones, each with a hint of its own."""
+    wrong = importlib.import_module(f"test_exercise_{path.name[:2]}").WRONG
+    assert len({hint for *_, hint in wrong}) >= 2
 
 
 def noisy():
@@ -181,3 +211,29 @@ def test_publish_check_writes_nothing_and_tells_what_would_change(tmp_path, caps
     assert publish.main([str(path)]) == 0 and path.read_text() != begin
     assert publish.main(["--check", str(path)]) == 0
     assert "one.ipynb: as it was" in capsys.readouterr().out
+
+
+def test_publishing_a_solution_writes_its_exercise_too_and_twice_is_once(tmp_path, capsys):
+    for name in ("solutions", "exercises"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
+    path = tmp_path / "solutions/01.ipynb"
+    mark = {"schema_version": 3, "grade_id": "a", "grade": False, "solution": True, "locked": False, "task": False}
+    cell = nbformat.v4.new_code_cell("answer = ...\n### BEGIN SOLUTION\nanswer = 6 * 7\n### END SOLUTION\nprint(answer)", metadata={"nbgrader": mark})
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    assert publish.main([str(path), "--check"]) == 1 and not (tmp_path / "exercises/01.ipynb").exists()
+    assert publish.main([str(path)]) == 0
+    exercise = read(tmp_path / "exercises/01.ipynb").cells[0]
+    assert exercise.source == "answer = ...\n# Your answer here.\nprint(answer)" and exercise.outputs[0].text == "Ellipsis\n"
+    assert read(path).cells[0].outputs[0].text == "42\n"
+    assert publish.main([str(path), "--check"]) == 0
+    with pytest.raises(ValueError, match="edit and publish .*solutions/01.ipynb"):
+        publish.main([str(tmp_path / "exercises/01.ipynb")])
+    capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_what_is_saved_is_what_publishing_again_would_write(capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert publish.main(["--check"]) == 0, capsys.readouterr().out

@@ -156,7 +156,7 @@ def numbers(text):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("pages, first_pfn", [(1, 0), (700, 700), (4096, 0), (4096, 0x1e000), (9000, 100), (131_072, 0)])
+@pytest.mark.parametrize("pages, first_pfn", [(1, 0), (700, 700), (700, np.int64(700)), (4096, 0), (4096, 0x1e000), (9000, 100), (131_072, 0)])
 def test_a_page_is_drawn_in_the_colour_of_its_state(pages, first_pfn, dark):
     states = np.random.default_rng(1).integers(0, 6, pages).astype(np.uint8)
     image = plots.memory_map(states, first_pfn=first_pfn, title="x", dark=dark).image.convert("RGB")

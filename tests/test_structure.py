@@ -17,7 +17,8 @@ FLOORS = [
     {"kernels"},
     {"control", "look", "isolate", "freepages", "move", "migrate", "compaction", "truncate", "tree", "scan", "automaton", "graph",
      "explore", "promela"},
-    {"races", "scenarios", "schema", "snapshot", "rules", "frames", "recordings", "experiments"},
+    {"races", "scenarios", "schema", "snapshot", "rules", "frames", "recordings", "experiments",
+     "progress"},
     {"plots", "check"},
     {"widgets", "handouts", "publish"},
 ]

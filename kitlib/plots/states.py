@@ -84,4 +84,4 @@ def pageblocks(states: np.ndarray, first_pfn: int) -> int:
     """How many pageblocks the states touch."""
     if first_pfn < 0:
         raise ValueError(f"{first_pfn} is no pfn: write first_pfn=0, or a of states[a:b]")
-    return -(-(first_pfn % pageblock_nr_pages() + len(states)) >> PAGEBLOCK_ORDER)
+    return -(-(int(first_pfn) % pageblock_nr_pages() + len(states)) >> PAGEBLOCK_ORDER)

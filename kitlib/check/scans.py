@@ -1,0 +1,295 @@
+"""Exercise 09, "account for nr_scanned": small zones, and what one call of isolate_migratepages_block() counts in them."""
+import random
+from collections.abc import Callable
+from itertools import groupby
+from numbers import Integral
+from typing import NamedTuple
+
+from .. import scan
+from ..control import COMPACT_CLUSTER_MAX, CompactControl, release_of
+from ..isolate import isolate_migratepages_block
+from ..kernels import after, before
+from ..scenarios import KINDS, kind_of, mappings, random_zone
+from ..verdict import Code, MigrateMode, Mode
+from ..zone import Zone
+from .report import INSTRUCTIONS, Finding, Report, attempt, seed_of, unsolved
+
+NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
+CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
+TAKEN = ("anon", "file, clean", "tmpfs", "secretmem", "anon, mlocked")
+REFUSED = ("slab", "anon, pinned", "page table")
+LOOKS_FIXED = ("secretmem", "anon, mlocked")          # unevictable, and taken all the same
+GENERAL = {
+    "nr_scanned": "walk from the first page: what does each page, or each block that is jumped over, add to the count?",
+    "nr_taken": "go through the pages of the range, and ask of each what notebook 02 asks; what was put back is not taken",
+    "migrate_pfn": "the scanner stands on the page that it would look at next, and never past the end of its range",
+}
+
+
+class Asked(NamedTuple):
+    """One call: the names of the zone's pages, its compound pages (pfn, order), the range, the orders, and who decides."""
+
+    pages: tuple[str, ...]
+    start_pfn: int
+    end_pfn: int
+    compound: tuple[tuple[int, int], ...] = ()
+    orders: dict = {}
+    mode: Mode = Mode()
+
+    def zone(self) -> Zone:
+        """The zone, new each time."""
+        names = [kind.name for kind in KINDS]
+        zone = Zone.from_kinds(bytes(map(names.index, self.pages)), KINDS, mappings())
+        for pfn, order in self.compound:
+            zone.make_compound(pfn, order)
+        return zone
+
+    def run(self, **otherwise) -> tuple[int, int, int]:
+        """nr_scanned, nr_taken and migrate_pfn after the call; with some orders `otherwise` than they are."""
+        cc = CompactControl(self.zone(), **{"ignore_skip_hint": True, **self.orders, **otherwise})
+        isolate_migratepages_block(cc, self.start_pfn, self.end_pfn, self.mode)
+        return cc.trace[-1].nr_scanned, cc.trace[-1].nr_taken, cc.migrate_pfn
+
+    def verdicts(self) -> list[str]:
+        """Why each page of the zone is not taken, "" where it is."""
+        kernel, release = self.orders.get("kernel", after), self.orders.get("release", "6.8")
+        return [scan.REASONS[code] for code in scan.verdicts(self.zone(), kernel, self.mode, release)]
+
+    def __repr__(self):
+        zone, parts, pfn = self.zone(), [], 0
+        while pfn < zone.end_pfn:
+            pages, name = 1 << zone.order[pfn], self.pages[pfn]
+            parts.append((pfn, pages, name if pages == 1 else f"one {'free block' if name == 'free' else f'compound page ({name})'} "
+                          f"of order {zone.order[pfn]}"))
+            pfn += pages
+        lines = []
+        for name, run in groupby(parts, key=lambda part: part[2]):
+            first, *_, last = [*(run := list(run)), run[-1]]
+            lines.append(f"    {_span(first[0], last[0] + last[1])} {name}")
+        return "\n".join([f"scan from pfn {self.start_pfn} to {self.end_pfn} (not included)", *lines])
+
+
+def _span(start: int, end: int) -> str:
+    return f"{start:>3}" + (f"-{end - 1:<3}" if end > start + 1 else "    ")
+
+
+def scans_for(learner: str = "") -> dict[str, Asked]:
+    """The five calls of the exercise "account for nr_scanned", made from the learner's name."""
+    dice = random.Random(seed_of(learner))
+    small = _small(dice)
+    return {"compact_memory": small,
+            "the same on 6.1": small._replace(orders={"kernel": before, "release": "6.1"}),
+            "direct async, order 2": _direct(dice),
+            "free block past the end": _past_the_end(dice),
+            "many pages": _many(dice)}
+
+
+def _mixed(dice: random.Random, *some: str, pages: int = CHUNK) -> list[str]:
+    """`pages` pages in any order: `some`, and others that are taken."""
+    names = [*some, *dice.choices(TAKEN, k=pages - len(some))]
+    dice.shuffle(names)
+    return names
+
+
+def _small(dice: random.Random) -> Asked:
+    """Free blocks of order 2 and 1, a compound page, pages taken and refused, in chunks of four, and a few pages more."""
+    halves = [["free", "free"], _mixed(dice, dice.choice(REFUSED), pages=2)]
+    dice.shuffle(halves)
+    slab = ["slab"] * CHUNK
+    chunks = [["free"] * CHUNK, slab, sum(halves, []), _mixed(dice, "anon, pinned", "secretmem"), _mixed(dice, "anon, mlocked")]
+    dice.shuffle(chunks)
+    start, rest = CHUNK * dice.randint(1, 3), _mixed(dice, pages=dice.randint(1, 3))
+    pages = ["anon"] * start + sum(chunks, []) + rest
+    return Asked(tuple(pages), start, len(pages), ((start + CHUNK * chunks.index(slab), 2),))
+
+
+def _direct(dice: random.Random) -> Asked:
+    """Chunks that a refused page spoils, one free, then one that comes out whole, and one that is not reached."""
+    fails = "guest_memfd", *dice.choices(REFUSED, k=dice.randint(1, 2))
+    spoiled = [[*dice.choices(TAKEN[:3], k=at), name, *dice.choices(TAKEN[:3], k=CHUNK - 1 - at)]
+               for name, at in zip(fails, (2, dice.randint(0, 1), dice.randint(1, 2)))]
+    begin = [["free"] * CHUNK, *spoiled]
+    dice.shuffle(begin)
+    whole = [*["free"] * (dice.random() < 0.5), *TAKEN[:3], "anon"][:CHUNK]
+    chunks, start = [*begin, whole, ["anon", "anon", "file, clean", "anon"]], CHUNK
+    pages = [*["slab"] * start, *(name for chunk in chunks for name in chunk)]
+    return Asked(tuple(pages), start, len(pages), orders=dict(mode=MigrateMode.ASYNC, direct_compaction=True, order=2),
+                 mode=Mode(async_migrate=True))
+
+
+def _past_the_end(dice: random.Random) -> Asked:
+    """A free block of order 3 whose last pages lie behind the range."""
+    looked_at = _mixed(dice, "guest_memfd", "slab", pages=dice.choice((5, 6, 7)))
+    pages = [*["anon"] * (8 - len(looked_at)), *looked_at, *["free"] * 8, "anon", "slab", "anon", "anon"]
+    return Asked(tuple(pages), 8 - len(looked_at), 16 - dice.randint(2, 6))
+
+
+def _many(dice: random.Random) -> Asked:
+    """More than 64 pages that are taken, in runs, a few that are not, and a free block of order 3 among the first."""
+    taken, refused = dice.sample(TAKEN, k=3), ["guest_memfd", "slab"]
+    dice.shuffle(refused)
+    first = 8 - dice.randint(2, 5)
+    runs = [("slab", 8 - first), (taken[0], first), ("free", 8), (taken[1], dice.randint(6, 9)), (refused[0], dice.randint(1, 5)),
+            (taken[2], dice.randint(5, 7)), (refused[1], dice.randint(1, 5)), ("anon", 70)]
+    pages = [name for name, length in runs for _ in range(length)]
+    return Asked(tuple(pages), 8 - first, len(pages))
+
+
+def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "") -> Report:
+    """Exercise "account for nr_scanned": what the call counts, by title (isolate_migratepages_block(), 0003e2a41468).
+
+    `answers` has for each title of scans_for(learner) three numbers: nr_scanned, nr_taken, migrate_pfn.
+    """
+    asked = scans_for(learner)
+    if not isinstance(answers, dict) or not any(_begun(answers.get(title)) for title in asked):
+        return unsolved("write three numbers in place of the dots: nr_scanned, nr_taken, migrate_pfn")
+    findings = []
+    for title, call in asked.items():
+        told = answers.get(title)
+        if not isinstance(told, (tuple, list)) or len(told) != len(NUMBERS):
+            hint = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
+            findings += [Finding(f"{title}: {name}", "nothing that can be read", str(right), hint)
+                         for name, right in zip(NUMBERS, call.run())]
+            continue
+        for name, number, right in zip(NUMBERS, told, call.run()):
+            came_out = str(int(number)) if isinstance(number, Integral) else "no answer" if number is ... else repr(number)
+            hint = miscounts(call)[name].get(came_out, GENERAL[name])
+            findings.append(Finding(f"{title}: {name}", came_out, str(right), hint))
+    return Report(findings)
+
+
+def _begun(numbers: object) -> bool:
+    return any(number is not ... for number in numbers) if isinstance(numbers, (tuple, list)) else not (numbers is None or numbers is ...)
+
+
+def miscounts(call: Asked) -> dict[str, dict[str, str]]:
+    """What comes out if one counts wrongly, as text, and what to say then: by number, the likeliest mistake first."""
+    scanned, taken, stands = call.run()
+    length, reasons = call.end_pfn - call.start_pfn, call.verdicts()
+    cut_off = scanned > length
+    looked_at = range(call.start_pfn, min(stands, call.end_pfn))
+    kinds = [call.pages[pfn] for pfn in looked_at if not reasons[pfn]]
+    pinned = sum(call.pages[pfn] == "anon, pinned" for pfn in looked_at)
+    jumps = sum(order > 0 for order in call.zone().order[call.start_pfn:stands])
+    found = {"nr_scanned": [], "nr_taken": [], "migrate_pfn": []}
+    if call.orders.get("direct_compaction"):
+        found = _of_chunks(call, reasons)
+    elif not release_of(call.orders.get("release", "6.8")).counts_jumped:
+        found["nr_scanned"] = [
+            (length, "6.1 adds 1 for a block or compound page that it jumps over; all of its pages are counted only in later releases"),
+            (scanned - jumps, "the first page of a block was looked at: 6.1 counts 1 for each jump, not 0")]
+    else:
+        found["nr_scanned"] = [
+            (call.run(release="6.1")[0], "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked"),
+            (length if cut_off else scanned,
+             "nr_scanned is not cut off at the end of the range: the whole free block is added before anybody looks")]
+    found["nr_scanned"] += [
+        (taken, "refused pages and free ones are looked at, too: nr_scanned counts every look, nr_taken those that were taken"),
+        (call.run(finish_pageblock=True)[0], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)")]
+    found["nr_taken"] += [
+        (sum(kind not in LOOKS_FIXED for kind in kinds),
+         "unevictable is not unmovable: mlocked and secretmem pages are taken, whatever migration says of them"),
+        (taken + pinned, "an anonymous page with one reference more than page tables is pinned: the scanner refuses it"),
+        (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable: since 0003e2a41468 the scanner refuses its pages"),
+        (call.run(finish_pageblock=True)[1], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)"),
+        (scanned, "not every page that is looked at is taken: free ones, slab and pinned pages are not")]
+    block_end = max((pfn + (1 << order) for pfn, order in enumerate(call.zone().order[:call.end_pfn])), default=stands)
+    found["migrate_pfn"] += [
+        (stands - 1, "the scanner stands on the next page, not on the last one that it looked at"),
+        (block_end if cut_off else stands, "the jump leads past the end of the range, and the scanner's place is cut back to the end"),
+        (call.end_pfn, "it does not get to the end of the range: the first call in a pageblock ends as soon as 32 pages are taken"),
+        (scanned, "nr_scanned is a number of pages, migrate_pfn is a place: the range does not begin at pfn 0")]
+    right = dict(zip(NUMBERS, (scanned, taken, stands)))
+    return {name: {str(number): hint for number, hint in reversed(likely) if number != right[name]} for name, likely in found.items()}
+
+
+def _of_chunks(call: Asked, reasons: list[str]) -> dict[str, list[tuple[int, str]]]:
+    """The same for a direct asynchronous scan, which thinks in chunks (skip_on_failure)."""
+    scanned, taken, stands = call.run()
+    put_back = missed = 0
+    for start in range(call.start_pfn, stands, CHUNK):
+        chunk = reasons[start:start + CHUNK]
+        fails = next((at for at, why in enumerate(chunk) if why and not why.startswith("free")), None)
+        if fails is not None:
+            put_back += chunk[:fails].count("")
+            missed += chunk.count("")
+    pages = {"nr_scanned": [
+        (stands - call.start_pfn, "the rest of a spoiled chunk is jumped over without a look: those pages are not counted"),
+        (scanned + call.end_pfn - stands, "a chunk that came out whole ends the call: what lies behind it is not looked at"),
+        (call.run(direct_compaction=False)[0], "direct and asynchronous: one refused page, and the scanner goes to the next chunk"),
+        (call.run(release="6.1")[0], "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked")]}
+    pages["nr_taken"] = [
+        (taken + put_back, "what was taken of a spoiled chunk is put back, and nr_taken is set to 0 again"),
+        (taken + missed, "what lies in a spoiled chunk is put back or not even looked at: the chunk can no longer become free"),
+        (call.run(direct_compaction=False)[1], "a chunk that came out whole ends the call, and a spoiled one gives nothing")]
+    pages["migrate_pfn"] = [(call.end_pfn, "a chunk that came out whole ends the call: it is handed over to be migrated")]
+    return pages
+
+
+def counts_like_the_kernel(nr_scanned: Callable) -> Report:
+    """Exercise "write nr_scanned": nr_scanned(zone, start_pfn, end_pfn) against the first call in random zones (SYNC, v6.8)."""
+    stub, failed = attempt(nr_scanned, random_zone(64), 0, 64)
+    if failed:
+        return Report([failed])
+    if stub is None or stub is ...:
+        return unsolved("your function returns nothing: return the number of pages that are counted")
+    findings = []
+    for name, ranges in _ranges().items():
+        told, failed = attempt(_counted, nr_scanned, ranges, limit=10 * INSTRUCTIONS)
+        if failed:
+            return Report([*findings, failed])
+        same = [isinstance(counted, Integral) and counted == right for counted, _, right in told]
+        held, wrong = sum(same), same.index(False) if not all(same) else None
+        hint = "" if wrong is None else _miscounted(ranges[wrong], *told[wrong])
+        findings.append(Finding(f"{len(told)} ranges {name}", f"{held} as the kernel's", f"{len(told)} as the kernel's", hint))
+    return Report(findings)
+
+
+def _counted(nr_scanned: Callable, ranges: list[tuple]) -> list[tuple]:
+    """For each range what the learner's function says, whether it left the zone alone, and the model's number."""
+    told = []
+    for seed, start, end in ranges:
+        zone = random_zone(1024, seed)
+        begin = zone.snapshot()
+        told.append((nr_scanned(zone, start, end), zone.snapshot() == begin, _first_call(seed, start, end)[0]))
+    return told
+
+
+def _first_call(seed: int, start: int, end: int, **orders) -> tuple[int, int, int]:
+    cc = CompactControl(random_zone(1024, seed), ignore_skip_hint=True, **orders)
+    isolate_migratepages_block(cc, start, end, Mode())
+    return cc.trace[-1].nr_scanned, cc.trace[-1].nr_taken, cc.migrate_pfn
+
+
+def _ranges() -> dict[str, list[tuple[int, int, int]]]:
+    """Ranges in random zones, by what is special in them: (seed of the zone, start, end)."""
+    found = {"up to their end": [], "that end at 32 pages taken": [], "with a block that reaches past the end": []}
+    for seed in range(8):
+        zone = random_zone(1024, seed)
+        for start in range(1, 900, 97):
+            for end in (start + 20, start + 90):
+                scanned, taken, stands = _first_call(seed, start, end)
+                name = [*found][1 if taken == COMPACT_CLUSTER_MAX and stands < end else 2 if scanned > stands - start else 0]
+                if (name != "up to their end" or any(zone.order[start:end])) and len(found[name]) < 6:
+                    found[name].append((seed, start, end))
+    return found
+
+
+def _miscounted(where: tuple[int, int, int], counted: object, left_alone: bool, right: int) -> str:
+    seed, start, end = where
+    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {counted!r}, the kernel {right}. "
+    if not left_alone:
+        return place + "Your function changes the zone: count, and take nothing"
+    if not isinstance(counted, Integral):
+        return place + "Return one whole number"
+    if counted == _first_call(seed, start, end, finish_pageblock=True)[0]:
+        return place + "You go on after 32 pages are taken: the first call ends there"
+    if counted == _first_call(seed, start, end, release="6.1")[0]:
+        return place + "A free block adds all of its pages, 1 << zone.order[pfn], not 1"
+    if counted == end - start or counted == min(right, end - start):
+        return place + "The block that reaches past the end is added whole: nr_scanned is not cut off"
+    if counted == _first_call(seed, start, end)[1]:
+        return place + "You count the pages that are taken: refused and free ones are looked at, too"
+    if counted in (right - 1, right + 1):
+        return place + "One page off: is the 32nd page itself counted, and the one after it not?"
+    return place + "A loop: look at the page, add its pages, go on by as many; it ends at end_pfn or with 32 taken"

@@ -1,0 +1,225 @@
+"""Exercise 11, "read a real kernel's trace": four lines of a recorded trace, and what the snapshot says about each."""
+import random
+from collections import Counter
+from functools import lru_cache
+from numbers import Integral
+from typing import NamedTuple
+
+import pandas as pd
+
+from .. import recordings, scan
+from ..control import COMPACT_CLUSTER_MAX
+from ..recordings import Recording
+from ..verdict import WHY, Code
+from ..zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
+from .report import Finding, Report, seed_of, unsolved
+
+RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")    # quiet, with many kinds of memory
+COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
+ENOUGH, BLOCK_END, PAST = "32 pages are taken", "the pageblock ends", "a free block leads past the pageblock"
+ENDED = (ENOUGH, BLOCK_END, PAST, "a page is refused", "the scanners meet")
+AS_LONG, MORE, FEWER = "as long as the range", "a free block counts beyond the end", "a jump counts once"
+SCANNED = (AS_LONG, MORE, FEWER, "refused pages are not counted")
+ASKED = ("why it ended", "pages refused", "mostly because", "nr_scanned")
+FREE = {WHY[code] for code in (Code.FREE, Code.FREE_BLOCK, Code.FREE_TAIL)}
+NOT_LOOKED_AT = {WHY[code] for code in (Code.COMPOUND, Code.TAIL, Code.NO_PAGE)}
+
+
+class Trace(NamedTuple):
+    """A recording, and the lines of its trace that are asked about: a frame by letter, `line` numbers isolate_ranges."""
+
+    recording: Recording
+    ranges: pd.DataFrame
+
+
+class Line(NamedTuple):
+    """One line of a trace, with what the snapshot says about the pages of its range."""
+
+    line: int
+    start_pfn: int
+    end_pfn: int
+    nr_scanned: int
+    nr_taken: int
+    reasons: Counter        # pages by reason, "" for those that are taken
+    leads_past: bool        # a free block that starts in the range ends behind it
+
+    @property
+    def refused(self) -> Counter:
+        """Pages that were looked at and not taken, by reason; free pages are not candidates."""
+        return Counter({why: pages for why, pages in self.reasons.items() if why and why not in FREE})
+
+    @property
+    def mostly(self) -> str:
+        """The commonest reason."""
+        return self.refused.most_common(1)[0][0] if self.refused else "none"
+
+    @property
+    def length(self) -> int:
+        """Pages from start to end."""
+        return self.end_pfn - self.start_pfn
+
+    @property
+    def right(self) -> tuple:
+        """The answers to what is asked, in the order of ASKED."""
+        at_end = self.end_pfn % pageblock_nr_pages() == 0
+        ended = PAST if self.leads_past else BLOCK_END if at_end else ENOUGH
+        scanned = AS_LONG if self.nr_scanned == self.length else MORE if self.nr_scanned > self.length else FEWER
+        return ended, self.refused.total(), self.mostly, scanned
+
+
+def trace_for(learner: str = "") -> Trace:
+    """The recording and the four lines of "read a real kernel's trace", made from the learner's name.
+
+    A: a call that stops after 32 pages. B: the second call in a pageblock. C: nr_scanned is not the length of the range.
+    D: nothing is taken, and not because all is free.
+    """
+    recording, chosen = _chosen(learner)
+    rows = [(line.line, *recording.isolate_ranges[line.line, 1:].tolist()) for line in chosen.values()]
+    return Trace(recording, pd.DataFrame(rows, index=[*chosen], columns=["line", *COLUMNS[1:]]))
+
+
+def _chosen(learner: str) -> tuple[Recording, dict[str, Line]]:
+    dice = random.Random(seed_of(learner))
+    recording, lines = _lines(dice.choice(RUNS))
+    fit = {letter: [] for letter in "ABCD"}
+    for line in lines:
+        for letter in _shows(line):
+            fit[letter].append(line)
+    chosen: dict[str, Line] = {}
+    for letter, fitting in fit.items():
+        best = max(map(_worth, fitting))
+        chosen[letter] = dice.choice([line for line in fitting if _worth(line) == best])
+    return recording, chosen
+
+
+def _worth(line: Line) -> int:
+    """A line from which more can be read: some pages refused and some not, and for more than being off the LRU."""
+    return (0 < line.refused.total() < line.length) + (line.mostly not in ("none", "not on the LRU"))
+
+
+def _shows(line: Line) -> list[str]:
+    """The letters of what a line can show."""
+    first, at_end = line.start_pfn % pageblock_nr_pages() == 0, line.end_pfn % pageblock_nr_pages() == 0
+    shows = {"A": first and not at_end and line.nr_taken == COMPACT_CLUSTER_MAX and line.refused,
+             "B": not first and at_end and line.nr_taken > COMPACT_CLUSTER_MAX,
+             "C": first and at_end and line.nr_scanned != line.length,
+             "D": first and at_end and line.nr_scanned == line.length and line.nr_taken == 0 and line.refused}
+    return [letter for letter, fits in shows.items() if fits]
+
+
+@lru_cache
+def _lines(name: str) -> tuple[Recording, list[Line]]:
+    """A recording, and those lines of its trace that can be asked about.
+
+    The replay reproduces them in all numbers; no compound page lies in them, and the commonest reason has no equal.
+    """
+    recording = recordings.load(name)
+    codes, orders, replayed = recordings.verdicts(recording), recording.memory.order, recordings.replay(recording)
+    same = set(replayed[replayed.agrees][["start_pfn", "end_pfn", "nr_scanned", "nr_taken"]].itertuples(index=False, name=None))
+    lines = []
+    for number, (_, start, end, *counted) in enumerate(recording.isolate_ranges.tolist()):
+        reasons = Counter(scan.REASONS[code] for code in codes[start:end].tolist())
+        past = any(pfn + (1 << orders[pfn]) > end for pfn in (start + (codes[start:end] == Code.FREE_BLOCK).nonzero()[0]).tolist())
+        line = Line(number, start, end, *counted, reasons, past)
+        commonest = [pages for _, pages in line.refused.most_common(2)]
+        if (start, end, *counted) in same and not NOT_LOOKED_AT & set(reasons) and len(set(commonest)) == len(commonest):
+            lines.append(line)
+    return recording, lines
+
+
+def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
+    """Exercise "read a real kernel's trace": why each range of isolate_migratepages_block() is as it is.
+
+    `answers` has for A, B, C and D: why it ended (one of ENDED), pages refused, mostly because of what (scan.REASONS, or
+    "none"), and what nr_scanned is (one of SCANNED).
+    """
+    recording, chosen = _chosen(learner)
+    if not isinstance(answers, dict) or all(_empty(answers.get(letter)) for letter in chosen):
+        return unsolved("write four answers for each letter in place of the dots")
+    findings = []
+    for letter, line in chosen.items():
+        told = answers.get(letter)
+        if not isinstance(told, (tuple, list)) or len(told) != len(ASKED):
+            hint = "write four answers in this order: why it ended, how many refused, mostly why, nr_scanned"
+            findings += [Finding(f"{letter}: {name}", "nothing that can be read", str(right), hint) for name, right in zip(ASKED, line.right)]
+            continue
+        told = [_readable(answer) for answer in told]
+        hints = _ended(told[0], line), _refused(told[1], line, recording), _mostly(told[2], line), _scanned(told[3], line)
+        findings += [Finding(f"{letter}: {name}", _said(answer), str(right), hint)
+                     for name, answer, right, hint in zip(ASKED, told, line.right, hints)]
+    return Report(findings)
+
+
+def _empty(answer: object) -> bool:
+    return all(part is ... for part in answer) if isinstance(answer, (tuple, list)) else answer is None or answer is ...
+
+
+def _readable(answer: object) -> object:
+    """A number or a text; whatever else it is, as text."""
+    return answer if answer is ... or isinstance(answer, Integral) else answer.strip() if isinstance(answer, str) else repr(answer)
+
+
+def _said(answer: object) -> str:
+    return "no answer" if answer is ... else str(int(answer)) if isinstance(answer, Integral) else answer
+
+
+def _ended(told: object, line: Line) -> str:
+    if told not in ENDED:
+        return f"write one of {', '.join(map(repr, ENDED))}"
+    if told == ENDED[3]:
+        return "only a direct asynchronous caller minds a refused page (skip_on_failure); this is vm.compact_memory"
+    if told == ENDED[4]:
+        return "the scanners meet once in a zone, and then there is no line after it"
+    if told == ENOUGH and line.nr_taken > COMPACT_CLUSTER_MAX:
+        return (f"{line.nr_taken} pages are taken, more than 32: the line before is the first call in this pageblock, and the second "
+                "takes all the rest (finish_pageblock)")
+    if told == ENOUGH:
+        return f"nr_taken is {line.nr_taken}, not 32"
+    if line.leads_past:
+        return "look at the free block that starts last in the range: add 2^order to its pfn"
+    if told == PAST:
+        return "no free block that starts in the range reaches past its end: add 2^order to the pfn of each"
+    return f"a pageblock ends where the pfn is a multiple of 512; {line.end_pfn} is {line.end_pfn % 512} pages past one"
+
+
+def _refused(told: object, line: Line, recording: Recording) -> str:
+    start, end = pageblock_start_pfn(line.start_pfn), pageblock_end_pfn(line.start_pfn)
+    codes = recordings.verdicts(recording)[start:end].tolist()
+    in_block = sum(bool(why) and why not in FREE for why in (scan.REASONS[code] for code in codes))
+    free = "free pages are not refused: the scanner steps over them. Leave out what begins with free"
+    likely = [(line.refused.total() + line.nr_taken, "pages that are taken are not refused: leave them out, too"),
+              (line.length - line.nr_taken, free), (line.nr_scanned - line.nr_taken, free), (line.length, free), (line.nr_scanned, free),
+              (in_block, "these are the refused pages of the whole pageblock: count within the range"),
+              (line.refused[line.mostly], "this is the commonest reason alone: add the others"),
+              (line.nr_taken, "these are the pages that were taken")]
+    return next((hint for pages, hint in likely if told == pages and pages != line.refused.total()),
+                "count the verdicts of the range whose reason is neither empty nor free")
+
+
+def _mostly(told: object, line: Line) -> str:
+    if not isinstance(told, str):
+        return 'write the reason in quotes, as it stands among the verdicts, or "none"'
+    if told in FREE or told == "free":
+        return "a free page is no candidate, so it is not refused" + (": nothing else is left in this range" if not line.refused else "")
+    if told in ("", "taken"):
+        return "that is the verdict on pages that are taken"
+    if told in line.refused:
+        return f"{line.refused[told]} pages are refused for that; there is a reason with more"
+    if told == "none":
+        return "some pages of the range are neither taken nor free: count their reasons"
+    if not line.refused:
+        return 'nothing is refused in this range: write "none"'
+    return "no page of this range is refused for that: copy the reason from the verdicts, it is the model's wording"
+
+
+def _scanned(told: object, line: Line) -> str:
+    if told not in SCANNED:
+        return f"write one of {', '.join(map(repr, SCANNED))}"
+    if told == SCANNED[3]:
+        return "every page that is looked at is counted, before anything is asked of it: refused pages are, too"
+    numbers = f"the range has {line.length} pages, nr_scanned is {line.nr_scanned}"
+    if line.nr_scanned == line.length:
+        return f"{numbers}: then everything counts once, whether walked or jumped over"
+    if line.nr_scanned > line.length:
+        return f"{numbers}: more than there are. What was added whole, though only a part of it lies in the range?"
+    return f"{numbers}: fewer than there are. This is Linux 6.1: what does it add for a free block that it jumps over?"

@@ -1,0 +1,54 @@
+"""How far a learner is: what the checks said in each exercise, read from the notebooks as they were last saved.
+
+Nothing is run, nothing is recorded elsewhere and nothing leaves the machine: whoever has edited an answer since must run its check
+again and save. Leaves out answers in words but for whether something was written: a person marks them.
+"""
+import json
+from pathlib import Path
+
+import pandas as pd
+
+UNANSWERED = "*Your answer here.*"      # what stands where an answer in words is asked for; nbgrader_config.py says the same
+COLUMNS = ["exercise", "state", "points", "of", "in words"]
+
+
+def exercises(folder: str | Path) -> pd.DataFrame:
+    """One row a notebook in `folder`: its title, "holds", "not yet" or "not begun", the checks' points and of how many.
+
+    "in words": how many of the answers that a person marks are written. ValueError where there is no exercise.
+    """
+    paths = sorted(Path(folder).glob("*.ipynb"))
+    if not paths:
+        raise ValueError(f'no exercises in {folder}: write exercises("../exercises") in a notebook of the kit')
+    return pd.DataFrame([_row(path) for path in paths], columns=COLUMNS)
+
+
+def _row(path: Path) -> tuple:
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError):
+        return path.stem, "cannot be read: git restore it", 0.0, 0.0, ""
+    title = next((line.lstrip("# ").removeprefix("Exercise ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), path.stem)
+    # By id: a cell that was copied counts once, as it stands last.
+    graded = {mark["grade_id"]: (cell, float(mark["points"])) for cell in cells
+              if (mark := cell["metadata"].get("nbgrader", {})).get("grade")}
+    checks = [(_points(cell), of) for cell, of in graded.values() if cell["cell_type"] == "code"]
+    words = [UNANSWERED not in _source(cell) for cell, _ in graded.values() if cell["cell_type"] == "markdown"]
+    points, of = sum(points for points, _ in checks), sum(of for _, of in checks)
+    state = "holds" if points >= of and all(words) else "not yet" if points or any(words) else "not begun"
+    return title, state, points, of, f"{sum(words)} of {len(words)}" if words else ""
+
+
+def _source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def _points(cell: dict) -> float:
+    """The number that a check cell has shown last; 0 where it was not run, or failed."""
+    for output in cell["outputs"]:
+        if output["output_type"] == "execute_result":
+            try:
+                return float("".join(output["data"].get("text/plain", "")))
+            except ValueError:
+                return 0.0
+    return 0.0
