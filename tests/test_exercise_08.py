@@ -35,7 +35,7 @@ def test_who_waits_for_whom_is_named():
     assert "truncation sleeps at folio_lock(folio 0), and compaction holds that lock" in report
 
 
-ASLEEP = [
+WRONG = [
     ("T2C8", "who sleeps does no step, so the schedule ends before it"),
     ("C8T2", "the other way round: compaction has the lock, and truncation waits"),
     ("C8", "compaction has the lock already: truncation must take it before"),
@@ -50,7 +50,7 @@ ASLEEP = [
 ]
 
 
-@pytest.mark.parametrize("wrong, hint", ASLEEP, ids=map(str, range(len(ASLEEP))))
+@pytest.mark.parametrize("wrong, hint", WRONG, ids=map(str, range(len(WRONG))))
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.compaction_sleeps(wrong)
     assert not report.passed and hint in repr(report)
