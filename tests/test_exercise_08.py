@@ -95,6 +95,7 @@ def test_wrong_claims_about_the_trylock_have_their_own_hints(wrong, hint):
     ({"left for the lock": ["file, locked", *COST["left for the lock"]]}, "after says 'isolated'. Asked for"),
     ({"left for the lock": ["guest_memfd, locked"]}, "'shmem, SHM_LOCK, locked': before says 'isolated', after says 'locked by somebody else'"),
     ({"left for the lock": ["everything"]}, "no kind is called 'everything'"),
+    ({"left for the lock": {"guest_memfd", "ramfs"}}, "'guest_memfd': before says"),
     ({"left for the lock": 3}, "before says 'isolated'"),
     ({"would have been taken": COST["left for the lock"]}, "'guest_memfd, locked' without its lock: after says 'mapping is unmovable'"),
     ({"a skipped folio is": "a bug"}, "gives no promise for a single folio"),

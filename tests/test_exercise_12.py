@@ -171,6 +171,7 @@ def test_kernel_stub_and_solution():
     for unwritten in (half, {"isolate_folio": stub}):
         report = check.split_kernel(check.made_of("split", **unwritten))
         assert repr(report).startswith("Not solved yet") and report.points(3) == 0
+    assert repr(check.split_kernel(None)).startswith("Not solved yet") and repr(check.partial_truncation(None)).startswith("Not solved yet")
     report = check.split_kernel(check.made_of("split", isolate_folio=after.isolate_folio, move_to_new_folio=after.move_to_new_folio))
     assert report.passed and report.points(3) == 3 and repr(report).endswith("15 of 15 hold.")
 

@@ -100,12 +100,13 @@ def _answer(primitive: Callable, mapping: AddressSpace | None) -> str:
 
 def split_kernel(kernel: ModuleType) -> Report:
     """Exercise "who asks which flag?": isolate_folio() and move_to_new_folio() of a kernel in which only AS_UNMOVABLE keeps a folio."""
-    steps, failed = attempt(step_names, kernel.isolate_folio) if isgeneratorfunction(kernel.isolate_folio) else (set(), None)
+    isolate_folio = getattr(kernel, "isolate_folio", None)
+    steps, failed = attempt(step_names, isolate_folio) if isgeneratorfunction(isolate_folio) else (set(), None)
     if failed:
         return Report([failed])
     if not steps & {*LOCKS, "mapping_unmovable", "mapping_inaccessible"}:
         return unsolved("your isolate_folio() takes no folio lock and asks for no flag: write the lock block, then move_to_new_folio()")
-    findings = [every_step_is_yielded(kernel.isolate_folio), the_lock_is_tried(steps)]
+    findings = [every_step_is_yielded(isolate_folio), the_lock_is_tried(steps)]
     for check in (same_decisions, _combinations, _moves, _orders):
         found, failed = attempt(check, kernel, limit=5 * INSTRUCTIONS)
         findings += [failed] if failed else found

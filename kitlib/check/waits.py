@@ -1,5 +1,5 @@
 """Exercise 08, "trylock or lock?": schedules in which somebody waits, who waits for whom, and what a trylock costs."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from ..explore import FATES, Proof, prove
 from ..kernels import after, before, blocking
@@ -171,7 +171,7 @@ def what_it_costs(answer: Mapping[str, object]) -> Report:
 def _kinds(answer: object) -> list[str]:
     if isinstance(answer, str):
         return [answer]
-    return list(map(str, answer)) if isinstance(answer, Sequence | set) else []
+    return sorted(map(str, answer)) if isinstance(answer, Sequence | Set) else []
 
 
 def _list(names: list[str], chosen: list[str]) -> str:
