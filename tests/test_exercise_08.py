@@ -19,13 +19,13 @@ def learner_of(mode):
 def test_the_stubs_are_not_solved_yet():
     stubs = [check.compaction_sleeps(None), check.compaction_sleeps(...), check.compaction_sleeps(""), check.a_deadlock(None, WAITS),
              check.a_deadlock("", {}), check.harmless(dict.fromkeys(HARMLESS, ...)), check.harmless(None),
-             check.what_it_costs(dict.fromkeys(COST, ...)), check.what_it_costs(None)]
+             check.what_trylock_costs(dict.fromkeys(COST, ...)), check.what_trylock_costs(None)]
     assert all(repr(stub).startswith("Not solved yet") and stub.points(1) == 0 for stub in stubs)
 
 
 def test_the_solutions_pass():
     for report in (check.compaction_sleeps("T2C7"), check.compaction_sleeps("C7T9"), check.a_deadlock("T3C20", WAITS),
-                   check.harmless(HARMLESS), check.what_it_costs(COST)):
+                   check.harmless(HARMLESS), check.what_trylock_costs(COST)):
         assert report.passed and report.points(1) == 1, report
 
 
@@ -74,7 +74,7 @@ def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
 
 def test_half_right_gives_a_part_of_the_points():
     assert check.a_deadlock("T3C20", WAITS | {"truncation": "folio 1"}).points(1) == 0.5
-    assert check.what_it_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
+    assert check.what_trylock_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
     assert check.a_deadlock("T3C19", WAITS).points(1) == 0
 
 
@@ -103,7 +103,7 @@ def test_wrong_claims_about_the_trylock_have_their_own_hints(wrong, hint):
     ({"a skipped folio is": 1}, "choose one of 'a bug'"),
 ])
 def test_wrong_costs_have_their_own_hints(wrong, hint):
-    report = check.what_it_costs(COST | wrong)
+    report = check.what_trylock_costs(COST | wrong)
     assert not report.passed and hint in repr(report)
 
 

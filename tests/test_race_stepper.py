@@ -365,7 +365,7 @@ def test_changing_the_race_proves_it_again_and_follows_the_same_schedule():
     assert view.describe() == replayed(view, RaceStepper()).describe()
 
 
-@pytest.mark.parametrize("name", race_stepper.COUNTS.keys() | {"kernel", "truncate", "clear_inode", "migrate", "reuse"})
+@pytest.mark.parametrize("name", [*race_stepper.COUNTS, "kernel", "truncate", "clear_inode", "migrate", "reuse"])
 def test_every_toggle_reaches_the_race_by_trait_by_message_and_in_code(name):
     views = [RaceStepper(kl.after) for _ in range(3)]
     for new in views[0].legal[name]:

@@ -146,7 +146,7 @@ def _where_blocking_sleeps(mode: Mode) -> str:
     return DOES[2] if verdict.isolated else f"it skips the folio: {verdict.why}"
 
 
-def what_it_costs(answer: Mapping[str, object]) -> Report:
+def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took, in compact_memory's mode.
 
     `answer` maps "left for the lock" to a list of kinds, "would have been taken" to that part of it which an unlocked `after`

@@ -1,0 +1,204 @@
+"""Exercise 04, "the backstop": move_to_new_folio() as a learner's path, and what migrate_pages() counts when it refuses."""
+import inspect
+import random
+from collections.abc import Callable
+
+from ..control import CompactControl
+from ..folio import PG
+from ..isolate import isolate_migratepages_block
+from ..kernels import after, before, made_of
+from ..mapping import AS_UNMOVABLE, set_bit
+from ..migrate import NR_MAX_MIGRATE_PAGES_RETRY, migrate_pages
+from ..scenarios import KINDS, zone_of
+from ..sched import Machine, run
+from ..step import KernelBug, NullDereference, Path
+from ..verdict import MigrateMode, Mode, Result
+from .paths import every_step_is_yielded
+from .report import Finding, Report, attempt, seed_of, unsolved
+
+STEPS = 100                 # more than any migration of one folio takes
+CALLBACKS = {"migrate_folio", "a_ops_migrate_folio", "fallback_migrate_folio"}
+FLAGGED = "file, clean", "ramfs", "secretmem"           # also tried with AS_UNMOVABLE in their mapping
+GROUPS = {"no mapping": "folios without a mapping", "unmovable": "folios of an unmovable mapping",
+          "callback": "folios whose mapping has a migrate_folio", "fallback": "folios whose mapping has none"}
+
+
+class Moved:
+    """One folio through a move_to_new_folio(), unmapped and locked: what was returned, whom it asked, what the memory is then."""
+
+    def __init__(self, move_to_new_folio: Callable, kind: str, flagged: bool, mode: MigrateMode):
+        zone = zone_of(kind, "slab")
+        src, dst = zone.folio(0), zone.folio(1)
+        src.refcount, src.mapcount, src.lru, src.locked = src.refcount + 1 - src.mapcount, 0, False, True
+        zone.flags[1], dst.refcount = PG.LOCKED, 1
+        self.mapping, self.bug, self.returned = src.mapping, None, None
+        if flagged:
+            set_bit(AS_UNMOVABLE, self.mapping)
+        begin = zone.snapshot()
+        machine = Machine(zone, {"migration": lambda: move_to_new_folio(dst, src, mode)})
+        try:
+            self.returned = run(machine, STEPS).results["migration"]
+        except KernelBug as bug:
+            self.bug = bug
+        self.asked = [event.step for event in machine.trace if event.step in CALLBACKS]
+        self.memory = zone.snapshot()
+        self.touched = self.memory != begin
+
+    @property
+    def group(self) -> str:
+        """Which of the four ways the folio has to go."""
+        if not self.mapping:
+            return "no mapping"
+        if self.mapping.flags >> AS_UNMOVABLE & 1:
+            return "unmovable"
+        return "fallback" if self.mapping.a_ops.migrate_folio is None else "callback"
+
+    @property
+    def code(self) -> str:
+        """What was returned, by its name."""
+        if self.bug:
+            return f"{self.bug.bug}: {self.bug}"
+        known = isinstance(self.returned, int) and not isinstance(self.returned, bool) and self.returned in Result._value2member_map_
+        return str(Result(self.returned)) if known else repr(self.returned)
+
+    @property
+    def text(self) -> str:
+        """Code and callbacks: '-EBUSY by a_ops_migrate_folio()'."""
+        return f"{self.code} by {', '.join(f'{step}()' for step in self.asked) or 'no callback'}"
+
+
+def the_backstop(move_to_new_folio: Callable) -> Report:
+    """Exercise "the backstop": move_to_new_folio() (mm/migrate.c, 0003e2a41468) over every kind of folio, in three modes."""
+    folio = zone_of("anon").folio(0)
+    made, failed = attempt(move_to_new_folio, folio, folio, MigrateMode.SYNC) if callable(move_to_new_folio) else (None, None)
+    if made is None and not failed:
+        return unsolved("write the path: no mapping, an unmovable one, one with a callback, one without")
+    if failed or not inspect.isgenerator(made):
+        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
+                                         "write `yield` before each step, as mapping = yield folio_mapping(src)")])
+    runs, failed = attempt(_runs, move_to_new_folio)
+    yielded = every_step_is_yielded(move_to_new_folio)
+    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_group(runs, group, name) for group, name in GROUPS.items()])])
+
+
+def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
+    kinds = [kind.name for kind in KINDS if kind.flags & PG.LRU]
+    cases = [(kind, flagged, mode) for kind in kinds for flagged in (False, True) if not flagged or kind in FLAGGED for mode in MigrateMode]
+    return [(case, Moved(move_to_new_folio, *case), Moved(after.move_to_new_folio, *case)) for case in cases]
+
+
+def _group(runs: list, group: str, name: str) -> Finding:
+    ours = [(case, yours, expected) for case, yours, expected in runs if expected.group == group]
+    wrong = [(case, yours, expected) for case, yours, expected in ours
+             if (yours.text, yours.memory) != (expected.text, expected.memory)]
+    tried = f"{name}: {len(ours)} migrations"
+    if not wrong:
+        return Finding(tried, "as the kernel's", "as the kernel's")
+    (kind, flagged, mode), yours, expected = wrong[0]
+    case = f"{kind}{' (with AS_UNMOVABLE)' if flagged else ''}, {mode}"
+    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", f"{case}: yours is {yours.text}; the kernel's {expected.text}. {_hint(yours, expected, group)}")
+
+
+def _hint(yours: Moved, expected: Moved, group: str) -> str:
+    if isinstance(yours.bug, NullDereference):
+        return "mapping_unmovable(), unlike mapping_unevictable(), takes no NULL: a folio without a mapping goes its own way first"
+    if yours.text == expected.text:
+        return "The caller locks and unlocks, and the callback moves: leave both folios as they are"
+    if yours.returned is None and not yours.bug:
+        return "Nothing is returned: write return (yield ...) on every way"
+    if group == "unmovable" and yours.asked:
+        return "A callback was asked before the flag: guest_memfd's own would warn and say -EINVAL, and one that moves would move the folio"
+    if group == "unmovable":
+        return "The code for what will never be possible is Result.EOPNOTSUPP, a negative number; -EBUSY and -EAGAIN sound as if it might"
+    if group == "no mapping":
+        return "Anonymous memory has no mapping here, and it is most of what moves: return (yield migrate_folio(dst, src))"
+    if group == "fallback" and not yours.asked:
+        return "No migrate_folio does not mean unmovable: ramfs has none, and fallback_migrate_folio(mapping, dst, src, mode) moves it"
+    if group == "fallback" and "a_ops_migrate_folio" in yours.asked:
+        return "The mapping has no such callback, and a call through a NULL pointer crashes: ask has_migrate_folio(mapping) first"
+    if group == "callback" and not yours.asked:
+        return "Only the flag says unmovable: ask a mapping that has a migrate_folio, and return what a_ops_migrate_folio() says"
+    if yours.asked != expected.asked:
+        return "Each way has one callback: the mapping's own if it has one, fallback_migrate_folio() if not, and never two"
+    return "Return what the callback has said, and nothing else: whoever called has to know whether to try again"
+
+
+# Who is in the batch; the middle kind has slipped past the scanner.
+MOVABLE = "anon", "file, clean", "tmpfs", "anon, mlocked"
+QUANTITIES = ("asked of guest_memfd", "asked of pinned", "returned", "pgmigrate_success", "pgmigrate_fail")
+
+
+def batch_for(learner: str) -> list[str]:
+    """A learner's batch, by kind: movable folios, some of guest_memfd that slipped through, and pinned file folios."""
+    dice = random.Random(seed_of(learner))
+    unmovable, pinned = dice.sample(range(2, 6), 2)
+    batch = ["guest_memfd"] * unmovable + ["file, pinned"] * pinned + [dice.choice(MOVABLE) for _ in range(dice.randint(4, 7))]
+    dice.shuffle(batch)
+    return batch
+
+
+def counted(batch: list[str], mode: MigrateMode) -> dict[str, int]:
+    """migrate_pages() of 0003e2a41468 on a batch that a scanner without the flag has isolated: QUANTITIES."""
+    asked = []
+
+    def move_to_new_folio(dst, src, mode: MigrateMode) -> Path:
+        asked.append(batch[src.pfn])
+        return (yield from after.move_to_new_folio(dst, src, mode))
+
+    zone = zone_of(*batch, *["slab"] * (512 - len(batch)), *["free"] * 256, *["slab"] * 256)
+    cc = CompactControl(zone, before, mode=mode, free_pfn=512)
+    isolate_migratepages_block(cc, 0, len(batch), Mode())
+    cc.kernel = made_of("counting", move_to_new_folio=move_to_new_folio)
+    returned = migrate_pages(cc)
+    numbers = asked.count("guest_memfd"), asked.count("file, pinned"), int(returned), zone.vmstat["pgmigrate_success"], zone.vmstat["pgmigrate_fail"]
+    return dict(zip(QUANTITIES, numbers))
+
+
+def what_it_costs(numbers: dict[str, list[int]], learner: str) -> Report:
+    """Exercise "the backstop", its code: who is asked how often, and what migrate_pages() (0003e2a41468) returns and counts.
+
+    `numbers` maps each of QUANTITIES to three numbers: MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC.
+    """
+    rows = {name: _three(numbers.get(name) if isinstance(numbers, dict) else None) for name in QUANTITIES}
+    if all(told is ... for row in rows.values() for told in row):
+        return unsolved("write three numbers in each row, one a mode")
+    batch = batch_for(learner)
+    findings = []
+    for column, mode in enumerate(MigrateMode):
+        expected = counted(batch, mode)
+        for name in QUANTITIES:
+            told = rows[name][column]
+            findings.append(Finding(f"{mode}, {name}", "no number yet" if told is ... else str(told), str(expected[name]),
+                                    _number_hint(name, told, mode, batch)))
+    return Report(findings)
+
+
+def _three(row) -> list:
+    return [*row, ..., ..., ...][:3] if isinstance(row, list | tuple) else [... if row is None else row] * 3
+
+
+def _number_hint(name: str, told, mode: MigrateMode, batch: list[str]) -> str:
+    unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
+    if not isinstance(told, int):
+        return "write a whole number"
+    if name == "asked of guest_memfd":
+        if told == unmovable * NR_MAX_MIGRATE_PAGES_RETRY:
+            return "-EOPNOTSUPP is a no, and not a not now: no further pass of the same round asks again"
+        if mode == MigrateMode.ASYNC:
+            return "an asynchronous call has one round, and permanent failures are not tried again in it; add up over the folios"
+        return "what the batch left is tried again one by one in sync modes, permanent failures, too: one more round; add up over the folios"
+    if name == "asked of pinned":
+        if told == pinned:
+            return "-EAGAIN is a not now: it is tried again, pass after pass"
+        return "10 passes in MIGRATE_ASYNC; 3 in the batch and 7 alone in the sync modes; add up over the folios"
+    if name == "returned":
+        if told < 0:
+            return "a code such as -EOPNOTSUPP stays with its folio; only -ENOMEM ends the call: returned is how many folios did not move"
+        return "how many folios are left on the list, each of them once: those of guest_memfd, and the pinned ones"
+    if name == "pgmigrate_success":
+        return "the neighbours move: nobody's refusal ends the call, and nobody moves twice"
+    if told == unmovable:
+        return "the pinned folios fail, too, after their last pass"
+    if told > unmovable + pinned:
+        return "tried twice is not counted twice: migrate_pages_sync() forgets the failures of its first round"
+    return "every folio that stays is counted once, whatever its code"

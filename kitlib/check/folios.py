@@ -1,0 +1,188 @@
+"""Exercise 02, "twenty folios"; and how a folio is put into a table's row, for whoever shows one."""
+import random
+
+import pandas as pd
+
+from ..folio import Folio
+from ..kernels import after
+from ..mapping import AS_UNMOVABLE, flag_names
+from ..scenarios import one_folio
+from ..sched import Machine, run
+from ..tree import Leaf, leaf_text, nodes, unfold
+from ..verdict import MODES, Mode
+from .report import Finding, Report, seed_of, unsolved
+
+PAGE_FLAGS = ("lru", "unevictable", "mlocked", "dirty", "writeback", "locked", "private")
+# Every word that the decision can end with, by the path's own trees.
+REASONS = tuple(dict.fromkeys(leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
+                              if isinstance(node, Leaf)))
+_SPELT = {reason.casefold(): reason for reason in REASONS}
+
+SYNC, ASYNC, NO_UNEVICTABLE, NOFS = Mode(), Mode(async_migrate=True), Mode(unevictable=False), Mode(gfp_fs=False)
+# Twenty places, each with folios to draw from: (kind, mode, flags that are flipped). Every place is a trap or a reason of its own.
+PLACES = (
+    (("file, pinned", SYNC), ("file, pinned", ASYNC)),
+    (("anon, mlocked", SYNC, "locked"), ("anon, mlocked", ASYNC, "locked")),
+    (("guest_memfd", NO_UNEVICTABLE), ("guest_memfd, locked", NO_UNEVICTABLE)),
+    (("secretmem", NO_UNEVICTABLE), ("anon, mlocked", NO_UNEVICTABLE)),
+    (("file, dirty, no migrate_folio", SYNC),),
+    (("file, dirty, no migrate_folio", ASYNC),),
+    (("file, under writeback", SYNC),),
+    (("file, under writeback", ASYNC),),
+    (("shmem, SHM_LOCK, locked", SYNC), ("file, mlocked", SYNC, "locked"), ("ramfs", ASYNC, "locked")),
+    (("guest_memfd, locked", SYNC), ("guest_memfd, locked", ASYNC)),
+    (("file, dirty and locked", ASYNC),),
+    (("file, locked", SYNC), ("file, locked", ASYNC), ("file, dirty and locked", SYNC)),
+    (("guest_memfd", SYNC), ("guest_memfd", ASYNC)),
+    (("guest_memfd", SYNC, "unevictable"), ("guest_memfd", ASYNC, "unevictable")),
+    (("guest_memfd", ASYNC, "unevictable", "dirty"),),
+    (("ramfs", SYNC), ("secretmem", ASYNC), ("shmem, SHM_LOCK", ASYNC), ("file, mlocked", SYNC)),
+    (("anon, pinned", SYNC), ("anon, pinned", ASYNC), ("anon, pinned", NOFS)),
+    (("file, truncated, still held", SYNC), ("file, truncated, still held", NOFS)),
+    (("anon, in a per-CPU LRU batch", SYNC), ("slab", ASYNC), ("page table", SYNC)),
+    (("file, clean, mapped", NOFS), ("tmpfs", NOFS), ("guest_memfd", NOFS)),
+)
+
+
+def twenty(learner: str) -> list[tuple[Folio, Mode]]:
+    """A learner's twenty folios, each with the mode in which it is looked at; the same learner has the same ones."""
+    dice = random.Random(seed_of(learner))
+    drawn = [dice.choice(place) for place in PLACES]
+    dice.shuffle(drawn)
+    folios = []
+    for kind, mode, *flipped in drawn:
+        folio = one_folio(kind)
+        for flag in flipped:
+            setattr(folio, flag, not getattr(folio, flag))
+        folios.append((folio, mode))
+    return folios
+
+
+def twenty_folios_for(learner: str) -> pd.DataFrame:
+    """A learner's twenty folios as a table, numbered from 1, with the mode of each as the last column."""
+    rows = [looks(folio) | {"mode": mode_text(mode)} for folio, mode in twenty(learner)]
+    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="folio"))
+
+
+def looks(folio: Folio) -> dict[str, object]:
+    """What can be seen of a folio, as a row: its page flags, its counts, and its mapping."""
+    mapping = folio.mapping
+    return {"PG_": " ".join(name for name in PAGE_FLAGS if getattr(folio, name)), "refcount": folio.refcount,
+            "mapcount": folio.mapcount, "mapping": mapping.name if mapping else "NULL",
+            "AS_": " ".join(name.removeprefix("AS_") for name in flag_names(mapping.flags)) if mapping else "",
+            "migrate_folio": ("no" if mapping.a_ops.migrate_folio is None else "yes") if mapping else ""}
+
+
+def mode_text(mode: Mode) -> str:
+    """A mode as the bits that are set, without ISOLATE_; NOFS where __GFP_FS is missing."""
+    return " ".join(name for name, is_set in (("ASYNC_MIGRATE", mode.async_migrate), ("UNEVICTABLE", mode.unevictable),
+                                              ("NOFS", not mode.gfp_fs)) if is_set) or "none"
+
+
+def twenty_folios(answers: dict[int, str], learner: str) -> Report:
+    """Exercise "twenty folios": what isolate_migratepages_block() (0003e2a41468) says of each, "isolated" if it takes it.
+
+    `answers` maps each number to a reason, or is a list of twenty.
+    """
+    told = _by_number(answers)
+    if not told:
+        return unsolved('write a reason for each folio in place of the dots, as 1: "isolated"')
+    if len(told) == len(PLACES) and len(set(told.values())) == 1:
+        return unsolved("twenty times the same answer is no prediction")
+    findings = []
+    for number, (folio, mode) in enumerate(twenty(learner), 1):
+        answer, (expected, _) = told.get(number, "no answer yet"), _run(folio, mode)
+        findings.append(Finding(f"folio {number}, {mode_text(mode)}", answer, expected,
+                                "" if answer == expected else _hint(answer, expected, folio, mode)))
+    return Report(findings)
+
+
+def lock_is_tried(answer: list[int], learner: str) -> Report:
+    """Exercise "twenty folios", the lock: for which of them does the scanner try the folio lock (folio_trylock(), 0003e2a41468)?"""
+    if not isinstance(answer, list | tuple | set) or not answer or not all(type(number) is int for number in answer):
+        return unsolved("write the numbers of the folios, as locked = [3, 8]")
+    folios = dict(enumerate(twenty(learner), 1))
+    needed = {number for number, (folio, mode) in folios.items() if _run(folio, mode)[1]}
+    findings = []
+    for number in sorted(needed | set(answer)):
+        came_out, expected = (("tried" if number in group else "not tried") for group in (answer, needed))
+        hint = _lock_hint(*folios[number]) if number in folios else "there are twenty folios, from 1 to 20"
+        findings.append(Finding(f"folio {number}: its lock", came_out, expected, hint))
+    return Report(findings)
+
+
+def _by_number(answers) -> dict[int, str]:
+    """The answers that were begun, by number, in the reasons' spelling."""
+    if isinstance(answers, list | tuple):
+        answers = dict(enumerate(answers, 1))
+    if not isinstance(answers, dict):
+        return {}
+    words = {number: " ".join(str(answer).split()) for number, answer in answers.items() if answer is not ... and answer is not None}
+    return {number: _SPELT.get(answer.casefold(), answer) for number, answer in words.items() if answer}
+
+
+def _run(folio: Folio, mode: Mode) -> tuple[str, bool]:
+    """What `after` says of a folio, and whether it has tried its lock; the folio is as it was afterwards."""
+    machine = run(Machine(folio.zone, {"compaction": lambda: after.isolate_folio(folio, mode)}))
+    told, tried = machine.results["compaction"].why or "isolated", any(event.step == "folio_trylock" for event in machine.trace)
+    machine.reset()
+    return told, tried
+
+
+def _lock_hint(folio: Folio, mode: Mode) -> str:
+    if (why := _run(folio, mode)[0]) in ("not on the LRU", "unevictable", "has a mapping, and GFP_NOFS", "under writeback",
+                                         "no mapping, extra references"):
+        return f"it is refused before the lock: {why}"
+    if not folio.mapping:
+        return "without a mapping there is nothing to ask under the lock; only dirt before a caller in a hurry would need it"
+    if folio.unevictable:
+        return "unevictable, with a mapping: locked for every caller that takes unevictable folios"
+    if folio.dirty:
+        return "dirty: locked for a caller in a hurry (ASYNC_MIGRATE), and for nobody else"
+    return "clean and evictable: never locked, and most of memory is like that"
+
+
+# What goes wrong, by what was answered and what is right; a hint for what is right alone stands under "".
+HINTS = {
+    ("mapping is unmovable", "unevictable"): "UNEVICTABLE is not in the mode: that is asked before the lock, and the mapping's flags are never read",
+    ("locked by somebody else", "unevictable"): "UNEVICTABLE is not in the mode: the folio is refused before anybody tries its lock",
+    ("", "unevictable"): "PG_unevictable is set, and the mode has no UNEVICTABLE (vm.compact_unevictable_allowed=0)",
+    ("mapping is unmovable", "locked by somebody else"): "the flag is read under the lock only, and somebody else has the lock",
+    ("", "locked by somebody else"): "dirty before a caller in a hurry, or unevictable with a mapping: the lock is tried, and somebody has it",
+    ("unevictable", "mapping is unmovable"): "UNEVICTABLE is in the mode, so PG_unevictable alone is no reason; it leads to the lock, and to the question under it",
+    ("dirty, and no migrate_folio", "mapping is unmovable"): "the mapping has a migrate_folio; under the same lock its flags are read, too",
+    ("", "mapping is unmovable"): "the lock is taken (unevictable with a mapping, or dirty in a hurry), and under it AS_UNMOVABLE is read",
+    ("", "dirty, and no migrate_folio"): "ASYNC_MIGRATE is in the mode: a dirty folio must then have a migrate_folio",
+    ("dirty, and no migrate_folio", "under writeback"): "writeback is asked first, and this folio is not dirty",
+    ("", "under writeback"): "ASYNC_MIGRATE is in the mode: a caller in a hurry does not wait for writeback",
+    ("", "has a mapping, and GFP_NOFS"): "NOFS is in the mode: without __GFP_FS whatever has a mapping is refused, early",
+    ("", "no mapping, extra references"): "the mapping is NULL, and refcount is more than mapcount: somebody else holds the folio, or it was truncated",
+    ("", "not on the LRU"): "PG_lru is not set, and that is the first question of all",
+}
+
+
+def _hint(told: str, expected: str, folio: Folio, mode: Mode) -> str:
+    """For what was answered in place of what is right."""
+    if told == "no answer yet":
+        return "follow the tree, question by question"
+    if told not in REASONS:
+        return f"no reason of the list; write one of {', '.join(REASONS)}"
+    if expected == "isolated":
+        return _taken_hint(told, folio, mode)
+    return HINTS.get((told, expected)) or HINTS[("", expected)]
+
+
+def _taken_hint(told: str, folio: Folio, mode: Mode) -> str:
+    """A folio is isolated, and was thought to be refused."""
+    mapping = folio.mapping
+    if told == "mapping is unmovable" and mapping and mapping.flags >> AS_UNMOVABLE & 1:
+        return "the flag is set, but the folio is clean and evictable: nobody locks it, so nobody reads the flag; migration will refuse"
+    if told in ("mapping is unmovable", "unevictable"):
+        return "UNEVICTABLE is in the mode, and AS_UNEVICTABLE is not AS_UNMOVABLE: such folios are taken"
+    if told == "no mapping, extra references":
+        return "the folio has a mapping, and the test is for folios without one: a pinned file folio is taken, and migration finds the pin"
+    if told == "locked by somebody else":
+        return "it is locked, but nobody tries the lock: that is for dirty folios in a hurry, and for unevictable ones with a mapping"
+    if told in ("dirty, and no migrate_folio", "under writeback") and not mode.async_migrate:
+        return "ASYNC_MIGRATE is not in the mode: this caller can wait for writeback, and write dirt out"
+    return f"look again at what {told!r} asks for: this folio is taken"

@@ -1,0 +1,230 @@
+"""Exercise 03, "in the right order": unevictable, then unmovable, on one CPU."""
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+
+import pandas as pd
+
+from .. import frames
+from ..folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping, folio_test_clear_lru,
+                     folio_test_lru)
+from ..kernels import after, made_of
+from ..kernels.labels import isolate_fail, isolate_fail_put, isolate_success
+from ..scenarios import KIND, one_folio
+from ..sched import Machine, run
+from ..step import Deadlock, KernelBug, NullDereference, Path
+from ..verdict import MODES, Mode
+from .locks import LOCKS
+from .paths import decision, every_step_is_yielded
+from .report import Finding, Report, attempt, unsolved
+
+FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
+STEPS = 100                 # more than any decision takes
+USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
+         "SHM_LOCK": "shmem, SHM_LOCK"}
+
+
+def with_tail(tail: Callable) -> ModuleType:
+    """A kernel whose decision ends with a learner's `tail(folio, mode, mapping)`: a path that returns "" or a reason."""
+
+    def isolate_folio(folio: Folio, mode: Mode) -> Path:
+        """Decide on one folio; dirt and writeback are left out."""
+        if not (yield PageLRU(folio)):
+            return isolate_fail("not on the LRU")
+        if not (yield folio_get_nontail_page(folio)):
+            return isolate_fail("reference count is zero")
+        mapping = yield folio_mapping(folio)
+        if not mapping and (yield folio_has_extra_refs(folio)):
+            return (yield from isolate_fail_put(folio, "no mapping, extra references"))
+        if not mode.gfp_fs and mapping:
+            return (yield from isolate_fail_put(folio, "has a mapping, and GFP_NOFS"))
+        if not (yield folio_test_lru(folio)):
+            return (yield from isolate_fail_put(folio, "left the LRU"))
+        why = yield from tail(folio, mode, mapping)
+        if why:
+            return (yield from isolate_fail_put(folio, why))
+        if not (yield folio_test_clear_lru(folio)):
+            return (yield from isolate_fail_put(folio, "isolated by somebody else"))
+        return isolate_success()
+
+    return made_of("yours", isolate_folio=isolate_folio)
+
+
+def steps_of(tail: Callable, kind: str, mode: Mode = Mode()) -> pd.DataFrame:
+    """The steps of a decision with this tail on a folio of a kind, as far as it comes; none while the tail is not begun."""
+    folio = one_folio(kind)
+    machine = Machine(folio.zone, {"compaction": lambda: with_tail(tail).isolate_folio(folio, mode)})
+    if attempt(tail, folio, mode, folio.mapping)[0] is not None:
+        attempt(run, machine, STEPS)
+    return frames.events(machine)
+
+
+class Run:
+    """One decision on one folio: what it said, how often it tried the lock, where it read the flag, what became of the lock."""
+
+    def __init__(self, kernel: ModuleType, case: tuple):
+        kind, mode, *flipped = case
+        folio = one_folio(kind)
+        for flag in flipped:
+            setattr(folio, flag, not getattr(folio, flag))
+        was_locked, held, self.bare = folio.locked, False, False
+        machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
+        self.bug = None
+        try:
+            run(machine, STEPS)
+            verdict = machine.results["compaction"]
+            self.told = verdict.why or "isolated"
+        except KernelBug as bug:
+            self.bug, self.told = bug, f"{bug.bug}: {bug}"
+        for event in machine.trace:
+            if event.step in LOCKS:
+                held = held or event.result is not False
+            elif event.step == "folio_unlock":
+                held = False
+            self.bare |= event.step == "mapping_unmovable" and not held
+        self.tries = sum(event.step in LOCKS for event in machine.trace)
+        self.reads = sum(event.step == "mapping_unmovable" for event in machine.trace)
+        self.kept = not self.bug and folio.locked and not was_locked
+        self.stolen = not self.bug and was_locked and not folio.locked
+
+    @property
+    def text(self) -> str:
+        """All that is compared: 'isolated, lock tried 1x, flag read 1x'."""
+        return f"{self.told}; lock tried {self.tries} times, flag read {self.reads} times"
+
+
+def _cases() -> list[tuple]:
+    """Every kind, as it is and with flags flipped, in every mode, but for what dirt or writeback would decide."""
+    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in FLIPPED]
+    return [case for case in cases if not (case[1].async_migrate and any(getattr(one_folio(case[0]), flag) for flag in ("dirty", "writeback")))]
+
+
+# By what the kernel does with a folio: what the group is called.
+GROUPS = {
+    "unevictable": "unevictable folios, to a caller that takes none",
+    "mapping is unmovable": "folios of an unmovable mapping",
+    "locked by somebody else": "unevictable folios with a mapping, locked by somebody else",
+    "looked at": "unevictable folios of mappings that can move",
+    "not locked": "folios for which no lock is needed",
+}
+
+
+def _group(expected: Run) -> str:
+    if expected.told in GROUPS:
+        return expected.told
+    return "looked at" if expected.tries else "not locked"
+
+
+def in_the_right_order(tail: Callable) -> Report:
+    """Exercise "in the right order": the end of isolate_migratepages_block()'s decision (0003e2a41468), for whoever is in no hurry.
+
+    `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping` was read without the lock.
+    """
+    made, failed = attempt(tail, one_folio("anon"), Mode(), None) if callable(tail) else (None, None)
+    if made is None and not failed:
+        return unsolved("write the path: first the test for unevictable folios, then the lock, then the flag")
+    if failed or not inspect.isgenerator(made):
+        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
+                                         "write `yield` before each step, as is_unevictable = yield folio_test_unevictable(folio)")])
+    runs, failed = attempt(_runs, tail)
+    yielded = every_step_is_yielded(tail)
+    if failed:
+        return Report([*([] if yielded.holds else [yielded]), failed])
+    if not any(yours.tries or yours.reads or yours.bug for _, yours, _ in runs):
+        told = {yours.told for _, yours, expected in runs if _group(expected) == "unevictable"}
+        if told != {"unevictable"}:
+            return unsolved("your path tests for no unevictable folio, takes no lock and reads no flag")
+    return Report([*([] if yielded.holds else [yielded]), *(_decided(runs, group, name) for group, name in GROUPS.items()),
+                   _under_the_lock(runs), _lock_is_released(runs)])
+
+
+def _runs(tail: Callable) -> list[tuple[tuple, Run, Run]]:
+    yours = with_tail(tail)
+    return [(case, Run(yours, case), Run(after, case)) for case in _cases()]
+
+
+def _decided(runs: list, group: str, name: str) -> Finding:
+    """A group's folios: the same word, and the lock and the flag asked for as often as by the kernel."""
+    ours = [(case, yours, expected) for case, yours, expected in runs if _group(expected) == group]
+    wrong = [(case, yours, expected) for case, yours, expected in ours if yours.text != expected.text]
+    tried = f"{name}: {len(ours)} decisions"
+    if group == "not locked" and not any(yours.tries for _, yours, _ in runs):
+        return Finding(tried, "no folio is ever locked", "as the kernel's", "first say who is locked; then all others are not")
+    if not wrong:
+        return Finding(tried, "as the kernel's", "as the kernel's")
+    (kind, mode, *flipped), yours, expected = min(wrong, key=lambda decided: len(decided[0]))
+    but = f" (but {' and '.join(flipped)} flipped)" if flipped else ""
+    hint = f"{kind}{but}, {mode}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, kind)}"
+    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
+
+
+def _hint(yours: Run, expected: Run, group: str, kind: str) -> str:
+    if isinstance(yours.bug, Deadlock):
+        return "You sleep on the lock, and whoever holds it may wait for you: write folio_trylock()"
+    if isinstance(yours.bug, NullDereference):
+        return "mapping_unmovable() follows the pointer: anonymous folios have no mapping, mlocked or not"
+    if yours.bug and "unlock" in yours.bug.bug:
+        return "folio_unlock() is for whoever has the lock: unlock only after a folio_trylock() that answered yes"
+    if yours.bug or not isinstance(yours.told, str):
+        return 'Return "" to go on, or the reason as a string; the reference is dropped for you'
+    if group == "unevictable":
+        return ("The test for unevictable folios comes first: what is refused there costs no lock, and its mapping is not asked" if yours.tries or yours.reads
+                else "Without mode.unevictable every folio with PG_unevictable is refused, anonymous ones too")
+    if yours.told == "unevictable":
+        return "mode.unevictable says that unevictable folios are taken: PG_unevictable alone is no reason to refuse"
+    if group == "locked by somebody else" and yours.tries:
+        return 'folio_trylock() answers whether you got the lock: if not, return "locked by somebody else" at once, and unlock nothing'
+    if group == "not locked" and yours.tries:
+        return ("It has no mapping: there is nothing to ask, so no lock is needed" if kind.startswith("anon") or "truncated" in kind
+                else "It is evictable: to lock every file folio would make most of memory dearer; only unevictable ones with a mapping are locked")
+    if yours.reads and not yours.tries:
+        return "The flag is read under the folio lock: without it the mapping may be freed meanwhile"
+    if group == "looked at" and yours.told != "isolated":
+        return "Unevictable is not unmovable: ramfs and mlocked files move; ask mapping_unmovable(mapping)"
+    if group == "mapping is unmovable":
+        return 'Lock it, ask mapping_unmovable(mapping), unlock, and return "mapping is unmovable" if it is'
+    return "Who is locked? Unevictable folios that have a mapping, each once; and each of them is asked once"
+
+
+def _under_the_lock(runs: list) -> Finding:
+    read = [yours for _, yours, _ in runs if yours.reads]
+    bare = sum(yours.bare for yours in read)
+    came_out = f"{bare} times without it" if bare else "always" if read else "it is never read"
+    return Finding("the flag is read under the folio lock", came_out, "always",
+                   "folio_trylock() first, mapping_unmovable() then, folio_unlock() last: the lock keeps folio and mapping together" if read
+                   else "the flag is read with mapping_unmovable(mapping), under the lock")
+
+
+def _lock_is_released(runs: list) -> Finding:
+    tried, kept, stolen = "the lock is left as it was found", [yours for _, yours, _ in runs if yours.kept], sum(yours.stolen for _, yours, _ in runs)
+    if not any(yours.tries for _, yours, _ in runs):
+        return Finding(tried, "it is never taken", "always", "take it with folio_trylock(folio)")
+    if kept:
+        ways = " and ".join(sorted({repr(yours.told) for yours in kept}))
+        return Finding(tried, f"kept {len(kept)} times", "always", f"folio_unlock() on every way out that had the lock; yours keeps it before {ways}")
+    return Finding(tried, f"somebody else's is released {stolen} times" if stolen else "always", "always",
+                   "a lock that you did not get is not yours to release: unlock only after a folio_trylock() that answered yes")
+
+
+def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
+    """Exercise "in the right order", prediction: what compaction says of five users' folios with vm.compact_unevictable_allowed 1, and 0."""
+    if not any(isinstance(answers, dict) and any(answers.get(user, ...) is not ... for user in USERS) for answers in (allowed, forbidden)):
+        return unsolved("write your predictions in place of the dots")
+    findings = []
+    for sysctl, answers in ((1, allowed), (0, forbidden)):
+        for user, kind in USERS.items():
+            told = answers.get(user, ...) if isinstance(answers, dict) else ...
+            findings.append(Finding(f"{user}, vm.compact_unevictable_allowed {sysctl}", "no answer yet" if told is ... else str(told),
+                                    decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, str(told))))
+    return Report(findings)
+
+
+def _user_hint(user: str, sysctl: int, told: str) -> str:
+    if sysctl == 0:
+        return ("its flags are never read: PG_unevictable is tested first" if told == "mapping is unmovable"
+                else "PG_unevictable is set, whoever set it: mlock, SHM_LOCK or the mapping; without ISOLATE_UNEVICTABLE it is left")
+    return {"guest_memfd": "its mapping has AS_UNMOVABLE, and the folio is locked and asked, because it is unevictable",
+            "secretmem": "it cannot move, but has only AS_UNEVICTABLE: the scanner takes it, and its callback refuses in vain",
+            "ramfs": "unevictable, and it moves: AS_UNEVICTABLE is for reclaim",
+            "mlocked anon": "mlock keeps a page in memory, not in its place: it is taken, and not even locked",
+            "SHM_LOCK": "SHM_LOCK makes the mapping unevictable, not unmovable: it is taken"}[user]
