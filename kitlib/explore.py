@@ -5,6 +5,7 @@ not seen when they are written as one. Knows nothing of memory.
 """
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import pairwise
 
 from .graph import Graph
@@ -73,6 +74,23 @@ class Proof:
         return {name: self.fate_of(to) for name, to in self.graph.successors(self.state_after(schedule))}
 
     @cached_property
+    def calmest(self) -> str | None:
+        """The failing schedule with the fewest switches, and of those with the fewest steps: it may be longer than `shortest`."""
+        graph, came = self.graph, {}
+        ahead = [(0, 0, 0, -1, None)]           # switches, steps, state, the thread that came there, and from where
+        while ahead:
+            switches, steps, number, last, before = heappop(ahead)
+            if (number, last) in came:
+                continue
+            came[number, last] = before
+            if graph.endings.get(number):
+                return schedule_text(_way_back(came, (number, last), graph.names), graph.names)
+            for name, to in graph.successors(number):
+                thread = graph.names.index(name)
+                heappush(ahead, (switches + (last not in (-1, thread)), steps + 1, to, thread, (number, last)))
+        return None
+
+    @cached_property
     def _fates(self) -> tuple[bytearray, bytearray]:
         """For every state whether some, and whether every schedule from there fails."""
         graph = self.graph
@@ -89,6 +107,15 @@ class Proof:
                     if ways and not fate[number] and of(fate[to] for to in ways):
                         fate[number] = changed = True
         return can, must
+
+
+def _way_back(came: dict, at: tuple[int, int], names: list[str]) -> list[str]:
+    """Who did each step on the way to a state: `came` has, by state and the thread that came there, the pair before."""
+    way = []
+    while came[at]:
+        way.append(names[at[1]])
+        at = came[at]
+    return way[::-1]
 
 
 def percent(share: float) -> str:

@@ -54,11 +54,16 @@ def test_merged_search_equals_the_search_over_all_schedules(chunk):
         assert (proof.schedules, proof.failing_schedules) == (len(every), len(failing)), seed
         assert endings(proof) == {(bug, memory) for _, bug, memory in every}, seed
         assert set(proof.bugs) == {bug for _, bug, _ in every if bug}, seed
+        assert failing or proof.calmest is None, seed
         if failing:
             best = min((len(schedule), switches(schedule)) for schedule in failing)
             shortest = kl.Stepper(scenario.machine())
             shortest.replay(proof.shortest)
             assert (len(shortest.schedule), switches(shortest.schedule)) == best, seed
+            calmest = kl.Stepper(scenario.machine())
+            calmest.replay(proof.calmest)
+            assert tuple(calmest.schedule) in failing, seed
+            assert (switches(calmest.schedule), calmest.t) == min((switches(schedule), len(schedule)) for schedule in failing), seed
             assert (len(failing) and proof.bug) == next(bug for schedule, bug, _ in every if schedule == tuple(shortest.schedule)), seed
 
 

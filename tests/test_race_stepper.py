@@ -216,6 +216,16 @@ def test_the_verdict_bar_is_that_of_prove(kernel, arguments):
         assert view.machine.crash.result.bug == proof.bug and view.stepper.text == proof.shortest
 
 
+def test_a_race_that_is_to_be_broken_keeps_its_verdict_to_itself():
+    race = RaceStepper(kl.racy, verdict=False)
+    race.set(kernel="cached")
+    shown = race.describe() + race.verdict.value
+    assert "UNSAFE" not in shown and race.proof.shortest not in shown and race.play_button.layout.display == "none"
+    assert race.box.picture() is None
+    race.replay("C7T16C2")
+    assert "use after free" in race.describe()
+
+
 def test_beyond_the_limit_the_bar_says_loudly_that_nothing_is_proved(monkeypatch):
     monkeypatch.setattr(race_stepper, "LIMIT", 50)
     view = RaceStepper(kl.after)

@@ -14,7 +14,7 @@ from ..scenarios import KIND, one_folio
 from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
-from .locks import LOCKS
+from .kernel import LOCKS
 from .paths import decision, every_step_is_yielded
 from .report import Finding, Report, attempt, unsolved
 

@@ -39,10 +39,12 @@ class RaceStepper(StepperView):
     """A race under the learner's hands: `box` is displayed; `set()`, `step()`, `replay()`, `play()` drive it in code.
 
     `arguments` are those of truncation_race(); those that have no control (`mode`, `dirty`, ...) stay as they are given.
+    `verdict=False` leaves out what is to be found: the verdict, and the shortest schedule that fails.
     """
 
-    def __init__(self, kernel: ModuleType = racy, **arguments):
+    def __init__(self, kernel: ModuleType = racy, verdict: bool = True, **arguments):
         super().__init__()
+        self.tells = verdict
         kernels = (before, racy, after, cached, after_unlock, no_null_check, blocking, check_kernel(kernel))
         self.kernels = {name_of(one): one for one in kernels}
         self.legal = {"kernel": tuple(self.kernels), **COUNTS, "truncate": tuple(TRUNCATE), "clear_inode": tuple(CLEAR_INODE),
@@ -100,7 +102,7 @@ class RaceStepper(StepperView):
         """Settings, verdict, position, threads and objects, as text that is the same in every run."""
         hints, names = self.hints if self.hint_box.value else {}, self.machine.paths
         threads = [column.told(hints.get(name, "")) for name, column in zip(names, self.columns)]
-        head = [f"race      {self.proof.scenario.name}", f"verdict   {verdict(self.proof)}"]
+        head = [f"race      {self.proof.scenario.name}"] + [f"verdict   {verdict(self.proof)}"] * self.tells
         return "\n".join([*head, *self._told(), *threads, *self._error()])
 
     def render(self) -> None:
@@ -110,7 +112,7 @@ class RaceStepper(StepperView):
         self.schedule.value, self.schedule_error.value = self.stepper.text, ""
         called, turn = letters(self.machine.paths), self.turn
         self.step_button.description = f"Step ({called[turn]})" if turn else "Step"
-        self.undo_button.disabled, self.play_button.layout.display = not self.history, None if self.proof.shortest else "none"
+        self.undo_button.disabled, self.play_button.layout.display = not self.history, None if self.proof.shortest and self.tells else "none"
         hints, held = self.hints if self.hint_box.value else {}, objects.holders(self.machine)
         for column, name in zip(self.columns, self.machine.paths):
             column.show(name, called[name], held, hints.get(name, ""))
@@ -126,8 +128,10 @@ class RaceStepper(StepperView):
         self.lanes.show(" ".join(known), lambda: plots.swim_lanes(self._scenario(self.settings), known), t,
                         f"The frame is where you are: step {t} of {len(known)}.")
 
-    def _picture(self) -> plots.Picture:
-        """The schedule so far, or the shortest that fails; with neither, all of them at once."""
+    def _picture(self) -> plots.Picture | None:
+        """The schedule so far, or the shortest that fails; with neither, all of them at once, unless that would tell."""
+        if not (self.tells or self.stepper.text):
+            return None
         schedule = self.stepper.text or self.proof.shortest
         chart = plots.swim_lanes(self._scenario(self.settings), schedule) if schedule else plots.progress_graph(self.proof)
         return chart.picture()
@@ -187,7 +191,7 @@ class RaceStepper(StepperView):
         words, proof = verdict(self.proof), self.proof
         word, _, rest = words.partition(":")
         self.verdict.value = said(f"<span class='kit-chip {COLOURS[proof.safe]}'>{word}:</span> <b>{escape(rest.strip())}</b><br>"
-                                  f"{escape(_what_is_proved(proof))}")
+                                  f"{escape(_what_is_proved(proof))}") if self.tells else ""
 
     def _make_controls(self) -> None:
         def choice(options: list, tips: list[str]) -> ipywidgets.ToggleButtons:

@@ -1,0 +1,97 @@
+"""What one CPU says of a learner's kernel, folio by folio, and what every order of many CPUs says of it."""
+from dataclasses import replace
+from types import ModuleType
+
+from ..explore import Proof, prove
+from ..kernels import after
+from ..races import truncation_race
+from ..scenarios import KIND
+from ..sched import Scenario, Stepper
+from ..step import AnotherInodeRead, NullDereference, UseAfterFree
+from ..verdict import MODES, Mode
+from .paths import decision
+from .report import Finding
+
+FLIPPED = ((), ("dirty",), ("unevictable",), ("dirty", "unevictable"))
+LOCKS = {"folio_trylock", "folio_lock"}
+# What some order must show, or a proof that nothing crashes says nothing: the memory after the step, and the step.
+SHOWN = {
+    "in some order truncation holds the lock, and the trylock fails":
+        lambda zone, event: event.thread == "compaction" and event.step == "folio_trylock" and not event.result,
+    "in some order you get the lock after the folio has left its mapping":
+        lambda zone, event: event.thread == "compaction" and event.step == "folio_unlock" and zone.folio(0).mapping is None,
+    "in some order you read the flag": lambda zone, event: event.thread == "compaction" and event.step == "mapping_unmovable",
+}
+NOT_SHOWN = "a path that never asks cannot crash, and says nothing: lock with folio_trylock(), ask folio_mapping() again, then mapping_unmovable()"
+
+
+def the_lock_is_tried(steps: set[str]) -> Finding:
+    """By the steps of a learner's isolate_folio(): it must not sleep on a folio lock."""
+    return Finding("the lock is tried, never slept on", "it is slept on" if "folio_lock" in steps else "yes", "yes",
+                   "the scanner may hold a spinlock, and its task may hold this very folio locked: write folio_trylock()")
+
+
+def same_decisions(yours: ModuleType) -> list[Finding]:
+    """One CPU: every kind of folio as it is, dirty or clean instead, unevictable or evictable instead, in every mode."""
+    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in FLIPPED]
+    differs = [(case, told, expected) for case in cases if (told := decision(yours, *case)) != (expected := decision(after, *case))]
+    hint = ""
+    if differs:
+        (kind, mode, *flipped), told, expected = differs[0]
+        but = f" (but {' and '.join(flipped)} flipped)" if flipped else ""
+        hint = f"{kind}{but}, {mode}: yours says {told!r}, the kernel {expected!r}. {_hint(told, expected)}"
+    return [Finding(f"{len(cases)} decisions on one CPU", f"{len(cases) - len(differs)} as the kernel's", f"{len(cases)} as the kernel's", hint)]
+
+
+def _hint(told: str, expected: str) -> str:
+    if "lock is kept" in told:
+        return "Every way out of the lock block goes through folio_unlock(), before isolate_fail_put()"
+    if "reference is" in told:
+        return "isolate_fail_put() drops the reference: return (yield from isolate_fail_put(folio, why)) once, at every refusal"
+    if "locked by somebody else" in (told, expected):
+        return "Who is locked at all? (async_migrate and dirty) or (mapping and unevictable), and nobody else"
+    if expected == "dirty, and no migrate_folio" or told == expected.replace("isolated", "dirty, and no migrate_folio"):
+        return "has_migrate_folio() is asked of dirty folios, for a caller in a hurry only"
+    if expected == "mapping is unmovable":
+        return "The flag is asked for both reasons of entering the block, after the question for migrate_folio"
+    return "What does the kernel ask before this, and what only in the lock block?"
+
+
+def every_order(yours: ModuleType, *more: Scenario, made: str = 'check.made_of("yours", isolate_folio=isolate_folio)') -> list[Finding]:
+    """Many CPUs: three races and `more`, each over every order, and what some order of the three must show. `made`: how a learner writes `yours`."""
+    races = [truncation_race(yours), truncation_race(yours, dirty=False, mode=Mode()), truncation_race(yours, reuse=True)]
+    proofs = [prove(replace(race, sometimes=SHOWN)) for race in races]
+    worst = next((proof for proof in (*proofs, *map(prove, more)) if not proof.safe), proofs[0])
+    findings = [Finding("compaction and truncation, in every order", told(worst), "safe", "" if worst.safe else why(worst, made))]
+    return findings + [Finding(name, "yes" if any(proof.sometimes[name] for proof in proofs) else "never", "yes", NOT_SHOWN) for name in SHOWN]
+
+
+def told(proof: Proof) -> str:
+    """A proof in a few words: safe, or the bug and the shortest schedule to it."""
+    if proof.safe:
+        return "safe"
+    return f"{proof.bug} by {proof.shortest}" if proof.bug else proof.why_no_count
+
+
+def why(proof: Proof, made: str) -> str:
+    """What a learner did to get into a truncation_race()'s shortest crash, and the line that replays it."""
+    stepper = Stepper(proof.scenario.machine())
+    stepper.replay(proof.shortest)
+    crash = stepper.machine.crash
+    mine = [event for event in stepper.machine.trace if event.thread == "compaction"]
+    taken = sum(event.step in LOCKS and event.result is not False for event in mine)
+    held = taken - sum(event.step == "folio_unlock" for event in mine)
+    _, comma, arguments = proof.scenario.name.removesuffix(")").partition(", ")
+    play = f'Play it: RaceStepper({made}{comma}{arguments.replace("Mode(", "kl.Mode(")}).replay("{proof.shortest}")'
+    if crash is None:
+        return f"Two threads wait for each other. {play}"
+    bug = type(crash.result)
+    if issubclass(bug, NullDereference):
+        return f"Truncation may be done before you get the lock: then the mapping is NULL, and must not be followed. {play}"
+    if issubclass(bug, UseAfterFree | AnotherInodeRead) and not taken:
+        return f"Nothing keeps the mapping alive: a pointer that is not NULL is no proof of life. Take the folio lock first. {play}"
+    if issubclass(bug, UseAfterFree | AnotherInodeRead) and held:
+        return f"The pointer was read before the lock, and the file went in between: read folio_mapping() again under the lock. {play}"
+    if issubclass(bug, UseAfterFree | AnotherInodeRead):
+        return f"The mapping is followed after folio_unlock(): ask under the lock, keep the answer, unlock, then decide. {play}"
+    return f"{crash.result}. {play}"

@@ -1,0 +1,191 @@
+"""Exercise 08, "trylock or lock?": schedules in which somebody waits, who waits for whom, and what a trylock costs."""
+from collections.abc import Mapping, Sequence, Set
+
+from ..explore import FATES, Proof, prove
+from ..kernels import after, before, blocking
+from ..races import opposite_orders, truncation_race
+from ..scenarios import KINDS
+from ..sched import Machine, Stepper
+from ..verdict import Mode
+from .kernel import LOCKS
+from .paths import decision
+from .report import Finding, Report, seed_of, unsolved
+from .schedules import NOTHING, followed, how_to_go_on
+
+MODES = (Mode(async_migrate=True), Mode())
+LOCKED = "locked by somebody else"
+COMPACT_MEMORY = Mode()             # the mode of a write to /proc/sys/vm/compact_memory
+DOES = ("it waits", f"it skips the folio: {LOCKED}", "it isolates the folio", "it asks the mapping without the lock")
+SKIPPED = {
+    "a bug": "nothing breaks: compaction takes what it can get, and gives no promise for a single folio",
+    "lost for compaction": "nobody marks the folio: the next scan that comes by asks it anew, and finds it unlocked",
+    "a false negative, tried again by a later scan": "",
+}
+
+
+def mode_for(learner: str = "") -> Mode:
+    """The mode of a learner's compaction; without a name that of the notebook."""
+    return MODES[seed_of(learner) % len(MODES)]
+
+
+def compaction_sleeps(schedule: str, learner: str = "") -> Report:
+    """Exercise "let compaction sleep": a schedule of truncation_race(blocking) at whose end compaction sleeps on the folio lock."""
+    if schedule in NOTHING:
+        return unsolved('write a schedule, as sleeping = "C2T5"')
+    stepper = Stepper(truncation_race(blocking, mode=mode_for(learner)).machine())
+    stopped, machine = followed(stepper, schedule), stepper.machine
+    if stopped:
+        told, hint = stopped, _why_stopped(stepper, stopped)
+    else:
+        told, hint = standing(machine, "compaction"), _why_awake(machine)
+    asleep = "compaction" in machine.next and "compaction" not in machine.ready
+    holder = holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
+    return Report([Finding(f"{schedule}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
+                   Finding("who holds the lock that it waits for", holder, "truncation",
+                           "whoever goes first has the lock: when does truncation take it, and when does it give it back?")])
+
+
+def standing(machine: Machine, name: str) -> str:
+    """What a thread is doing: it sleeps, can go on, or has ended."""
+    if name in machine.ready:
+        return f"can go on with {machine.next[name]!r}"
+    return machine.why_not(name).removeprefix(f"{name} ")
+
+
+def holders(machine: Machine) -> dict[str, str]:
+    """Who holds which folio lock now: thread by folio."""
+    held = {}
+    for event in machine.trace:
+        if event.step in LOCKS and event.result is not False:
+            held[event.on] = event.thread
+        elif event.step == "folio_unlock":
+            del held[event.on]
+    return held
+
+
+def _why_stopped(stepper: Stepper, stopped: str) -> str:
+    if "compaction sleeps" in stopped:
+        return "this is the place: who sleeps does no step, so the schedule ends before it"
+    if "truncation sleeps" in stopped:
+        return "the other way round: compaction has the lock, and truncation waits. Let truncation take it first"
+    return how_to_go_on(stepper, stopped) or "that thread has no step left: stop before"
+
+
+def _why_awake(machine: Machine) -> str:
+    asks = machine.next.get("compaction")
+    if asks is None:
+        return "compaction has come through to its end: truncation must hold the folio lock when compaction asks for it"
+    if asks.name != "folio_lock":
+        passed = any(event.thread == "compaction" and event.step == "folio_lock" for event in machine.trace)
+        return ("compaction has the lock already: truncation must take it before" if passed else
+                "compaction has not come to folio_lock() yet: go on with C until that is its next step")
+    if any(event.step == "folio_unlock" for event in machine.trace):
+        return "truncation has unlocked the folio already: stop it before"
+    return "the lock is free: truncation must take it, which is its second step"
+
+
+def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
+    """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one, and the folio that each thread waits for."""
+    threads = ("compaction", "truncation")
+    if schedule in NOTHING:
+        return unsolved('write a schedule, as deadlock = "C2T5", and what each thread waits for')
+    proof = prove(opposite_orders(blocking, mode_for(learner)))
+    stepper = Stepper(proof.scenario.machine())
+    stopped, machine = followed(stepper, schedule), stepper.machine
+    stuck = not stopped and bool(machine.next) and not machine.ready
+    held = holders(machine)
+    told = stopped or ("deadlock" if stuck else f"compaction {standing(machine, 'compaction')}, truncation {standing(machine, 'truncation')}")
+    findings = [Finding(f"{schedule}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
+    waits = waits if isinstance(waits, Mapping) else {}
+    for name in threads:
+        asks = machine.next.get(name)
+        truth = asks.on if stuck else "nothing, for nobody is stuck"
+        findings.append(Finding(f"you say that {name} waits for", str(waits.get(name)) if stuck else "no deadlock, and no answer", truth,
+                                f"{name} sleeps at {asks!r}, and {held.get(asks.on, 'nobody')} holds that lock" if stuck else ""))
+    return Report(findings)
+
+
+def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
+    has = {name: " and ".join(lock for lock, by in held.items() if by == name) or "no folio lock"
+           for name in proof.graph.names}
+    fate = {FATES[0]: "can come no more", FATES[1]: "can still come", FATES[2]: "must come"}[proof.fate(stepper.text)]
+    return (f"in a deadlock each thread has a lock that the other one waits for. After {stepper.text or 'no step'} compaction has "
+            f"{has['compaction']}, truncation has {has['truncation']}; a deadlock {fate}")
+
+
+def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
+    """Exercise "and the trylock?": what `after` does where blocking slept, whether opposite orders deadlock it, and what to choose.
+
+    `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to "yes" or "no", "my choice"
+    to "folio_trylock" or "folio_lock".
+    """
+    asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
+    if not isinstance(answer, Mapping) or all(answer.get(what) in NOTHING for what in asked):
+        return unsolved("write your three answers in place of the dots")
+    mode = mode_for(learner)
+    safe = {name: bool(prove(opposite_orders(kernel, mode)).safe) for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
+    expected = (_where_blocking_sleeps(mode), "no" if safe["folio_trylock"] else "yes", next(name for name in safe if safe[name]))
+    hints = ("replay your schedule with kl.truncation_race(kl.after), go on with C, and look at the answer of folio_trylock()",
+             "ask kl.prove(kl.opposite_orders(kl.after)): a thread that never sleeps on a lock is in no circle of sleepers",
+             "the scanner may hold a spinlock and its task may hold this very folio; a skipped folio costs one candidate, a deadlock the machine")
+    return Report([Finding(what, str(answer.get(what)), right, hint) for what, right, hint in zip(asked, expected, hints)])
+
+
+def _where_blocking_sleeps(mode: Mode) -> str:
+    """What the kernel with the patch does with a folio that truncation has locked, in the words of DOES."""
+    race = truncation_race(after, mode=mode)
+    folio = race.objects[1]
+    machine = Machine(race.memory, {"truncation": race.paths["truncation"], "compaction": lambda: after.isolate_folio(folio, mode)})
+    while not folio.locked:
+        machine.step("truncation")
+    while "compaction" in machine.ready:
+        machine.step("compaction")
+    if "compaction" in machine.next:
+        return DOES[0]
+    verdict = machine.results["compaction"]
+    return DOES[2] if verdict.isolated else f"it skips the folio: {verdict.why}"
+
+
+def what_trylock_costs(answer: Mapping[str, object]) -> Report:
+    """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took, in compact_memory's mode.
+
+    `answer` maps "left for the lock" to a list of kinds, "would have been taken" to that part of it which an unlocked `after`
+    takes, and "a skipped folio is" to one of SKIPPED.
+    """
+    asked = ("left for the lock", "would have been taken", "a skipped folio is")
+    if not isinstance(answer, Mapping) or all(answer.get(what) in (*NOTHING, []) for what in asked):
+        return unsolved("write two lists of kinds, and what a skipped folio is")
+    names = [kind.name for kind in KINDS if kind.name != "free"]
+    left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated" and decision(after, name, COMPACT_MEMORY) == LOCKED]
+    taken = [name for name in left if decision(after, name, COMPACT_MEMORY, "locked") == "isolated"]
+    findings = []
+    for what, right, hint in ((asked[0], left, _why_left), (asked[1], taken, _why_taken)):
+        mine = _kinds(answer.get(what))
+        wrong = next((name for name in (*mine, *right) if (name in mine) != (name in right)), None)
+        findings.append(Finding(what, _list(names, mine), _list(names, right), hint(wrong) if wrong else ""))
+    told = str(answer.get(asked[2]))
+    later = "a false negative, tried again by a later scan" if taken else "lost for compaction"
+    return Report([*findings, Finding(asked[2], told, later, SKIPPED.get(told, f"choose one of {', '.join(map(repr, SKIPPED))}"))])
+
+
+def _kinds(answer: object) -> list[str]:
+    if isinstance(answer, str):
+        return [answer]
+    return sorted(map(str, answer)) if isinstance(answer, Sequence | Set) else []
+
+
+def _list(names: list[str], chosen: list[str]) -> str:
+    return " | ".join(sorted(set(chosen), key=lambda name: (names.index(name) if name in names else -1, name))) or "none"
+
+
+def _why_left(kind: str) -> str:
+    if kind not in {one.name for one in KINDS}:
+        return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
+    return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, after says {decision(after, kind, COMPACT_MEMORY)!r}. "
+            f"Asked for are kinds that before has isolated, and that after skips because they are {LOCKED}")
+
+
+def _why_taken(kind: str) -> str:
+    if kind not in {one.name for one in KINDS}:
+        return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
+    return f"{kind!r} without its lock: after says {decision(after, kind, COMPACT_MEMORY, 'locked')!r}"

@@ -1,0 +1,116 @@
+"""Break it in the fewest switches: a schedule is replayed, told where it missed the crash, and compared with every other one."""
+import pytest
+
+import kitlib as kl
+from kitlib import check
+from kitlib.check.schedules import CASES, RACES, switches
+
+UAF, NULL = "use after free", "null dereference"
+SOLUTION = {
+    "racy": ("C3T16C1", UAF),
+    "cached": ("C7T16C2", UAF),
+    "after_unlock": ("C11T16C1", UAF),
+    "no_null_check": ("C7T10C3", NULL),
+    "after, unlock_early": ("T6C9T9C1", UAF),
+    "after_unlock, unlock_early": ("C11T15C1", UAF),
+}
+TWO_FOLIOS = {
+    "racy": ("C3T27C1", UAF),
+    "cached": ("C7T27C2", UAF),
+    "after_unlock": ("C11T27C1", UAF),
+    "no_null_check": ("C7T10C3", NULL),
+    "after, unlock_early": ("T6C9T19C1", UAF),
+    "after_unlock, unlock_early": ("C11T25C1", UAF),
+}
+CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at", "states": 260, "schedules": 7_146_536}
+
+
+def learner_of(race):
+    return next(f"learner {number}" for number in range(100) if check.race_for(f"learner {number}") == race)
+
+
+@pytest.mark.parametrize("stub", [dict.fromkeys(CASES), {}, None, [], "C3T16C1", dict.fromkeys(CASES, ...), dict.fromkeys(CASES, "")])
+def test_the_stub_is_not_solved_yet(stub):
+    report = check.break_it(stub)
+    assert repr(report).startswith("Not solved yet") and report.points(4) == 0
+
+
+def test_the_solution_passes():
+    report = check.break_it(SOLUTION)
+    assert report.passed and report.points(4) == 4 and repr(report).endswith("18 of 18 hold.")
+
+
+def test_lists_and_longer_schedules_with_as_few_switches_pass_too():
+    assert check.break_it(SOLUTION | {"racy": ["C3 T16 C", UAF], "no_null_check": ("C5T13C5", NULL)}).passed
+
+
+WRONG = [
+    ({"racy": ("C1T16C3", UAF)}, "too early: C1T6 could still crash, but not step 8, page_cache_delete(A, folio 0) of truncation"),
+    ({"racy": ("T16C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
+    ({"racy": ("C4T16C1", UAF)}, "an answer cannot dangle"),
+    ({"cached": ("C8T1C5", UAF)}, "From here on compaction has the folio lock"),
+    ({"cached": ("C7T2C2T14", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
+    ({"racy": ("C3T16", UAF)}, "it stops just before the crash: one more C"),
+    ({"cached": ("C7T16", UAF)}, "it stops while it can still crash: go on with C"),
+    ({"racy": ("C3T15", UAF)}, "it stops while it can still crash: go on with T"),
+    ({"racy": ("C1T1C2T15C1", UAF)}, "with a switch that it does not need"),
+    ({"after_unlock, unlock_early": ("C7T6C2T9C1", UAF)}, "no schedule has fewer steps than yours, and yet one has fewer switches"),
+    ({"cached": ("C8T16C2", UAF)}, "a thread that waits for a lock has no step"),
+    ({"racy": ("C3T17C1", UAF)}, "at step 20, truncation has ended"),
+    ({"racy": ("C3T17C1", UAF)}, "it stops just before the crash: one more C"),
+    ({"racy": ("C3T16C2", UAF)}, "leave out what comes after the crash"),
+    ({"racy": ("3C16T", UAF)}, "C2T5C1 is two steps of compaction"),
+    ({"racy": (31, UAF)}, "C2T5C1 is two steps of compaction"),
+    ({"no_null_check": ("C7T10C3", UAF)}, "the last step is mapping_unmovable(None): the mapping is NULL, and it is read"),
+    ({"racy": "C3T16C1"}, "the last step is mapping_unmovable(A): A was freed"),
+    ({"racy": None}, "copy the schedule from the field"),
+]
+
+
+@pytest.mark.parametrize("wrong, hint", WRONG, ids=range(len(WRONG)))
+def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
+    report = check.break_it(SOLUTION | wrong)
+    assert not report.passed and hint in repr(report) and 3 <= report.points(4) < 4
+
+
+def test_half_of_the_kernels_broken_gives_half_of_the_points():
+    report = check.break_it(dict(list(SOLUTION.items())[:3]))
+    assert not report.passed and report.points(4) == 2
+
+
+def test_two_learners_have_different_races_and_each_others_answers_fail():
+    other = learner_of({"folios": 2})
+    assert check.break_it(TWO_FOLIOS, other).passed
+    assert not check.break_it(TWO_FOLIOS).passed and not check.break_it(SOLUTION, other).passed
+    assert {learner_of(race) for race in RACES if race} and check.race_for("") == {}
+
+
+@pytest.mark.parametrize("race", RACES, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_the_calmest_schedule_of_every_learners_race_crashes_and_none_is_calmer_up_to_its_switches(case, race):
+    kernel, truncate = CASES[case]
+    proof = kl.prove(kl.truncation_race(kernel, truncate=truncate, **race))
+    stepper = kl.Stepper(proof.scenario.machine())
+    stepper.replay(proof.calmest)
+    assert stepper.machine.crash and stepper.text == proof.calmest
+    assert switches(proof.calmest) <= switches(proof.shortest)
+
+
+def test_whether_it_can_be_broken_is_read_from_the_proof():
+    assert all(repr(check.no_order_breaks_it(stub)).startswith("Not solved yet") for stub in (None, {}, dict.fromkeys(CLAIM, ...)))
+    assert check.no_order_breaks_it(CLAIM).passed
+    assert check.no_order_breaks_it(CLAIM, learner_of({"folios": 2})).points(1) == 0.5
+
+
+@pytest.mark.parametrize("wrong, hint", [
+    ({"some schedule crashes": "yes"}, "SAFE is said of all schedules"),
+    ({"how I know": "many were tried"}, "less than one schedule of 500,000"),
+    ({"how I know": "it is in v6.8"}, "what is merged can still be wrong"),
+    ({"how I know": "because"}, "choose one of 'many were tried'"),
+    ({"states": 471}, "that is the number of transitions"),
+    ({"schedules": 260}, "that is the number of states"),
+    ({"states": "many"}, "with the race of your own name"),
+])
+def test_wrong_claims_have_their_own_hints(wrong, hint):
+    report = check.no_order_breaks_it(CLAIM | wrong)
+    assert not report.passed and hint in repr(report)

@@ -1,0 +1,115 @@
+"""Trylock or lock: schedules in which somebody waits are replayed, and who waits for whom is read from the machine."""
+import pytest
+
+import kitlib as kl
+from kitlib import check
+from kitlib.check.waits import DOES, MODES, SKIPPED
+
+HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else", "some opposite order deadlocks after": "no",
+            "my choice": "folio_trylock"}
+WAITS = {"compaction": "folio 1", "truncation": "folio 0"}
+COST = {"left for the lock": ["shmem, SHM_LOCK, locked", "guest_memfd, locked"], "would have been taken": ["shmem, SHM_LOCK, locked"],
+        "a skipped folio is": "a false negative, tried again by a later scan"}
+
+
+def learner_of(mode):
+    return next(f"learner {number}" for number in range(100) if check.mode_for(f"learner {number}") == mode)
+
+
+def test_the_stubs_are_not_solved_yet():
+    stubs = [check.compaction_sleeps(None), check.compaction_sleeps(...), check.compaction_sleeps(""), check.a_deadlock(None, WAITS),
+             check.a_deadlock("", {}), check.harmless(dict.fromkeys(HARMLESS, ...)), check.harmless(None),
+             check.what_trylock_costs(dict.fromkeys(COST, ...)), check.what_trylock_costs(None)]
+    assert all(repr(stub).startswith("Not solved yet") and stub.points(1) == 0 for stub in stubs)
+
+
+def test_the_solutions_pass():
+    for report in (check.compaction_sleeps("T2C7"), check.compaction_sleeps("C7T9"), check.a_deadlock("T3C20", WAITS),
+                   check.harmless(HARMLESS), check.what_trylock_costs(COST)):
+        assert report.passed and report.points(1) == 1, report
+
+
+def test_who_waits_for_whom_is_named():
+    report = repr(check.a_deadlock("T3C20", dict.fromkeys(WAITS, "folio 7")))
+    assert "compaction sleeps at folio_lock(folio 1), and truncation holds that lock" in report
+    assert "truncation sleeps at folio_lock(folio 0), and compaction holds that lock" in report
+
+
+WRONG = [
+    ("T2C8", "who sleeps does no step, so the schedule ends before it"),
+    ("C8T2", "the other way round: compaction has the lock, and truncation waits"),
+    ("C8", "compaction has the lock already: truncation must take it before"),
+    ("C13", "compaction has come through to its end"),
+    ("T2C4", "go on with C until that is its next step"),
+    ("C7T1", "the lock is free: truncation must take it"),
+    ("T1C7", "the lock is free: truncation must take it"),
+    ("C7T10", "truncation has unlocked the folio already: stop it before"),
+    ("T17", "that thread has no step left: stop before"),
+    ("sleep", "C2T5C1 is two steps of compaction"),
+    (27, "C2T5C1 is two steps of compaction"),
+]
+
+
+@pytest.mark.parametrize("wrong, hint", WRONG, ids=map(str, range(len(WRONG))))
+def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
+    report = check.compaction_sleeps(wrong)
+    assert not report.passed and hint in repr(report)
+
+
+@pytest.mark.parametrize("schedule, waits, hint", [
+    ("T3C19", WAITS, "a deadlock must come"),
+    ("T3C5", WAITS, "compaction has no folio lock, truncation has folio 1; a deadlock can still come"),
+    ("T4C7", WAITS, "truncation has folio 1 and folio 0; a deadlock can come no more"),
+    ("C20", WAITS, "compaction has folio 0, truncation has no folio lock; a deadlock can still come"),
+    ("C21T1", WAITS, "compaction has folio 0 and folio 1, truncation has no folio lock; a deadlock can come no more"),
+    ("T3C20T1", WAITS, "compaction has folio 0, truncation has folio 1; a deadlock must come"),
+    ("no", WAITS, "After no step"),
+    ("T3C20", {"compaction": "folio 0", "truncation": "folio 1"}, "compaction sleeps at folio_lock(folio 1)"),
+    ("T3C20", None, "truncation sleeps at folio_lock(folio 0)"),
+])
+def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
+    report = check.a_deadlock(schedule, waits)
+    assert not report.passed and hint in repr(report)
+
+
+def test_half_right_gives_a_part_of_the_points():
+    assert check.a_deadlock("T3C20", WAITS | {"truncation": "folio 1"}).points(1) == 0.5
+    assert check.what_trylock_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
+    assert check.a_deadlock("T3C19", WAITS).points(1) == 0
+
+
+@pytest.mark.parametrize("wrong, hint", [
+    ({"after, where blocking sleeps": DOES[0]}, "look at the answer of folio_trylock()"),
+    ({"after, where blocking sleeps": DOES[2]}, "look at the answer of folio_trylock()"),
+    ({"some opposite order deadlocks after": "yes"}, "is in no circle of sleepers"),
+    ({"my choice": "folio_lock"}, "a skipped folio costs one candidate"),
+    ({"my choice": 7}, "a skipped folio costs one candidate"),
+])
+def test_wrong_claims_about_the_trylock_have_their_own_hints(wrong, hint):
+    report = check.harmless(HARMLESS | wrong)
+    assert not report.passed and hint in repr(report)
+
+
+@pytest.mark.parametrize("wrong, hint", [
+    ({"left for the lock": ["shmem, SHM_LOCK, locked", "guest_memfd", "guest_memfd, locked"]}, "'guest_memfd': before says 'isolated', after says 'mapping is unmovable'"),
+    ({"left for the lock": ["file, locked", *COST["left for the lock"]]}, "after says 'isolated'. Asked for"),
+    ({"left for the lock": ["guest_memfd, locked"]}, "'shmem, SHM_LOCK, locked': before says 'isolated', after says 'locked by somebody else'"),
+    ({"left for the lock": ["everything"]}, "no kind is called 'everything'"),
+    ({"left for the lock": {"guest_memfd", "ramfs"}}, "'guest_memfd': before says"),
+    ({"left for the lock": 3}, "before says 'isolated'"),
+    ({"would have been taken": COST["left for the lock"]}, "'guest_memfd, locked' without its lock: after says 'mapping is unmovable'"),
+    ({"a skipped folio is": "a bug"}, "gives no promise for a single folio"),
+    ({"a skipped folio is": "lost for compaction"}, "the next scan that comes by asks it anew"),
+    ({"a skipped folio is": 1}, "choose one of 'a bug'"),
+])
+def test_wrong_costs_have_their_own_hints(wrong, hint):
+    report = check.what_trylock_costs(COST | wrong)
+    assert not report.passed and hint in repr(report)
+
+
+def test_two_learners_have_different_modes_and_each_others_schedules_fail():
+    other = learner_of(kl.Mode())
+    assert check.mode_for("") == MODES[0] != check.mode_for(other)
+    assert check.compaction_sleeps("T2C6", other).passed and not check.compaction_sleeps("T2C6").passed
+    assert check.a_deadlock("T3C17", WAITS, other).passed and not check.a_deadlock("T3C20", WAITS, other).passed
+    assert check.harmless(HARMLESS, other).passed and set(SKIPPED) >= {COST["a skipped folio is"]}
