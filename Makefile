@@ -18,7 +18,7 @@ lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest --nbval $(TESTS)
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow

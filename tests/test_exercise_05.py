@@ -75,7 +75,7 @@ def without(pfn):
     return {other: why for other, why in BLOCKING.items() if other != pfn}
 
 
-@pytest.mark.parametrize("wrong, hint", [
+WRONG = [
     (BLOCKING | {53: "unevictable"}, "unevictable is not unmovable"),
     (BLOCKING | {137: "mapping is unmovable"}, "unevictable is not unmovable"),
     (BLOCKING | {3: "under writeback"}, "it waits for locks and writeback"),
@@ -90,7 +90,10 @@ def without(pfn):
     (without(420), "the scanner takes it for pinned"),
     (BLOCKING | {114: "-EOPNOTSUPP"}, "its mapping has AS_UNMOVABLE"),
     (BLOCKING | {"199": "x", 900: "y"}, "write pfns, numbers from 0 to 511"),
-])
+]
+
+
+@pytest.mark.parametrize("wrong, hint", WRONG)
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.why_it_fails(wrong, LEARNER)
     assert not report.passed and hint in repr(report) and 1 <= report.points(2) < 2
