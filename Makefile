@@ -21,7 +21,7 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-all: test test-slow
 
