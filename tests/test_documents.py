@@ -1,4 +1,5 @@
 """README.md and notebooks/instructor.md hold what they promise: their code runs, their links lead somewhere, their tables are complete."""
+import json
 import re
 from pathlib import Path
 
@@ -45,3 +46,19 @@ def test_the_code_for_instructors_runs(capsys):
     assert len(blocks) >= 2
     exec("\n".join(blocks), {})
     assert capsys.readouterr().out.count("SAFE: ") == len(blocks)
+
+
+def test_the_dev_container_installs_what_make_lab_installs():
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    target = container["postCreateCommand"].removeprefix("make ").replace(".venv", "$(VENV)")
+    assert f"\n{target}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "/" not in container["image"]                # the runtime's own registry, by no name
+
+
+def test_no_file_names_a_package_registry():
+    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".hypothesis", ".ipynb_checkpoints", "kitlib.egg-info"}
+    texts = [path for path in ROOT.rglob("*") if path.is_file() and not skipped & set(path.relative_to(ROOT).parts)
+             and path.suffix not in (".npz", ".png")]
+    assert len(texts) > 150
+    hosts = re.compile(r"pypi\.org|pythonhosted|docker\.io|mcr\.microsoft|ghcr\.io|index-url")
+    assert [path.name for path in texts if path != Path(__file__) and hosts.search(path.read_text(encoding="utf-8"))] == []
