@@ -2,6 +2,7 @@
 import inspect
 import random
 from collections.abc import Callable
+from numbers import Integral
 
 from ..control import CompactControl
 from ..folio import PG
@@ -14,7 +15,7 @@ from ..sched import Machine, run
 from ..step import KernelBug, NullDereference, Path
 from ..verdict import MigrateMode, Mode, Result
 from .paths import every_step_is_yielded
-from .report import Finding, Report, attempt, seed_of, unsolved
+from .report import Finding, Report, attempt, by_name, compared, seed_of, unsolved
 
 STEPS = 100                 # more than any migration of one folio takes
 CALLBACKS = {"migrate_folio", "a_ops_migrate_folio", "fallback_migrate_folio"}
@@ -159,27 +160,22 @@ def what_it_costs(numbers: dict[str, list[int]], learner: str) -> Report:
 
     `numbers` maps each of QUANTITIES to three numbers: MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC.
     """
-    rows = {name: _three(numbers.get(name) if isinstance(numbers, dict) else None) for name in QUANTITIES}
-    if all(told is ... for row in rows.values() for told in row):
+    told = by_name(numbers, QUANTITIES)
+    if not told:
         return unsolved("write three numbers in each row, one a mode")
+    rows = {name: [*row, ..., ..., ...] if isinstance(row, list | tuple) else [row] * 3 for name, row in told.items()}
     batch = batch_for(learner)
     findings = []
     for column, mode in enumerate(MigrateMode):
-        expected = counted(batch, mode)
-        for name in QUANTITIES:
-            told = rows[name][column]
-            findings.append(Finding(f"{mode}, {name}", "no number yet" if told is ... else str(told), str(expected[name]),
-                                    _number_hint(name, told, mode, batch)))
+        for name, right in counted(batch, mode).items():
+            number = rows[name][column]
+            findings.append(compared(f"{mode}, {name}", number, right, _number_hint(name, number, mode, batch)))
     return Report(findings)
 
 
-def _three(row) -> list:
-    return [*row, ..., ..., ...][:3] if isinstance(row, list | tuple) else [... if row is None else row] * 3
-
-
-def _number_hint(name: str, told, mode: MigrateMode, batch: list[str]) -> str:
+def _number_hint(name: str, told: object, mode: MigrateMode, batch: list[str]) -> str:
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
-    if not isinstance(told, int):
+    if not isinstance(told, Integral):
         return "write a whole number"
     if name == "asked of guest_memfd":
         if told == unmovable * NR_MAX_MIGRATE_PAGES_RETRY:

@@ -1,4 +1,5 @@
 """Exercise 10, "what does the patch save?": whether an experiment can answer its question, and the numbers read from it."""
+import math
 from collections.abc import Callable
 from numbers import Real
 
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiments import BOTH, MEASURES
-from .report import INSTRUCTIONS, Finding, Report, attempt, seed_of, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, seed_of, shown, text_of, unsolved
 
 SEEDS, SHARES, LOOKED_AT = 5, 4, 0.2        # at least so many; at least this part of the LRU pages
 MET = ("COMPLETE", "PARTIAL_SKIPPED")       # how a run ends whose scanners have met
@@ -32,8 +33,8 @@ def fair_comparison(frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> Report:
             return unsolved("your function returns nothing: end it with `return frame`")
     if said := _unusable(frame):
         return Report([said])
-    return Report([_both(frame), _paired(frame), _one_thing(frame), _seeds(frame), _shares(frame), _control(frame), _met(frame),
-                   _room(frame), _in_vain(frame)])
+    findings, failed = attempt(lambda: [look(frame) for look in (_both, _paired, _one_thing, _seeds, _shares, _control, _met, _room, _in_vain)])
+    return Report([failed] if failed else findings)
 
 
 def _unusable(frame: object) -> Finding | None:
@@ -167,16 +168,20 @@ def savings(answers: dict, frame: pd.DataFrame, learner: str = "") -> Report:
     `answers` has "before" and "after", targets in vain per unmovable page at the largest share, and "from share", the smallest
     share at which the median saving is above threshold_for(learner), or None.
     """
-    threshold = threshold_for(learner)
-    if not isinstance(answers, dict) or all(answers.get(name, ...) is ... for name in ASKED):
+    told = by_name(answers, ASKED)
+    if not told:
         return unsolved("write your numbers in place of the dots")
     frame = attempt(frame, limit=4 * INSTRUCTIONS)[0] if callable(frame) else frame
+    findings, failed = attempt(_numbers, frame, told, threshold_for(learner))
+    return Report([failed] if failed else findings)
+
+
+def _numbers(frame: object, told: dict, threshold: int) -> list[Finding]:
     said = _unusable(frame) or next((finding for finding in (_both(frame), _paired(frame), _one_thing(frame)) if not finding.holds), None)
     if said:
-        return Report([said._replace(tried=f"your frame can be compared: {said.tried}")])
+        return [said._replace(tried=f"your frame can be compared: {said.tried}")]
     frame = frame.assign(in_vain=frame.targets - frame.migrated)
-    findings = [_rate(frame, kernel, answers.get(kernel, ...)) for kernel in BOTH]
-    return Report([*findings, _from_share(frame, threshold, answers.get("from share", ...))])
+    return [*(_rate(frame, kernel, told[kernel]) for kernel in BOTH), _from_share(frame, threshold, told["from share"])]
 
 
 def _rate(frame: pd.DataFrame, kernel: str, told: object) -> Finding:
@@ -199,12 +204,22 @@ def _rate(frame: pd.DataFrame, kernel: str, told: object) -> Finding:
     return Finding(f"targets in vain per unmovable page, {kernel}", f"{right:.4f}" if _close(told, right) else _number(told), f"{right:.4f}", hint)
 
 
+def _real(told: object) -> float:
+    """A number that was told; NaN for whatever is none, and for what is too large."""
+    try:
+        return float(told) if isinstance(told, Real) else math.nan
+    except OverflowError:
+        return math.nan
+
+
 def _close(told: object, number: float) -> bool:
-    return isinstance(told, Real) and abs(float(told) - number) <= max(0.01 * abs(number), 0.0002)
+    return abs(_real(told) - number) <= max(0.01 * abs(number), 0.0002)
 
 
-def _number(told: object) -> str:
-    return "no answer" if told is ... else f"{float(told):.4f}" if isinstance(told, Real) else repr(told)
+def _number(told: object, form: str = ".4f") -> str:
+    if not math.isnan(_real(told)):
+        return format(_real(told), form)
+    return shown(repr(told)) if isinstance(told, str) else text_of(told)
 
 
 def _from_share(frame: pd.DataFrame, threshold: int, told: object) -> Finding:
@@ -230,9 +245,10 @@ def _first(saved: pd.Series, above: float) -> float | None:
 
 
 def _same(told: object, share: float | None) -> bool:
-    nothing = told is None or isinstance(told, Real) and told != told
-    return nothing if share is None else isinstance(told, Real) and abs(float(told) - share) < 1e-9
+    if share is None:
+        return told is None or isinstance(told, float) and math.isnan(told)
+    return abs(_real(told) - share) < 1e-9
 
 
 def _share(told: object) -> str:
-    return "no answer" if told is ... else "in no share" if _same(told, None) else f"{float(told):g}" if isinstance(told, Real) else repr(told)
+    return "in no share" if _same(told, None) else _number(told, "g")

@@ -19,6 +19,6 @@ def lock_before_you_look(isolate_folio: Callable) -> Report:
     for check in (same_decisions, every_order):
         found, failed = attempt(check, yours, limit=10 * INSTRUCTIONS)
         if failed:
-            return Report([*findings, failed])
+            return Report([failed])
         findings += found
     return Report(findings)

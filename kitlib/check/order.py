@@ -16,7 +16,7 @@ from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .kernel import LOCKS
 from .paths import decision, every_step_is_yielded
-from .report import Finding, Report, attempt, unsolved
+from .report import Finding, Report, attempt, begun, by_name, compared, text_of, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
 STEPS = 100                 # more than any decision takes
@@ -208,15 +208,12 @@ def _lock_is_released(runs: list) -> Finding:
 
 def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
     """Exercise "in the right order", prediction: what compaction says of five users' folios with vm.compact_unevictable_allowed 1, and 0."""
-    if not any(isinstance(answers, dict) and any(answers.get(user, ...) is not ... for user in USERS) for answers in (allowed, forbidden)):
+    told = {1: by_name(allowed, USERS), 0: by_name(forbidden, USERS)}
+    if not begun(told):
         return unsolved("write your predictions in place of the dots")
-    findings = []
-    for sysctl, answers in ((1, allowed), (0, forbidden)):
-        for user, kind in USERS.items():
-            told = answers.get(user, ...) if isinstance(answers, dict) else ...
-            findings.append(Finding(f"{user}, vm.compact_unevictable_allowed {sysctl}", "no answer yet" if told is ... else str(told),
-                                    decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, str(told))))
-    return Report(findings)
+    return Report([compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", told[sysctl].get(user),
+                            decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, text_of(told[sysctl].get(user))))
+                   for sysctl in told for user, kind in USERS.items()])
 
 
 def _user_hint(user: str, sysctl: int, told: str) -> str:

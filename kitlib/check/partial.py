@@ -68,7 +68,9 @@ def partial_truncation(kernel: ModuleType) -> Report:
     findings = [every_step_is_yielded(path)]
     for check in (_on_one_cpu, _against_others):
         found, failed = attempt(lambda: list(check(path)))
-        findings += [failed] if failed else found
+        if failed:
+            return Report([failed])
+        findings += found
     return Report(findings)
 
 

@@ -12,13 +12,14 @@ from ..kernels import after, before
 from ..scenarios import KINDS, kind_of, mappings, random_zone
 from ..verdict import Code, MigrateMode, Mode
 from ..zone import Zone
-from .report import INSTRUCTIONS, Finding, Report, attempt, seed_of, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, compared, seed_of, shown, text_of, unsolved
 
 NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
 CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
 TAKEN = ("anon", "file, clean", "tmpfs", "secretmem", "anon, mlocked")
 REFUSED = ("slab", "anon, pinned", "page table")
 LOOKS_FIXED = ("secretmem", "anon, mlocked")          # unevictable, and taken all the same
+THREE = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
 GENERAL = {
     "nr_scanned": "walk from the first page: what does each page, or each block that is jumped over, add to the count?",
     "nr_taken": "go through the pages of the range, and ask of each what notebook 02 asks; what was put back is not taken",
@@ -141,25 +142,18 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     `answers` has for each title of scans_for(learner) three numbers: nr_scanned, nr_taken, migrate_pfn.
     """
     asked = scans_for(learner)
-    if not isinstance(answers, dict) or not any(_begun(answers.get(title)) for title in asked):
+    told = by_name(answers, asked)
+    if not told:
         return unsolved("write three numbers in place of the dots: nr_scanned, nr_taken, migrate_pfn")
     findings = []
     for title, call in asked.items():
-        told = answers.get(title)
-        if not isinstance(told, (tuple, list)) or len(told) != len(NUMBERS):
-            hint = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
-            findings += [Finding(f"{title}: {name}", "nothing that can be read", str(right), hint)
-                         for name, right in zip(NUMBERS, call.run())]
-            continue
-        for name, number, right in zip(NUMBERS, told, call.run()):
-            came_out = str(int(number)) if isinstance(number, Integral) else "no answer" if number is ... else repr(number)
-            hint = miscounts(call)[name].get(came_out, GENERAL[name])
-            findings.append(Finding(f"{title}: {name}", came_out, str(right), hint))
+        numbers = told[title]
+        if not isinstance(numbers, tuple | list) or len(numbers) != len(NUMBERS):
+            numbers, hints = [None] * len(NUMBERS), dict.fromkeys(NUMBERS, THREE)
+        else:
+            hints = {name: likely.get(text_of(number), GENERAL[name]) for (name, likely), number in zip(miscounts(call).items(), numbers)}
+        findings += [compared(f"{title}: {name}", number, right, hints[name]) for name, number, right in zip(NUMBERS, numbers, call.run())]
     return Report(findings)
-
-
-def _begun(numbers: object) -> bool:
-    return any(number is not ... for number in numbers) if isinstance(numbers, (tuple, list)) else not (numbers is None or numbers is ...)
 
 
 def miscounts(call: Asked) -> dict[str, dict[str, str]]:
@@ -238,7 +232,7 @@ def counts_like_the_kernel(nr_scanned: Callable) -> Report:
         told, failed = attempt(_counted, nr_scanned, ranges, limit=10 * INSTRUCTIONS)
         if failed:
             return Report([*findings, failed])
-        same = [isinstance(counted, Integral) and counted == right for counted, _, right in told]
+        same = [left_alone and not isinstance(counted, str) and text_of(counted) == str(right) for counted, left_alone, right in told]
         held, wrong = sum(same), same.index(False) if not all(same) else None
         hint = "" if wrong is None else _miscounted(ranges[wrong], *told[wrong])
         findings.append(Finding(f"{len(told)} ranges {name}", f"{held} as the kernel's", f"{len(told)} as the kernel's", hint))
@@ -277,7 +271,7 @@ def _ranges() -> dict[str, list[tuple[int, int, int]]]:
 
 def _miscounted(where: tuple[int, int, int], counted: object, left_alone: bool, right: int) -> str:
     seed, start, end = where
-    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {counted!r}, the kernel {right}. "
+    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {shown(counted)}, the kernel {right}. "
     if not left_alone:
         return place + "Your function changes the zone: count, and take nothing"
     if not isinstance(counted, Integral):

@@ -14,9 +14,10 @@ from ..scenarios import KIND, shmem_aops, zone_of
 from ..sched import Machine, run, run_path
 from ..step import KernelBug, Step
 from ..verdict import MigrateMode, Mode
+from .flags import called, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
-from .report import INSTRUCTIONS, Finding, Report, attempt, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, shown, unsolved
 
 AS_INACCESSIBLE = 9                 # the first number that is free in the model, where AS_UNMOVABLE has kept the patch's 8
 NAMES = (*FLAG_NAMES, "AS_INACCESSIBLE")
@@ -41,16 +42,14 @@ def two_setters(set_unmovable: Callable, set_inaccessible: Callable) -> Report:
         mapping = AddressSpace("yours", shmem_aops)
         set_bit(AS_ENOSPC, mapping)
         begin = mapping.flags
-        _, failed = attempt(setter, mapping)
-        untouched += mapping.flags == begin and not failed
-        findings += [failed] * 3 if failed else _set(mapping, flag)
+        flags, failed = attempt(called, setter, mapping)
+        untouched += not failed and flags == begin
+        findings += [failed] * 3 if failed else _set(flags or 0, flag)
     return unsolved("your setters leave mapping.flags as it is") if untouched == 2 else Report(findings)
 
 
-def _set(mapping: AddressSpace, flag: int) -> list[Finding]:
-    name, other = NAMES[flag], AS_UNMOVABLE + AS_INACCESSIBLE - flag
-    flags = mapping.flags if isinstance(mapping.flags, int) else 0
-    names = [NAMES[bit] if bit < len(NAMES) else f"bit {bit}" for bit in range(64) if flags >> bit & 1]
+def _set(flags: int, flag: int) -> list[Finding]:
+    name, other, names = NAMES[flag], AS_UNMOVABLE + AS_INACCESSIBLE - flag, flags_set(flags, NAMES)
     rest = [one for one in names if one not in (name, "AS_UNEVICTABLE")]
     index = f"write set_bit({name}, mapping) or mapping.flags |= 1 << {name}"
     if flags & flag == flag and name not in names:
@@ -71,7 +70,7 @@ def inaccessible_step(mapping_inaccessible: Callable) -> Report:
     if failed:
         return Report([failed])
     if not isinstance(step, Step):
-        return Report([Finding("mapping_inaccessible(mapping) is a step", repr(step), "a step", "leave @kl.atomic above the function: it makes a step of it")])
+        return Report([Finding("mapping_inaccessible(mapping) is a step", shown(step), "a step", "leave @kl.atomic above the function: it makes a step of it")])
     answers = {case: _answer(mapping_inaccessible, marked(flags)) for case, flags in COMBINATIONS.items()}
     freed, reused = marked((AS_INACCESSIBLE,)), marked((AS_INACCESSIBLE,))
     freed.freed, reused.reused = True, True
@@ -109,7 +108,9 @@ def split_kernel(kernel: ModuleType) -> Report:
     findings = [every_step_is_yielded(isolate_folio), the_lock_is_tried(steps)]
     for check in (same_decisions, _combinations, _moves, _orders):
         found, failed = attempt(check, kernel, limit=5 * INSTRUCTIONS)
-        findings += [failed] if failed else found
+        if failed:
+            return Report([failed])
+        findings += found
     return Report(findings)
 
 
