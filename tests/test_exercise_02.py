@@ -1,4 +1,5 @@
 """Twenty folios: every reason and every trap is drawn for every learner, and each confusion has its own hint."""
+import numpy as np
 import pytest
 
 from kitlib import check
@@ -117,6 +118,7 @@ def test_the_lock():
     assert report.passed and report.points(1) == 1
     assert check.lock_is_tried(list(range(1, 21)), LEARNER).points(1) == 0
     assert check.lock_is_tried(LOCKED[:4], LEARNER).points(1) == 0.5
+    assert check.lock_is_tried(list(np.array(LOCKED)), LEARNER).passed
 
 
 @pytest.mark.parametrize("answer, hint", [

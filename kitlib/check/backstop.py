@@ -1,5 +1,4 @@
 """Exercise 04, "the backstop": move_to_new_folio() as a learner's path, and what migrate_pages() counts when it refuses."""
-import inspect
 import random
 from collections.abc import Callable
 from numbers import Integral
@@ -14,8 +13,8 @@ from ..scenarios import KINDS, zone_of
 from ..sched import Machine, run
 from ..step import KernelBug, NullDereference, Path
 from ..verdict import MigrateMode, Mode, Result
-from .paths import every_step_is_yielded
-from .report import Finding, Report, attempt, by_name, compared, seed_of, unsolved
+from .paths import every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt, by_name, compared, seed_of, shown, unsolved
 
 STEPS = 100                 # more than any migration of one folio takes
 CALLBACKS = {"migrate_folio", "a_ops_migrate_folio", "fallback_migrate_folio"}
@@ -60,7 +59,7 @@ class Moved:
         if self.bug:
             return f"{self.bug.bug}: {self.bug}"
         known = isinstance(self.returned, int) and not isinstance(self.returned, bool) and self.returned in Result._value2member_map_
-        return str(Result(self.returned)) if known else repr(self.returned)
+        return str(Result(self.returned)) if known else shown(self.returned)
 
     @property
     def text(self) -> str:
@@ -70,13 +69,9 @@ class Moved:
 
 def the_backstop(move_to_new_folio: Callable) -> Report:
     """Exercise "the backstop": move_to_new_folio() (mm/migrate.c, 0003e2a41468) over every kind of folio, in three modes."""
-    folio = zone_of("anon").folio(0)
-    made, failed = attempt(move_to_new_folio, folio, folio, MigrateMode.SYNC) if callable(move_to_new_folio) else (None, None)
-    if made is None and not failed:
-        return unsolved("write the path: no mapping, an unmovable one, one with a callback, one without")
-    if failed or not inspect.isgenerator(made):
-        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
-                                         "write `yield` before each step, as mapping = yield folio_mapping(src)")])
+    folio, unbegun = zone_of("anon").folio(0), "write the path: no mapping, an unmovable one, one with a callback, one without"
+    if report := not_a_path(move_to_new_folio, folio, folio, MigrateMode.SYNC, unbegun=unbegun):
+        return report
     runs, failed = attempt(_runs, move_to_new_folio)
     yielded = every_step_is_yielded(move_to_new_folio)
     return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_group(runs, group, name) for group, name in GROUPS.items()])])

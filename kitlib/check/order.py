@@ -1,5 +1,4 @@
 """Exercise 03, "in the right order": unevictable, then unmovable, on one CPU."""
-import inspect
 from collections.abc import Callable
 from types import ModuleType
 
@@ -15,10 +14,11 @@ from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .kernel import LOCKS
-from .paths import decision, every_step_is_yielded
-from .report import Finding, Report, attempt, begun, by_name, compared, text_of, unsolved
+from .paths import decision, every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
+NO_REASON = "which is no reason"
 STEPS = 100                 # more than any decision takes
 USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
          "SHM_LOCK": "shmem, SHM_LOCK"}
@@ -72,8 +72,8 @@ class Run:
         self.bug = None
         try:
             run(machine, STEPS)
-            verdict = machine.results["compaction"]
-            self.told = verdict.why or "isolated"
+            why = machine.results["compaction"].why
+            self.told = (why if isinstance(why, str) else f"{shown(why)}, {NO_REASON}") or "isolated"
         except KernelBug as bug:
             self.bug, self.told = bug, f"{bug.bug}: {bug}"
         for event in machine.trace:
@@ -120,12 +120,9 @@ def in_the_right_order(tail: Callable) -> Report:
 
     `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping` was read without the lock.
     """
-    made, failed = attempt(tail, one_folio("anon"), Mode(), None) if callable(tail) else (None, None)
-    if made is None and not failed:
-        return unsolved("write the path: first the test for unevictable folios, then the lock, then the flag")
-    if failed or not inspect.isgenerator(made):
-        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
-                                         "write `yield` before each step, as is_unevictable = yield folio_test_unevictable(folio)")])
+    unbegun = "write the path: first the test for unevictable folios, then the lock, then the flag"
+    if report := not_a_path(tail, one_folio("anon"), Mode(), None, unbegun=unbegun):
+        return report
     runs, failed = attempt(_runs, tail)
     yielded = every_step_is_yielded(tail)
     if failed:
@@ -165,7 +162,7 @@ def _hint(yours: Run, expected: Run, group: str, kind: str) -> str:
         return "mapping_unmovable() follows the pointer: anonymous folios have no mapping, mlocked or not"
     if yours.bug and "unlock" in yours.bug.bug:
         return "folio_unlock() is for whoever has the lock: unlock only after a folio_trylock() that answered yes"
-    if yours.bug or not isinstance(yours.told, str):
+    if yours.bug or NO_REASON in yours.told:
         return 'Return "" to go on, or the reason as a string; the reference is dropped for you'
     if group == "unevictable":
         return ("The test for unevictable folios comes first: what is refused there costs no lock, and its mapping is not asked" if yours.tries or yours.reads

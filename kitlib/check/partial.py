@@ -4,7 +4,6 @@ That a part was zeroed is told by the step `folio_zero_range` in the trace. Leav
 """
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from inspect import isgenerator
 from types import ModuleType
 
 from ..automaton import automaton
@@ -18,8 +17,8 @@ from ..sched import Event, InTurn, Machine, Scenario, run
 from ..step import KernelBug, Path, atomic
 from ..truncate import iput_final
 from .kernel import LOCKS, told
-from .paths import every_step_is_yielded
-from .report import Finding, Report, attempt, unsolved
+from .paths import every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt
 from .split import AS_INACCESSIBLE, COMBINATIONS, marked
 
 
@@ -60,11 +59,9 @@ WHY = {
 def partial_truncation(kernel: ModuleType) -> Report:
     """Exercise "do not zero what you must not touch": truncate_inode_partial_folio(mapping, folio) (mm/truncate.c, c72ceafbd12c)."""
     path = getattr(kernel, "truncate_inode_partial_folio", None)
-    made, failed = attempt(path or (lambda mapping, folio: None), marked(()), zone_of("file, clean").folio(0))
-    if failed:
-        return Report([failed])
-    if not isgenerator(made):
-        return unsolved("write truncate_inode_partial_folio(mapping, folio): a path that locks, asks, zeroes and unlocks, each by `yield`")
+    unbegun = "write truncate_inode_partial_folio(mapping, folio): a path that locks, asks, zeroes and unlocks, each by `yield`"
+    if report := not_a_path(path, marked(()), zone_of("file, clean").folio(0), unbegun=unbegun):
+        return report
     findings = [every_step_is_yielded(path)]
     for check in (_on_one_cpu, _against_others):
         found, failed = attempt(lambda: list(check(path)))

@@ -14,7 +14,7 @@ from ..scenarios import one_folio
 from ..sched import run_path
 from ..step import KernelBug
 from ..verdict import MODES, Mode, Verdict
-from .report import Finding
+from .report import Finding, Report, attempt, shown, unsolved
 
 PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
               if hasattr(value, "act")}
@@ -53,6 +53,17 @@ def every_step_is_yielded(path: Callable) -> Finding:
         lines = []
     return Finding("every step is yielded", "; ".join(lines) or "yes", "yes",
                    "a path asks for a step and is told the answer: answer = yield step(...)")
+
+
+def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
+    """The report on what is no path when it is called, None on a path; `unbegun` says what to write where nothing is returned."""
+    made, failed = attempt(function, *arguments) if callable(function) else (None, None)
+    if failed:
+        return Report([failed])
+    if made is None:
+        return unsolved(unbegun)
+    return None if inspect.isgenerator(made) else Report([Finding(
+        "your function is a path", f"it returns {shown(made)} at once", "yes", "write `yield` before each step, as mapping = yield folio_mapping(folio)")])
 
 
 def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
