@@ -63,8 +63,8 @@ class Moved:
 
     @property
     def text(self) -> str:
-        """Code and callbacks: '-EBUSY by a_ops_migrate_folio()'."""
-        return f"{self.code} by {', '.join(f'{step}()' for step in self.asked) or 'no callback'}"
+        """Code and callbacks: '-EBUSY, by a_ops_migrate_folio'."""
+        return f"{self.code}, " + (f"by {', '.join(self.asked)}" if self.asked else "and no callback is asked")
 
 
 def the_backstop(move_to_new_folio: Callable) -> Report:
@@ -74,7 +74,7 @@ def the_backstop(move_to_new_folio: Callable) -> Report:
         return report
     runs, failed = attempt(_runs, move_to_new_folio)
     yielded = every_step_is_yielded(move_to_new_folio)
-    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_group(runs, group, name) for group, name in GROUPS.items()])])
+    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_decided(runs, group, name) for group, name in GROUPS.items()])])
 
 
 def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
@@ -83,7 +83,7 @@ def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
     return [(case, Moved(move_to_new_folio, *case), Moved(after.move_to_new_folio, *case)) for case in cases]
 
 
-def _group(runs: list, group: str, name: str) -> Finding:
+def _decided(runs: list, group: str, name: str) -> Finding:
     ours = [(case, yours, expected) for case, yours, expected in runs if expected.group == group]
     wrong = [(case, yours, expected) for case, yours, expected in ours
              if (yours.text, yours.memory) != (expected.text, expected.memory)]

@@ -2,6 +2,7 @@
 
 A driver that never was keeps an unmovable file and has left its GFP mask as it was, with __GFP_MOVABLE: so its pages lie in
 CMA's pageblock. guest_memfd takes the bit away at creation (__kvm_gmem_create(), a7800aa80ea4), and its pages are never found there.
+Leaves out, as alloc_contig_range() of the model does, that the kernel drains the LRU batches first.
 """
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -147,7 +148,7 @@ def _fate_hint(why: str | None) -> str:
         None: "this page does not block the range at all: it goes on the first try",
         "mapping is unmovable": "no kernel clears the flag: as long as the file keeps the page, every try leaves it",
         "locked by somebody else": "a folio lock is held for a moment: a later scan gets it",
-        "not on the LRU": "the batch is drained sooner or later, by lru_add_drain_all() at once; then the page is on the LRU",
+        "not on the LRU": "the batch is drained sooner or later (in the kernel by alloc_contig_range() itself); then the page is on the LRU",
     }.get(why, "whoever holds the reference gives it back some time; nothing about the page itself keeps it here")
 
 

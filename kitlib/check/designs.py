@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiments import BOTH, MEASURES
-from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, seed_of, shown, text_of, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, claim, seed_of, shown, text_of, unsolved
 
 SEEDS, SHARES, LOOKED_AT = 5, 4, 0.2        # at least so many; at least this part of the LRU pages
 MET = ("COMPLETE", "PARTIAL_SKIPPED")       # how a run ends whose scanners have met
@@ -49,15 +49,12 @@ def _unusable(frame: object) -> Finding | None:
     return Finding("the columns of your frame", f"{wrong[0]} is no number", "numbers", NO_FRAME) if wrong else None
 
 
-def _yes(tried: str, holds: bool, came_out: str, hint: str) -> Finding:
-    return Finding(tried, "yes" if holds else came_out, "yes", hint)
-
-
 def _both(frame: pd.DataFrame) -> Finding:
     kernels = sorted(set(frame.kernel.astype(str)))
     hint = 'a saving is a difference: write "kernel": ["before", "after"]'
-    return _yes("both kernels, and no other", kernels == sorted(BOTH), f"only {kernels[0]}" if len(kernels) == 1 else ", ".join(kernels),
-                hint if set(BOTH) - set(kernels) else 'two kernels, so that one thing differs: leave the third out')
+    if not set(BOTH) - set(kernels):
+        hint = "two kernels, so that one thing differs: leave the third out"
+    return claim("both kernels, and no other", kernels == sorted(BOTH), hint, f"only {kernels[0]}" if len(kernels) == 1 else ", ".join(kernels))
 
 
 def _memories(frame: pd.DataFrame, kernel: str) -> set[tuple]:
@@ -80,7 +77,7 @@ def _paired(frame: pd.DataFrame) -> Finding:
     else:
         came_out = f"{len(old ^ new)} memories that only one kernel had"
         hint = "same share and seed, other pages: something else of the memory was changed together with the kernel"
-    return _yes("the same memories under both kernels", bool(old) and old == new, came_out, hint)
+    return claim("the same memories under both kernels", bool(old) and old == new, hint, came_out)
 
 
 def _some(values: list) -> str:
@@ -99,7 +96,7 @@ def _one_thing(frame: pd.DataFrame) -> Finding:
     else:
         hint = "with one kernel nothing is compared"
     holds = not varied and all(len(group) for group in groups)
-    return _yes("nothing but kernel, share and seed differs", holds, f"{', '.join(varied) or 'not even the kernel'} differs", hint)
+    return claim("nothing but kernel, share and seed differs", holds, hint, f"{', '.join(varied) or 'not even the kernel'} differs")
 
 
 def _of_a_run(frame: pd.DataFrame, name: str) -> bool:
@@ -120,24 +117,24 @@ def _shares(frame: pd.DataFrame) -> Finding:
 
 
 def _control(frame: pd.DataFrame) -> Finding:
-    return _yes("a control: share 0", bool((frame.unmovable == 0).any()), "no",
-                "without a share of 0 you cannot see what is in vain anyway, on both kernels, and has nothing to do with the patch")
+    return claim("a control: share 0", bool((frame.unmovable == 0).any()),
+                 "without a share of 0 you cannot see what is in vain anyway, on both kernels, and has nothing to do with the patch")
 
 
 def _met(frame: pd.DataFrame) -> Finding:
     others = frame.status[~frame.status.isin(MET)].value_counts()
     told = ", ".join(f"{count} end by {status}" for status, count in others.items())
-    return _yes("every run goes on until the scanners meet", not len(others), told,
-                "who compacts for an allocation, or kcompactd, stops when one block of that order is free: runs of different "
-                'length are compared. Take a caller that compacts the whole zone, "compact_memory" or "proactive"')
+    return claim("every run goes on until the scanners meet", not len(others), otherwise=told, hint=
+                 "who compacts for an allocation, or kcompactd, stops when one block of that order is free: runs of different "
+                 'length are compared. Take a caller that compacts the whole zone, "compact_memory" or "proactive"')
 
 
 def _room(frame: pd.DataFrame) -> Finding:
     on_lru = frame[["movable_pages", "unevictable_pages", "unmovable_pages"]].sum(axis=1)
     looked_at, met = frame.lru_scanned / on_lru.where(on_lru > 0), frame.status.isin(MET)
     least = float((looked_at[met] if met.any() else looked_at).min())       # why the others stopped is said already
-    return _yes(f"the scanner looks at {LOOKED_AT:.0%} of the LRU pages or more, in every run", least >= LOOKED_AT, f"{least:.0%}",
-                "with little free memory, or few pageblocks, the scanners meet at once: write free=0.3 or more, and pages=4096")
+    return claim(f"the scanner looks at {LOOKED_AT:.0%} of the LRU pages or more, in every run", least >= LOOKED_AT, otherwise=f"{least:.0%}",
+                 hint="with little free memory, or few pageblocks, the scanners meet at once: write free=0.3 or more, and pages=4096")
 
 
 def _in_vain(frame: pd.DataFrame) -> Finding:

@@ -6,7 +6,7 @@ from ..mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressS
 from ..scenarios import shmem_aops, zone_of
 from ..sched import run_path
 from ..verdict import MigrateMode, Mode
-from .report import Finding, Report, attempt, by_name, compared, shown, unsolved
+from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
 
 ASKED_FOR = ("AS_EIO", "AS_UNEVICTABLE", "AS_UNMOVABLE")
 
@@ -33,9 +33,9 @@ def set_the_flag(answer: Callable) -> Report:
     else:
         hint = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
     findings = [
-        Finding("AS_UNMOVABLE is set", _yes(unmovable), "yes", hint),
-        Finding("AS_UNEVICTABLE is set", _yes(unevictable), "yes", hint),
-        Finding("AS_EIO, set before, is still set", _yes("AS_EIO" in names), "yes", "add to the flags with |=; = throws the others away"),
+        claim("AS_UNMOVABLE is set", unmovable, hint),
+        claim("AS_UNEVICTABLE is set", unevictable, hint),
+        claim("AS_EIO, set before, is still set", "AS_EIO" in names, "add to the flags with |=; = throws the others away"),
         Finding("no other flag is set", ", ".join(name for name in names if name not in ASKED_FOR) or "none", "none",
                 "a flag's bit is 1 << flag; a sum or a product of flags is another flag"),
         Finding("a clean folio of the mapping, as compaction sees it", _fate(flags)[0], "mapping is unmovable", hint),
@@ -73,10 +73,6 @@ def why_both(predictions: dict[str, str]) -> Report:
     unevictable, unmovable = 1 << AS_UNEVICTABLE, 1 << AS_UNMOVABLE
     flags = {"AS_UNEVICTABLE alone": unevictable, "AS_UNMOVABLE alone": unmovable, "both": unevictable | unmovable}
     return Report([compared(f"your prediction for {case}", told[case], _fate(flags[case])[1], hint) for case, hint in hints.items()])
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def _fate(flags: int) -> tuple[str, str]:

@@ -49,13 +49,7 @@ def twenty(learner: str) -> list[tuple[Folio, Mode]]:
     dice = random.Random(seed_of(learner))
     drawn = [dice.choice(place) for place in PLACES]
     dice.shuffle(drawn)
-    folios = []
-    for kind, mode, *flipped in drawn:
-        folio = one_folio(kind)
-        for flag in flipped:
-            setattr(folio, flag, not getattr(folio, flag))
-        folios.append((folio, mode))
-    return folios
+    return [(one_folio(kind, *flipped), mode) for kind, mode, *flipped in drawn]
 
 
 def twenty_folios_for(learner: str) -> pd.DataFrame:

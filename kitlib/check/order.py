@@ -14,7 +14,7 @@ from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .kernel import LOCKS
-from .paths import decision, every_step_is_yielded, not_a_path
+from .paths import case_text, decision, every_step_is_yielded, not_a_path
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
@@ -64,9 +64,7 @@ class Run:
 
     def __init__(self, kernel: ModuleType, case: tuple):
         kind, mode, *flipped = case
-        folio = one_folio(kind)
-        for flag in flipped:
-            setattr(folio, flag, not getattr(folio, flag))
+        folio = one_folio(kind, *flipped)
         was_locked, held, self.bare = folio.locked, False, False
         machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
         self.bug = None
@@ -149,9 +147,8 @@ def _decided(runs: list, group: str, name: str) -> Finding:
         return Finding(tried, "no folio is ever locked", "as the kernel's", "first say who is locked; then all others are not")
     if not wrong:
         return Finding(tried, "as the kernel's", "as the kernel's")
-    (kind, mode, *flipped), yours, expected = min(wrong, key=lambda decided: len(decided[0]))
-    but = f" (but {' and '.join(flipped)} flipped)" if flipped else ""
-    hint = f"{kind}{but}, {mode}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, kind)}"
+    case, yours, expected = min(wrong, key=lambda decided: len(decided[0]))
+    hint = f"{case_text(*case)}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, case[0])}"
     return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 

@@ -16,9 +16,9 @@ from ..scenarios import zone_of
 from ..sched import Event, InTurn, Machine, Scenario, run
 from ..step import KernelBug, Path, atomic
 from ..truncate import iput_final
-from .kernel import LOCKS, told
+from .kernel import LOCKS, proved, shown_by
 from .paths import every_step_is_yielded, not_a_path
-from .report import Finding, Report, attempt
+from .report import Finding, Report, attempt, claim
 from .split import AS_INACCESSIBLE, COMBINATIONS, marked
 
 
@@ -100,15 +100,14 @@ def _against_others(path: Callable[..., Path]) -> Iterator[Finding]:
     """Against compaction and a truncation of the whole file, for each combination of the flags."""
     races = [partial_race(path, flags) for flags in COMBINATIONS.values()]
     steps = {node.step.name for node in automaton(races[0].paths["partial truncation"], races[0].objects) if node.step is not None}
-    yield Finding("the lock is waited for", "it is only tried" if "folio_trylock" in steps else "yes", "yes",
-                  "a part that is skipped keeps its old data, and the next reader of the file gets it: here, unlike in compaction, write folio_lock()")
+    yield claim("the lock is waited for", "folio_trylock" not in steps, otherwise="it is only tried", hint=
+                "a part that is skipped keeps its old data, and the next reader of the file gets it: here, unlike in compaction, write folio_lock()")
     proofs = [prove(race) for race in races]
     worst, flags = next(((proof, flags) for proof, flags in zip(proofs, COMBINATIONS.values()) if not proof.safe), (proofs[0], ()))
     see = f'See it: plots.swim_lanes(partial_race(truncate_inode_partial_folio, {flags}), "{worst.shortest}")'
-    yield Finding("against compaction and the end of the file, in every order", told(worst), "safe", f"{WHY.get(worst.bug, worst.bug)}. {see}")
-    for name in PARTIAL:
-        yield Finding(name, "yes" if any(proof.sometimes[name] for proof in proofs) else "never", "yes",
-                      "a path that never gets there cannot go wrong, and says nothing: lock, ask for the mapping again, ask for the flag, zero, unlock")
+    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe", f"{WHY.get(worst.bug, worst.bug)}. {see}")
+    yield from shown_by(proofs, "a path that never gets there cannot go wrong, and says nothing: "
+                                "lock, ask for the mapping again, ask for the flag, zero, unlock")
 
 
 def partial_race(path: Callable[..., Path], flags: tuple[int, ...]) -> Scenario:

@@ -69,11 +69,10 @@ def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
 def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     """What a kernel says of one folio on one CPU: "isolated", the reason, or the bug that it runs into.
 
-    The folio is of a named kind, but for the flags in `flipped`, such as "dirty". Whatever else is wrong on one CPU comes after it: a lock or a reference that is kept. Other errors are raised on.
+    The folio is one_folio(kind, *flipped). Whatever else is wrong on one CPU comes after it: a lock or a reference that is kept.
+    Other errors are raised on.
     """
-    asked = one_folio(kind)
-    for flag in flipped:
-        setattr(asked, flag, not getattr(asked, flag))
+    asked = one_folio(kind, *flipped)
     locked, references = asked.locked, asked.refcount
     try:
         verdict = run_path(kernel.isolate_folio(asked, mode))
@@ -87,6 +86,11 @@ def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     if asked.refcount != references + verdict.isolated:
         told += ", and a reference is kept" if asked.refcount > references else ", and a reference is missing"
     return told
+
+
+def case_text(kind: str, mode: Mode, *flipped: str) -> str:
+    """The folio and the mode of a decision, in words."""
+    return f"{kind}" + f" (but {' and '.join(flipped)} flipped)" * bool(flipped) + f", {mode}"
 
 
 def step_names(isolate_folio: Callable) -> set[str]:

@@ -103,6 +103,11 @@ def by_name(answers: object, names: Iterable) -> dict:
     return told if begun(told) else {}
 
 
+def claim(tried: str, holds: bool, hint: str, otherwise: str = "no") -> Finding:
+    """The finding for a claim that should hold; `otherwise` is what comes out if it does not."""
+    return Finding(tried, "yes" if holds else otherwise, "yes", hint)
+
+
 def compared(tried: str, answer: object, expected: object, hint: str = "") -> Finding:
     """The finding for an answer in words or a whole number: capitals and blanks do not matter, nor that a number is NumPy's."""
     told, right = text_of(answer), str(expected)

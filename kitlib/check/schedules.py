@@ -20,7 +20,7 @@ RACES = ({}, {"folios": 2}, {"dirty": False}, {"folios": 2, "dirty": False})
 HOW = {
     "many were tried": "the bug of after_unlock shows in less than one schedule of 500,000: who tries a thousand has seen nothing",
     "every state was looked at": "a state is where both threads are and what memory looks like: there are few, and whatever an order does goes through them",
-    "it is in v6.8": "what is merged can still be wrong: the lines of 2011 that followed the mapping without a lock stood for years",
+    "it is in v6.8": "what is merged can still be wrong: the lines of 2011 that followed the mapping without a lock stood until 69d763fc6d3a (2018)",
 }
 
 

@@ -11,13 +11,14 @@ from ..mapping import (AS_ENOSPC, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, Addr
                        test_bit)
 from ..races import truncation_race
 from ..scenarios import KIND, shmem_aops, zone_of
-from ..sched import Machine, run, run_path
+from ..sched import run_path
 from ..step import KernelBug, Step
 from ..verdict import MigrateMode, Mode
+from .backstop import Moved
 from .flags import called, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
-from .report import INSTRUCTIONS, Finding, Report, attempt, shown, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, claim, shown, unsolved
 
 AS_INACCESSIBLE = 9                 # the first number that is free in the model, where AS_UNMOVABLE has kept the patch's 8
 NAMES = (*FLAG_NAMES, "AS_INACCESSIBLE")
@@ -59,8 +60,8 @@ def _set(flags: int, flag: int) -> list[Finding]:
                AS_INACCESSIBLE: "what the CPU must not read it cannot write out either: reclaim must leave it alone, so both flags imply AS_UNEVICTABLE"}
     alone = (f"the two are independent: {name} says nothing about {NAMES[other]}" if NAMES[other] in names else
              "set bits with |=, by their index: = throws the others away" if NAMES[AS_ENOSPC] not in names else index)
-    return [Finding(f"the setter of {name} sets {name}", "yes" if name in names else "no", "yes", index),
-            Finding(f"the setter of {name} sets AS_UNEVICTABLE", "yes" if "AS_UNEVICTABLE" in names else "no", "yes", implied[flag]),
+    return [claim(f"the setter of {name} sets {name}", name in names, index),
+            claim(f"the setter of {name} sets AS_UNEVICTABLE", "AS_UNEVICTABLE" in names, implied[flag]),
             Finding(f"besides these, a mapping that had {NAMES[AS_ENOSPC]} has", ", ".join(rest) or "nothing", NAMES[AS_ENOSPC], alone)]
 
 
@@ -152,28 +153,13 @@ def _fate(kernel: ModuleType, flags: tuple[int, ...], mode: Mode) -> str:
 def _moves(kernel: ModuleType) -> list[Finding]:
     """move_to_new_folio() alone: its steps are yielded, the backstop comes before any callback, and all else is as before."""
     cases = [(kind, mode) for kind in KIND if kind not in ("free", "slab", "page table") for mode in MigrateMode]
-    moved = {case: tuple(_moved(one, *case) for one in (kernel, after)) for case in cases}
+    moved = {(kind, mode): [Moved(one.move_to_new_folio, kind, False, mode).text for one in (kernel, after)] for kind, mode in cases}
     differs = [case for case, (mine, kernels) in moved.items() if mine != kernels]
     hint = ""
     if differs:
         (kind, mode), (mine, kernels) = differs[0], moved[differs[0]]
         hint = f"{kind}, {mode}: yours says {mine}, the kernel {kernels}. NULL: migrate_folio(); then the flag; then the callback; then the fallback"
-    backstop = [_moved(one, "guest_memfd", MigrateMode.SYNC) for one in (kernel, after)]
     return [every_step_is_yielded(kernel.move_to_new_folio)._replace(tried="every step of move_to_new_folio() is yielded"),
-            Finding("a folio that slipped through, its mapping unmovable", *backstop,
+            Finding("a folio that slipped through, its mapping unmovable", *moved["guest_memfd", MigrateMode.SYNC],
                     "the backstop: in move_to_new_folio() return Result.EOPNOTSUPP for an unmovable mapping, before any callback is asked"),
             Finding(f"{len(cases)} moves on one CPU", f"{len(cases) - len(differs)} as the kernel's", f"{len(cases)} as the kernel's", hint)]
-
-
-def _moved(kernel: ModuleType, kind: str, mode: MigrateMode) -> str:
-    """What move_to_new_folio() returns for an isolated folio of this kind, and by which of the steps that move it was decided."""
-    zone = zone_of(kind, "slab")
-    src, dst = zone.folio(0), zone.folio(1)
-    src.refcount, src.mapcount = src.refcount - src.mapcount + 1, 0       # isolated, and unmapped
-    machine = Machine(zone, {"migration": lambda: kernel.move_to_new_folio(dst, src, mode)})
-    try:
-        run(machine)
-    except KernelBug as bug:
-        return f"{bug.bug}: {bug}"
-    asked = [event.step for event in machine.trace if event.step.endswith("migrate_folio") and event.step != "has_migrate_folio"]
-    return f"{machine.results['migration']}, {'by ' + asked[-1] if asked else 'and no callback is asked'}"
