@@ -81,7 +81,7 @@ WRONG = [
     (number_of_another_release, 4, "a sum or a product of flags is another flag"),
     (adds, 5, "a bit that is set must stay as it is"),
     (turns_round, 5, "a bit that is set must stay as it is"),
-    (no_number, 0, "write mapping.flags |= 1 << AS_UNMOVABLE"),
+    (no_number, 0, "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"),
     (endless, 0, "what should end it?"),
     (raises, 0, "the error is raised in line"),
 ]

@@ -92,7 +92,8 @@ def _decided(runs: list, group: str, name: str) -> Finding:
         return Finding(tried, "as the kernel's", "as the kernel's")
     (kind, flagged, mode), yours, expected = wrong[0]
     case = f"{kind}{' (with AS_UNMOVABLE)' if flagged else ''}, {mode}"
-    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", f"{case}: yours is {yours.text}; the kernel's {expected.text}. {_hint(yours, expected, group)}")
+    hint = f"{case}: yours is {yours.text}; the kernel's {expected.text}. {_hint(yours, expected, group)}"
+    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 
 def _hint(yours: Moved, expected: Moved, group: str) -> str:

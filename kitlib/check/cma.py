@@ -124,7 +124,8 @@ def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
         "locked by somebody else": "unevictable with a mapping: the scanner tries its lock, does not get it, and goes on; it never waits",
         "not on the LRU": "no PG_lru: it waits in a CPU's batch to be put on the LRU, and the scanner asks for that first",
         "no mapping, extra references": "anonymous, and refcount is more than mapcount: the scanner takes it for pinned",
-        "-EAGAIN": ("a pinned file folio is isolated: the scanner's test for extra references is for folios without a mapping; migration then finds one too many"
+        "-EAGAIN": ("a pinned file folio is isolated: the scanner's test for extra references is for folios without a mapping; "
+                    "migration then finds one too many"
                     if told != "goes" else "count its references: page tables, page cache, and one more, so migration never gets it for itself"),
     }.get(expected, "try it alone: alloc_contig_range() on this page only")
 
@@ -249,10 +250,11 @@ def _judged(original: Zone, quiet: Zone, zone: Zone) -> tuple[Finding, Finding, 
 
 def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     """The driver's file: unmovable as before, and with as many pages."""
-    pages, were = ([zone.folio(pfn) for pfn in range(zone.end_pfn) if _is_drivers(zone, pfn)] for zone in (zone, original))
+    pages, were = (sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in range(zone.end_pfn) if _is_drivers(zone, pfn))
+                   for zone in (zone, original))
     flagged = zone.mappings[GMEM].flags == original.mappings[GMEM].flags
-    looks_are = sorted((zone.flags[folio.pfn], folio.refcount) for folio in pages) == sorted((original.flags[folio.pfn], folio.refcount) for folio in were)
-    came_out = f"{len(pages)} pages" + ("" if looks_are or len(pages) != len(were) else ", changed") + ("" if flagged else ", its flags changed")
+    changed = len(pages) == len(were) and pages != were
+    came_out = f"{len(pages)} pages" + ", changed" * changed + ", its flags changed" * (not flagged)
     hint = ("the flag says the truth about the file: without it the folios are isolated, and refused with -EINVAL" if not flagged else
             "nobody may free or change the file's pages: allocate_elsewhere(zone, pfn) says where they should have been allocated")
     return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
@@ -267,7 +269,8 @@ def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
     touched = [pfn for pfn in range(zone.end_pfn) if not original.flags[pfn] & free and not _is_drivers(original, pfn)
                and entry(zone, pfn) not in _allowed(entry(original, pfn), entry(quiet, pfn))]
     hint = "a lock is released, a batch drained (PG_lru, and one reference less), a pin dropped (one reference less), and no more than that"
-    return Finding("all other pages", f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else "as they were, or at rest", "as they were, or at rest", hint)
+    whole = "as they were, or at rest"
+    return Finding("all other pages", f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else whole, whole, hint)
 
 
 def _allowed(was: tuple, at_rest: tuple) -> set[tuple]:

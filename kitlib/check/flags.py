@@ -8,6 +8,7 @@ from ..sched import run_path
 from ..verdict import MigrateMode, Mode
 from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
 
+WRITE = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
 ASKED_FOR = ("AS_EIO", "AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 
@@ -16,25 +17,19 @@ def set_the_flag(answer: Callable) -> Report:
     tried = AddressSpace("your mapping", shmem_aops)
     set_bit(AS_EIO, tried)
     begin = tried.flags
-    flags, failed = attempt(called, answer, tried)
+    flags, failed = attempt(flags_after, answer, tried)
     if failed:
         return Report([failed])
     if flags == begin:
         return unsolved("your function leaves mapping.flags as it is")
     if flags is None:
-        return Report([Finding("mapping.flags is a number", shown(tried.flags), "a number", "write mapping.flags |= 1 << AS_UNMOVABLE")])
-    again, failed = attempt(called, answer, tried)
+        return Report([Finding("mapping.flags is a number", shown(tried.flags), "a number", WRITE)])
+    again, failed = attempt(flags_after, answer, tried)
     names = flags_set(flags, FLAG_NAMES)
-    unevictable, unmovable = "AS_UNEVICTABLE" in names, "AS_UNMOVABLE" in names
-    if unevictable and not unmovable:
-        hint = "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
-    elif unmovable:
-        hint = "after.isolate_folio() locks a clean folio, and reads its mapping, only when the folio is unevictable"
-    else:
-        hint = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
+    hint = _hint(names)
     findings = [
-        claim("AS_UNMOVABLE is set", unmovable, hint),
-        claim("AS_UNEVICTABLE is set", unevictable, hint),
+        claim("AS_UNMOVABLE is set", "AS_UNMOVABLE" in names, hint),
+        claim("AS_UNEVICTABLE is set", "AS_UNEVICTABLE" in names, hint),
         claim("AS_EIO, set before, is still set", "AS_EIO" in names, "add to the flags with |=; = throws the others away"),
         Finding("no other flag is set", ", ".join(name for name in names if name not in ASKED_FOR) or "none", "none",
                 "a flag's bit is 1 << flag; a sum or a product of flags is another flag"),
@@ -46,7 +41,15 @@ def set_the_flag(answer: Callable) -> Report:
     return Report(findings)
 
 
-def called(setter: Callable, mapping: AddressSpace) -> int | None:
+def _hint(names: list[str]) -> str:
+    if "AS_UNMOVABLE" in names:
+        return "after.isolate_folio() locks a clean folio, and reads its mapping, only when the folio is unevictable"
+    if "AS_UNEVICTABLE" in names:
+        return "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
+    return WRITE
+
+
+def flags_after(setter: Callable, mapping: AddressSpace) -> int | None:
     """The mapping's flags when the setter has been called, None where they are no number."""
     setter(mapping)
     return mapping.flags if isinstance(mapping.flags, int) else None

@@ -134,7 +134,8 @@ HINTS = {
     ("", "unevictable"): "PG_unevictable is set, and the mode has no UNEVICTABLE (vm.compact_unevictable_allowed=0)",
     ("mapping is unmovable", "locked by somebody else"): "the flag is read under the lock only, and somebody else has the lock",
     ("", "locked by somebody else"): "dirty before a caller in a hurry, or unevictable with a mapping: the lock is tried, and somebody has it",
-    ("unevictable", "mapping is unmovable"): "UNEVICTABLE is in the mode, so PG_unevictable alone is no reason; it leads to the lock, and to the question under it",
+    ("unevictable", "mapping is unmovable"): "UNEVICTABLE is in the mode, so PG_unevictable alone is no reason; it leads to the lock, "
+                                             "and to the question under it",
     ("dirty, and no migrate_folio", "mapping is unmovable"): "the mapping has a migrate_folio; under the same lock its flags are read, too",
     ("", "mapping is unmovable"): "the lock is taken (unevictable with a mapping, or dirty in a hurry), and under it AS_UNMOVABLE is read",
     ("", "dirty, and no migrate_folio"): "ASYNC_MIGRATE is in the mode: a dirty folio must then have a migrate_folio",

@@ -49,7 +49,8 @@ WHY = {
     "zeroed after it has left its file": "the whole file may be truncated while you wait for the lock: ask folio_mapping(folio) again under it, "
                                          "and zero only if it is still this mapping",
     "inaccessible memory is zeroed": "ask mapping_inaccessible() before folio_zero_range(): the CPU must not write what is encrypted for a guest",
-    "null dereference": "the pointer was read from the folio and may be NULL: another CPU has truncated the file. Read it under the lock, and compare it with `mapping`",
+    "null dereference": "the pointer was read from the folio and may be NULL: another CPU has truncated the file. "
+                        "Read it under the lock, and compare it with `mapping`",
     "deadlock": "the folio stays locked on some way out, and the other truncation sleeps on it for ever: every way out unlocks",
     "bad page state": "the folio is still locked when its last reference goes: every way out unlocks",
     "unlock without lock": "folio_unlock() without its folio_lock(): each way through the path has one of each",

@@ -15,7 +15,7 @@ from ..sched import run_path
 from ..step import KernelBug, Step
 from ..verdict import MigrateMode, Mode
 from .backstop import Moved
-from .flags import called, flags_set
+from .flags import flags_after, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
 from .report import INSTRUCTIONS, Finding, Report, attempt, claim, shown, unsolved
@@ -43,7 +43,7 @@ def two_setters(set_unmovable: Callable, set_inaccessible: Callable) -> Report:
         mapping = AddressSpace("yours", shmem_aops)
         set_bit(AS_ENOSPC, mapping)
         begin = mapping.flags
-        flags, failed = attempt(called, setter, mapping)
+        flags, failed = attempt(flags_after, setter, mapping)
         untouched += not failed and flags == begin
         findings += [failed] * 3 if failed else _set(flags or 0, flag)
     return unsolved("your setters leave mapping.flags as it is") if untouched == 2 else Report(findings)
@@ -82,7 +82,8 @@ def inaccessible_step(mapping_inaccessible: Callable) -> Report:
                         "one bit is asked, the one with the index AS_INACCESSIBLE, and the answer is True or False")
                 for case, flags in COMBINATIONS.items()]
     for what, mapping in (("a mapping that was freed", freed), ("a mapping whose memory was reused", reused), ("NULL", None)):
-        findings.append(Finding(f"{what} is read", _answer(mapping_inaccessible, mapping), _bug(lambda mapping=mapping: test_bit(AS_INACCESSIBLE, mapping)), alive))
+        expected = _bug(lambda mapping=mapping: test_bit(AS_INACCESSIBLE, mapping))
+        findings.append(Finding(f"{what} is read", _answer(mapping_inaccessible, mapping), expected, alive))
     return Report(findings)
 
 
