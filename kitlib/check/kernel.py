@@ -1,5 +1,6 @@
 """What one CPU says of a learner's kernel, folio by folio, and what every order of many CPUs says of it."""
 from dataclasses import replace
+from itertools import combinations
 from types import ModuleType
 
 from ..explore import Proof, prove
@@ -12,7 +13,8 @@ from ..verdict import MODES, Mode
 from .paths import case_text, decision
 from .report import Finding, claim
 
-FLIPPED = ((), ("dirty",), ("unevictable",), ("dirty", "unevictable"))
+# Locked, too: who takes the lock of a folio that needs none is told by the one that somebody else has locked.
+FLIPPED = [flags for number in range(4) for flags in combinations(("dirty", "unevictable", "locked"), number)]
 LOCKS = {"folio_trylock", "folio_lock"}
 # What some order must show, or a proof that nothing crashes says nothing: the memory after the step, and the step.
 SHOWN = {
@@ -32,7 +34,7 @@ def the_lock_is_tried(steps: set[str]) -> Finding:
 
 
 def same_decisions(yours: ModuleType) -> list[Finding]:
-    """One CPU: every kind of folio as it is, dirty or clean instead, unevictable or evictable instead, in every mode."""
+    """One CPU: every kind of folio in every mode, as it is, and with PG_dirty, PG_unevictable and PG_locked the other way round."""
     cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in FLIPPED]
     differs = [(case, told, expected) for case in cases if (told := decision(yours, *case)) != (expected := decision(after, *case))]
     hint = ""
