@@ -40,7 +40,8 @@ class Moved:
             self.returned = run(machine, STEPS).results["migration"]
         except KernelBug as bug:
             self.bug = bug
-        self.asked = [event.step for event in machine.trace if event.step in CALLBACKS]
+        callbacks = [event for event in machine.trace if event.step in CALLBACKS]
+        self.asked, self.said = [event.step for event in callbacks], [event.result for event in callbacks]
         self.memory = zone.snapshot()
         self.touched = self.memory != begin
 
@@ -102,7 +103,7 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable(), unlike mapping_unevictable(), takes no NULL: a folio without a mapping goes its own way first"
     if yours.text == expected.text:
-        return "The caller locks and unlocks, and the callback moves: leave both folios as they are"
+        return "The caller locks and unlocks, and the callback moves, from src to dst (dst is written first): leave both folios as they are"
     if yours.returned is None and not yours.bug:
         return "Nothing is returned: write return (yield ...) on every way"
     if group == "unmovable" and yours.asked:
@@ -117,6 +118,8 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
         return "Only the flag says unmovable: ask a mapping that has a migrate_folio, and return what a_ops_migrate_folio() says"
     if yours.asked != expected.asked:
         return "Each way has one callback: the mapping's own if it has one, fallback_migrate_folio() if not, and never two"
+    if group == "fallback" and yours.said[-1] == yours.returned:
+        return "What the fallback may do depends on the mode: fallback_migrate_folio(mapping, dst, src, mode)"
     return "Return what the callback has said, and nothing else: whoever called has to know whether to try again"
 
 

@@ -22,6 +22,7 @@ from ..zone import MIGRATE_CMA, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
 from .folios import looks
 from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
 
+GOES = "goes"
 START, END = 0, 512                 # CMA's pageblock: the range that is wanted
 # Kinds in the range with how many pages of each at least and at most. The first lot moves, whatever it looks like.
 MOVE = {"anon": (5, 9), "file, clean": (4, 9), "anon, mlocked": (2, 4), "file, mlocked": (2, 3), "ramfs": (1, 3), "file, locked": (1, 2),
@@ -93,9 +94,10 @@ def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
         return unsolved('write which pages stay, and why, as blocking = {17: "mapping is unmovable", 230: "-EAGAIN"}')
     zone = zone_for(learner)
     stays, findings = blockers(zone), []
-    told = {pfn: why for pfn, why in blocking.items() if begun(why)}
+    # Pages that go are not asked for: who writes them down as well earns nothing with them.
+    told = {pfn: why for pfn, why in blocking.items() if begun(why) and text_of(why).casefold() != GOES}
     for pfn in sorted({pfn for pfn in told if _is_pfn(pfn)} | set(stays)):
-        answer, expected = told.get(pfn, "goes"), stays.get(pfn, "goes")
+        answer, expected = told.get(pfn, GOES), stays.get(pfn, GOES)
         code = f"-{text_of(answer).upper()}"                    # of whoever leaves out the minus
         findings.append(compared(f"pfn {pfn}", code if code == expected else answer, expected, _why_hint(zone, pfn, expected, answer)))
     return Report(findings + _no_pfns(told))
@@ -111,7 +113,7 @@ def _no_pfns(answers: Iterable) -> list[Finding]:
 
 def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
     folio = zone.folio(pfn)
-    if expected == "goes":
+    if expected == GOES:
         if zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
             return "the page is free"
         if folio.unevictable:
@@ -126,7 +128,7 @@ def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
         "no mapping, extra references": "anonymous, and refcount is more than mapcount: the scanner takes it for pinned",
         "-EAGAIN": ("a pinned file folio is isolated: the scanner's test for extra references is for folios without a mapping; "
                     "migration then finds one too many"
-                    if told != "goes" else "count its references: page tables, page cache, and one more, so migration never gets it for itself"),
+                    if told != GOES else "count its references: page tables, page cache, and one more, so migration never gets it for itself"),
     }.get(expected, "try it alone: alloc_contig_range() on this page only")
 
 
