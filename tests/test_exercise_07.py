@@ -76,6 +76,14 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     assert not report.passed and report.points(6) < 6 and hint in repr(report)
 
 
+def test_what_a_helper_reads_past_the_scheduler_is_found():
+    by_helper = changed("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)")
+    report = check.lock_before_you_look(by_helper)
+    assert "folio.dirty is read past the scheduler" in repr(report) and report.points(6) < 6
+    by_number = changed("yield folio_test_dirty(folio)", "folio.pfn == 0 and (yield folio_test_dirty(folio))")
+    assert check.lock_before_you_look(by_number).passed
+
+
 def test_what_ends_with_an_error_earns_nothing():
     misspelt = changed("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)")
     assert check.lock_before_you_look(misspelt).points(6) == 0

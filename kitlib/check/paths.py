@@ -13,6 +13,7 @@ from ..mapping import AddressSpace
 from ..scenarios import one_folio
 from ..sched import run_path
 from ..step import KernelBug
+from ..tree import StandIn
 from ..verdict import MODES, Mode, Verdict
 from .report import Finding, Report, attempt, shown, unsolved
 
@@ -45,12 +46,19 @@ def steps_not_yielded(path: Callable | str) -> list[str]:
     return [f"line {line}: {what}" for line, what in sorted(findings)]
 
 
-def every_step_is_yielded(path: Callable) -> Finding:
-    """The same as a finding. A function without a source (it came by exec) is let pass here: whoever runs it finds out."""
+def every_step_is_yielded(path: Callable, *arguments) -> Finding:
+    """The same as a finding. With `arguments`, in which a StandIn is the folio, what a helper reads past the scheduler is found, too.
+
+    A function without a source (it came by exec) is let pass by its text: whoever runs it finds out.
+    """
     try:
         lines = steps_not_yielded(path)
     except (OSError, TypeError, SyntaxError):       # of a lambda its source may be a piece of a line
         lines = []
+    if arguments and not lines:
+        nodes, _ = attempt(automaton, lambda: path(*arguments), (one_folio("file, dirty").mapping,))
+        lines = [f"{node.error.obj}.{node.error.name} is read past the scheduler: ask for it with a step" for node in nodes or []
+                 if isinstance(node.error, AttributeError) and isinstance(node.error.obj, StandIn) and node.error.name in SHARED]
     return Finding("every step is yielded", "; ".join(lines) or "yes", "yes",
                    "a path asks for a step and is told the answer: answer = yield step(...)")
 

@@ -13,6 +13,7 @@ from ..races import truncation_race
 from ..scenarios import KIND, shmem_aops, zone_of
 from ..sched import run_path
 from ..step import KernelBug, Step
+from ..tree import StandIn
 from ..verdict import MigrateMode, Mode
 from .backstop import Moved
 from .flags import flags_after, flags_set
@@ -107,7 +108,7 @@ def split_kernel(kernel: ModuleType) -> Report:
         return Report([failed])
     if not steps & {*LOCKS, "mapping_unmovable", "mapping_inaccessible"}:
         return unsolved("your isolate_folio() takes no folio lock and asks for no flag: write the lock block, then move_to_new_folio()")
-    findings = [every_step_is_yielded(isolate_folio), the_lock_is_tried(steps)]
+    findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)), the_lock_is_tried(steps)]
     for check in (same_decisions, _combinations, _moves, _orders):
         found, failed = attempt(check, kernel, limit=5 * INSTRUCTIONS)
         if failed:
