@@ -233,7 +233,8 @@ def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Resu
 
     `cc` is control_for("alloc_contig_range", zone). 0; or -EBUSY at once when a page can never move
     (has_unmovable_pages(), which takes every LRU page for movable), or at the end when one has stayed; or -ENOMEM, -EINTR.
-    Targets lie outside the pageblocks of the range. Leaves out reclaim of clean page cache, which the kernel tries first.
+    Targets lie outside the pageblocks of the range. Leaves out what the kernel does first: it reclaims clean page cache, and
+    empties the CPUs' LRU batches (lru_cache_disable(), d479960e44f2), so that a page in one is no obstacle.
     """
     zone = cc.zone
     if not cc.alloc_contig:

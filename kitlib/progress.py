@@ -25,10 +25,13 @@ def exercises(folder: str | Path) -> pd.DataFrame:
 
 def _row(path: Path) -> tuple:
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError):
+        return _told(path.stem, json.loads(path.read_text(encoding="utf-8"))["cells"])
+    except (ValueError, KeyError, TypeError, AttributeError):       # whatever is no notebook
         return path.stem, "cannot be read: git restore it", 0.0, 0.0, ""
-    title = next((line.lstrip("# ").removeprefix("Exercise ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), path.stem)
+
+
+def _told(name: str, cells: list[dict]) -> tuple:
+    title = next((line.lstrip("# ").removeprefix("Exercise ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), name)
     # By id: a cell that was copied counts once, as it stands last.
     graded = {mark["grade_id"]: (cell, float(mark["points"])) for cell in cells
               if (mark := cell["metadata"].get("nbgrader", {})).get("grade")}

@@ -184,9 +184,12 @@ def zone_of(*names: str, repeat: int = 1) -> Zone:
     return Zone.from_kinds(bytes(KIND[name] for name in names) * repeat, KINDS, mappings())
 
 
-def one_folio(name: str) -> Folio:
-    """A folio of a named kind, alone in a zone of one page."""
-    return zone_of(name).folio(0)
+def one_folio(name: str, *flipped: str) -> Folio:
+    """A folio of a named kind, alone in a zone of one page; the flags in `flipped`, such as "dirty", are the other way round."""
+    folio = zone_of(name).folio(0)
+    for flag in flipped:
+        setattr(folio, flag, not getattr(folio, flag))
+    return folio
 
 
 def kind_of(folio: Folio) -> str:

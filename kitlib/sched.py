@@ -201,7 +201,7 @@ def read_schedule(text: str, names: Iterable[str]) -> list[str]:
     """The names of the threads, step by step: what `schedule_text` has written. Spaces and a missing 1 do not matter."""
     name_of = {letter: name for name, letter in letters(names).items()}
     example = "".join(f"{letter}2" for letter in name_of)
-    if not isinstance(text, str) or not re.fullmatch(r"\s*([A-Z][a-z]?\s*\d*[\s,]*)*", text):
+    if not isinstance(text, str) or not re.fullmatch(r"\s*([A-Z][a-z]?(\s*\d+)?[\s,]*)*", text):
         raise ScheduleError(f"{text!r} is no schedule: write who does how many steps, as {example}")
     schedule = []
     for letter, count in re.findall(r"([A-Z][a-z]?)\s*(\d*)", text):

@@ -47,6 +47,14 @@ def no_number(mapping):
     mapping.flags = ["AS_UNMOVABLE"]
 
 
+def adds(mapping):
+    mapping.flags += (1 << kl.AS_UNEVICTABLE) + (1 << kl.AS_UNMOVABLE)
+
+
+def turns_round(mapping):
+    mapping.flags ^= 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE
+
+
 def endless(mapping):
     while True:
         mapping.flags |= 1 << 8
@@ -71,7 +79,9 @@ WRONG = [
     (throws_the_others_away, 4, "= throws the others away"),
     (sum_of_indices, 4, "a sum or a product of flags is another flag"),
     (number_of_another_release, 4, "a sum or a product of flags is another flag"),
-    (no_number, 0, "write mapping.flags |= 1 << AS_UNMOVABLE"),
+    (adds, 5, "a bit that is set must stay as it is"),
+    (turns_round, 5, "a bit that is set must stay as it is"),
+    (no_number, 0, "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"),
     (endless, 0, "what should end it?"),
     (raises, 0, "the error is raised in line"),
 ]

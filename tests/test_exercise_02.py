@@ -1,8 +1,10 @@
 """Twenty folios: every reason and every trap is drawn for every learner, and each confusion has its own hint."""
+import numpy as np
 import pytest
 
 from kitlib import check
 from kitlib.check.folios import PLACES, _run, twenty
+from kitlib.scenarios import one_folio
 
 LEARNER = "solution"
 ANSWERS = {
@@ -45,25 +47,17 @@ def test_two_learners_have_other_folios_and_may_write_their_name_as_they_like():
     assert not check.twenty_folios(right("Ada"), "Grace").passed
 
 
-def number_of(kind, mode, *flipped, answer=None):
+def number_of(kind, mode, *flipped):
     """A learner and the folio's number, for whom this very folio was drawn."""
     wanted = (kind, mode, *flipped)
     place = next(place for place in PLACES if wanted in place)
     for learner in map(str, range(200)):
-        looks = check.looks(_made(wanted)) | {"mode": check.folios.mode_text(mode)}
+        looks = check.looks(one_folio(kind, *flipped)) | {"mode": check.folios.mode_text(mode)}
         table = check.twenty_folios_for(learner)
         for number, row in table.iterrows():
             if row.to_dict() == looks:
                 return learner, number
     raise AssertionError(place)
-
-
-def _made(wanted):
-    kind, _, *flipped = wanted
-    folio = check.folios.one_folio(kind)
-    for flag in flipped:
-        setattr(folio, flag, not getattr(folio, flag))
-    return folio
 
 
 SYNC, ASYNC, NONE, NOFS = check.folios.SYNC, check.folios.ASYNC, check.folios.NO_UNEVICTABLE, check.folios.NOFS
@@ -117,6 +111,7 @@ def test_the_lock():
     assert report.passed and report.points(1) == 1
     assert check.lock_is_tried(list(range(1, 21)), LEARNER).points(1) == 0
     assert check.lock_is_tried(LOCKED[:4], LEARNER).points(1) == 0.5
+    assert check.lock_is_tried(list(np.array(LOCKED)), LEARNER).passed
 
 
 @pytest.mark.parametrize("answer, hint", [

@@ -125,6 +125,16 @@ def returns_another_code(dst, src, mode):
     return result and (result if result == kl.Result.EOPNOTSUPP else kl.Result.EAGAIN)
 
 
+def in_one_mode(dst, src, mode):
+    return (yield from solution(dst, src, kl.MigrateMode.SYNC))
+
+
+def the_wrong_way(dst, src, mode):
+    if not (yield folio_mapping(src)):
+        return (yield migrate_folio(src, dst))
+    return (yield from solution(dst, src, mode))
+
+
 def returns_a_step(dst, src, mode):
     mapping = yield folio_mapping(src)
     if not mapping:
@@ -171,6 +181,8 @@ WRONG = [
     (unevictable_is_unmovable, 2, "Only the flag says unmovable"),
     (returns_nothing, 1, "write return (yield ...) on every way"),
     (unlocks, 0, "The caller locks and unlocks"),
+    (in_one_mode, 3, "What the fallback may do depends on the mode"),
+    (the_wrong_way, 3, "from src to dst (dst is written first)"),
     (returns_another_code, 2, "Return what the callback has said"),
     (returns_a_step, 0, "write `yield migrate_folio(...)`"),
     (endless, 0, "what should end it?"),

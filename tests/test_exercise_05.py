@@ -71,6 +71,12 @@ def test_the_solution_passes():
         assert report.passed and report.points(2) == 2
 
 
+def test_pages_that_go_earn_nothing():
+    report = check.why_it_fails(dict.fromkeys(range(512), "goes"), LEARNER)
+    assert report.points(2) == 0 and len(report.findings) == len(BLOCKING)
+    assert check.why_it_fails(BLOCKING | {53: "goes"}, LEARNER).passed
+
+
 def without(pfn):
     return {other: why for other, why in BLOCKING.items() if other != pfn}
 

@@ -60,7 +60,11 @@ WRONG = [
     (kl.before.isolate_folio, "a path that never asks cannot crash, and says nothing"),
     (without("        yield folio_unlock(folio)\n"), "Every way out of the lock block goes through folio_unlock()"),
     (changed("or (mapping and is_unevictable)", "or mapping"), "Who is locked at all?"),
+    (changed("or (mapping and is_unevictable)", "or is_unevictable"), "Who is locked at all?"),
+    (changed("(mode.async_migrate and is_dirty) or (mapping and is_unevictable)",
+             "mapping and ((mode.async_migrate and is_dirty) or is_unevictable)"), "Who is locked at all?"),
     (changed("if mode.async_migrate and is_dirty:", "if is_dirty:"), "has_migrate_folio() is asked of dirty folios, for a caller in a hurry only"),
+    (changed("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)"), "NameError: name 'mapping_unmoveable' is not defined"),
     (endless, "what should end it?"),
     (endless_without_a_step, "what should end it?"),
 ]
@@ -70,6 +74,19 @@ WRONG = [
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.lock_before_you_look(wrong)
     assert not report.passed and report.points(6) < 6 and hint in repr(report)
+
+
+def test_what_a_helper_reads_past_the_scheduler_is_found():
+    by_helper = changed("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)")
+    report = check.lock_before_you_look(by_helper)
+    assert "folio.dirty is read past the scheduler" in repr(report) and report.points(6) < 6
+    by_number = changed("yield folio_test_dirty(folio)", "folio.pfn == 0 and (yield folio_test_dirty(folio))")
+    assert check.lock_before_you_look(by_number).passed
+
+
+def test_what_ends_with_an_error_earns_nothing():
+    misspelt = changed("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)")
+    assert check.lock_before_you_look(misspelt).points(6) == 0
 
 
 @pytest.mark.parametrize("kernel", [kl.racy, cached, after_unlock, no_null_check])

@@ -65,6 +65,11 @@ def test_what_can_be_read_of_a_half_answer_counts():
     assert "write three numbers, in this order" in repr(report) and "no answer" in repr(report)
 
 
+def test_numbers_may_be_numpys_and_need_no_tuple():
+    assert check.account_for_scans({title: [np.int64(number) for number in numbers] for title, numbers in RIGHT.items()}, LEARNER).passed
+    assert check.account_for_scans({title: [float(number) for number in numbers] for title, numbers in RIGHT.items()}, LEARNER).passed
+
+
 def test_two_learners_have_different_numbers():
     other = check.scans_for("Ada")
     assert sum(other[title].run() != RIGHT[title] for title in RIGHT) >= 3
@@ -161,3 +166,13 @@ def test_the_functions_stub_is_not_solved_yet_and_the_solution_passes():
 def test_every_wrong_function_fails_with_its_own_hint(wrong, points, hint):
     report = check.counts_like_the_kernel(wrong)
     assert not report.passed and hint in repr(report) and report.points(2) == points
+
+
+def test_a_right_number_that_costs_the_zone_is_wrong():
+    def takes_and_counts(zone, start_pfn, end_pfn):
+        counted = solution(zone, start_pfn, end_pfn)
+        takes_them(zone, start_pfn, end_pfn)
+        return counted
+
+    report = check.counts_like_the_kernel(takes_and_counts)
+    assert not report.passed and "Your function changes the zone" in repr(report)

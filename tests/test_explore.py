@@ -232,6 +232,7 @@ def test_an_answer_that_the_annotation_does_not_name_is_told():
 @pytest.mark.parametrize("text, says", [
     ("X3", "no thread is called X: write C (compaction), T (truncation)"),
     ("c4t1", "'c4t1' is no schedule: write who does how many steps, as C2T2"),
+    ("C T " * 40 + "!", "is no schedule: write who does how many steps"),
     ("C4T99", "C4T99 cannot be followed: at step 21, truncation has ended"),
     ("C8T4", "C8T4 cannot be followed: at step 10, truncation sleeps at folio_lock(folio 0)"),
     ("C99999999", "goes on too long"),

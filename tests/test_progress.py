@@ -46,8 +46,9 @@ def test_a_row_says_what_the_saved_cells_say(tmp_path, cells, state, points, of,
 def test_a_broken_notebook_and_an_empty_folder_are_told(tmp_path):
     with pytest.raises(ValueError, match="no exercises in"):
         progress.exercises(tmp_path)
-    (tmp_path / "01_count.ipynb").write_text("<<<<<<< merge")
-    assert row(tmp_path)[1] == "cannot be read: git restore it"
+    for broken in ("<<<<<<< merge", "[]", "{}", '{"cells": 1}', '{"cells": [{"cell_type": "code"}]}', '{"cells": ["x"]}'):
+        (tmp_path / "01_count.ipynb").write_text(broken)
+        assert row(tmp_path)[:2] == ("01_count", "cannot be read: git restore it")
 
 
 def test_unsolved_nothing_holds_and_solved_all_does():

@@ -1,7 +1,7 @@
 """Exercise 04, "the backstop": move_to_new_folio() as a learner's path, and what migrate_pages() counts when it refuses."""
-import inspect
 import random
 from collections.abc import Callable
+from numbers import Integral
 
 from ..control import CompactControl
 from ..folio import PG
@@ -13,8 +13,8 @@ from ..scenarios import KINDS, zone_of
 from ..sched import Machine, run
 from ..step import KernelBug, NullDereference, Path
 from ..verdict import MigrateMode, Mode, Result
-from .paths import every_step_is_yielded
-from .report import Finding, Report, attempt, seed_of, unsolved
+from .paths import every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt, by_name, compared, seed_of, shown, unsolved
 
 STEPS = 100                 # more than any migration of one folio takes
 CALLBACKS = {"migrate_folio", "a_ops_migrate_folio", "fallback_migrate_folio"}
@@ -40,7 +40,8 @@ class Moved:
             self.returned = run(machine, STEPS).results["migration"]
         except KernelBug as bug:
             self.bug = bug
-        self.asked = [event.step for event in machine.trace if event.step in CALLBACKS]
+        callbacks = [event for event in machine.trace if event.step in CALLBACKS]
+        self.asked, self.said = [event.step for event in callbacks], [event.result for event in callbacks]
         self.memory = zone.snapshot()
         self.touched = self.memory != begin
 
@@ -59,26 +60,22 @@ class Moved:
         if self.bug:
             return f"{self.bug.bug}: {self.bug}"
         known = isinstance(self.returned, int) and not isinstance(self.returned, bool) and self.returned in Result._value2member_map_
-        return str(Result(self.returned)) if known else repr(self.returned)
+        return str(Result(self.returned)) if known else shown(self.returned)
 
     @property
     def text(self) -> str:
-        """Code and callbacks: '-EBUSY by a_ops_migrate_folio()'."""
-        return f"{self.code} by {', '.join(f'{step}()' for step in self.asked) or 'no callback'}"
+        """Code and callbacks: '-EBUSY, by a_ops_migrate_folio'."""
+        return f"{self.code}, " + (f"by {', '.join(self.asked)}" if self.asked else "and no callback is asked")
 
 
 def the_backstop(move_to_new_folio: Callable) -> Report:
     """Exercise "the backstop": move_to_new_folio() (mm/migrate.c, 0003e2a41468) over every kind of folio, in three modes."""
-    folio = zone_of("anon").folio(0)
-    made, failed = attempt(move_to_new_folio, folio, folio, MigrateMode.SYNC) if callable(move_to_new_folio) else (None, None)
-    if made is None and not failed:
-        return unsolved("write the path: no mapping, an unmovable one, one with a callback, one without")
-    if failed or not inspect.isgenerator(made):
-        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
-                                         "write `yield` before each step, as mapping = yield folio_mapping(src)")])
+    folio, unbegun = zone_of("anon").folio(0), "write the path: no mapping, an unmovable one, one with a callback, one without"
+    if report := not_a_path(move_to_new_folio, folio, folio, MigrateMode.SYNC, unbegun=unbegun):
+        return report
     runs, failed = attempt(_runs, move_to_new_folio)
     yielded = every_step_is_yielded(move_to_new_folio)
-    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_group(runs, group, name) for group, name in GROUPS.items()])])
+    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_decided(runs, group, name) for group, name in GROUPS.items()])])
 
 
 def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
@@ -87,7 +84,7 @@ def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
     return [(case, Moved(move_to_new_folio, *case), Moved(after.move_to_new_folio, *case)) for case in cases]
 
 
-def _group(runs: list, group: str, name: str) -> Finding:
+def _decided(runs: list, group: str, name: str) -> Finding:
     ours = [(case, yours, expected) for case, yours, expected in runs if expected.group == group]
     wrong = [(case, yours, expected) for case, yours, expected in ours
              if (yours.text, yours.memory) != (expected.text, expected.memory)]
@@ -96,7 +93,8 @@ def _group(runs: list, group: str, name: str) -> Finding:
         return Finding(tried, "as the kernel's", "as the kernel's")
     (kind, flagged, mode), yours, expected = wrong[0]
     case = f"{kind}{' (with AS_UNMOVABLE)' if flagged else ''}, {mode}"
-    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", f"{case}: yours is {yours.text}; the kernel's {expected.text}. {_hint(yours, expected, group)}")
+    hint = f"{case}: yours is {yours.text}; the kernel's {expected.text}. {_hint(yours, expected, group)}"
+    return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 
 def _hint(yours: Moved, expected: Moved, group: str) -> str:
@@ -105,7 +103,7 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable(), unlike mapping_unevictable(), takes no NULL: a folio without a mapping goes its own way first"
     if yours.text == expected.text:
-        return "The caller locks and unlocks, and the callback moves: leave both folios as they are"
+        return "The caller locks and unlocks, and the callback moves, from src to dst (dst is written first): leave both folios as they are"
     if yours.returned is None and not yours.bug:
         return "Nothing is returned: write return (yield ...) on every way"
     if group == "unmovable" and yours.asked:
@@ -120,6 +118,8 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
         return "Only the flag says unmovable: ask a mapping that has a migrate_folio, and return what a_ops_migrate_folio() says"
     if yours.asked != expected.asked:
         return "Each way has one callback: the mapping's own if it has one, fallback_migrate_folio() if not, and never two"
+    if group == "fallback" and yours.said[-1] == yours.returned:
+        return "What the fallback may do depends on the mode: fallback_migrate_folio(mapping, dst, src, mode)"
     return "Return what the callback has said, and nothing else: whoever called has to know whether to try again"
 
 
@@ -159,27 +159,22 @@ def what_it_costs(numbers: dict[str, list[int]], learner: str) -> Report:
 
     `numbers` maps each of QUANTITIES to three numbers: MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC.
     """
-    rows = {name: _three(numbers.get(name) if isinstance(numbers, dict) else None) for name in QUANTITIES}
-    if all(told is ... for row in rows.values() for told in row):
+    told = by_name(numbers, QUANTITIES)
+    if not told:
         return unsolved("write three numbers in each row, one a mode")
+    rows = {name: [*row, ..., ..., ...] if isinstance(row, list | tuple) else [row] * 3 for name, row in told.items()}
     batch = batch_for(learner)
     findings = []
     for column, mode in enumerate(MigrateMode):
-        expected = counted(batch, mode)
-        for name in QUANTITIES:
-            told = rows[name][column]
-            findings.append(Finding(f"{mode}, {name}", "no number yet" if told is ... else str(told), str(expected[name]),
-                                    _number_hint(name, told, mode, batch)))
+        for name, right in counted(batch, mode).items():
+            number = rows[name][column]
+            findings.append(compared(f"{mode}, {name}", number, right, _number_hint(name, number, mode, batch)))
     return Report(findings)
 
 
-def _three(row) -> list:
-    return [*row, ..., ..., ...][:3] if isinstance(row, list | tuple) else [... if row is None else row] * 3
-
-
-def _number_hint(name: str, told, mode: MigrateMode, batch: list[str]) -> str:
+def _number_hint(name: str, told: object, mode: MigrateMode, batch: list[str]) -> str:
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
-    if not isinstance(told, int):
+    if not isinstance(told, Integral):
         return "write a whole number"
     if name == "asked of guest_memfd":
         if told == unmovable * NR_MAX_MIGRATE_PAGES_RETRY:

@@ -2,9 +2,11 @@
 
 A driver that never was keeps an unmovable file and has left its GFP mask as it was, with __GFP_MOVABLE: so its pages lie in
 CMA's pageblock. guest_memfd takes the bit away at creation (__kvm_gmem_create(), a7800aa80ea4), and its pages are never found there.
+Leaves out, as alloc_contig_range() of the model does, that the kernel drains the LRU batches first.
 """
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 
 import pandas as pd
 
@@ -18,8 +20,9 @@ from ..sched import run_path
 from ..verdict import Result
 from ..zone import MIGRATE_CMA, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
 from .folios import looks
-from .report import Finding, Report, attempt, seed_of, unsolved
+from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
 
+GOES = "goes"
 START, END = 0, 512                 # CMA's pageblock: the range that is wanted
 # Kinds in the range with how many pages of each at least and at most. The first lot moves, whatever it looks like.
 MOVE = {"anon": (5, 9), "file, clean": (4, 9), "anon, mlocked": (2, 4), "file, mlocked": (2, 3), "ramfs": (1, 3), "file, locked": (1, 2),
@@ -87,26 +90,30 @@ def later(zone: Zone) -> None:
 
 def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     """Exercise "why does CMA fail?": the pfns that block alloc_contig_range() (mm/page_alloc.c, 0003e2a41468), each with its reason or code."""
-    if not isinstance(blocking, dict) or not any(why is not ... for why in blocking.values()):
+    if not isinstance(blocking, Mapping) or not begun(blocking):
         return unsolved('write which pages stay, and why, as blocking = {17: "mapping is unmovable", 230: "-EAGAIN"}')
     zone = zone_for(learner)
     stays, findings = blockers(zone), []
-    told = {pfn: " ".join(str(why).split()) for pfn, why in blocking.items() if why is not ...}
+    # Pages that go are not asked for: who writes them down as well earns nothing with them.
+    told = {pfn: why for pfn, why in blocking.items() if begun(why) and text_of(why).casefold() != GOES}
     for pfn in sorted({pfn for pfn in told if _is_pfn(pfn)} | set(stays)):
-        came_out, expected = told.get(pfn, "goes"), stays.get(pfn, "goes")
-        alike = came_out.casefold().lstrip("-") == expected.casefold().lstrip("-")
-        findings.append(Finding(f"pfn {pfn}", expected if alike else came_out, expected, _why_hint(zone, pfn, expected, came_out)))
-    findings += [Finding(f"pfn {pfn!r}", told[pfn], "no entry", f"write pfns, numbers from {START} to {END - 1}") for pfn in told if not _is_pfn(pfn)]
-    return Report(findings)
+        answer, expected = told.get(pfn, GOES), stays.get(pfn, GOES)
+        code = f"-{text_of(answer).upper()}"                    # of whoever leaves out the minus
+        findings.append(compared(f"pfn {pfn}", code if code == expected else answer, expected, _why_hint(zone, pfn, expected, answer)))
+    return Report(findings + _no_pfns(told))
 
 
-def _is_pfn(pfn) -> bool:
-    return type(pfn) is int and START <= pfn < END
+def _is_pfn(pfn: object) -> bool:
+    return isinstance(pfn, Integral) and START <= pfn < END
 
 
-def _why_hint(zone: Zone, pfn: int, expected: str, told: str) -> str:
+def _no_pfns(answers: Iterable) -> list[Finding]:
+    return [Finding(shown(pfn), "no pfn", "a pfn", f"write pfns, numbers from {START} to {END - 1}") for pfn in answers if not _is_pfn(pfn)]
+
+
+def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
     folio = zone.folio(pfn)
-    if expected == "goes":
+    if expected == GOES:
         if zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
             return "the page is free"
         if folio.unevictable:
@@ -119,14 +126,15 @@ def _why_hint(zone: Zone, pfn: int, expected: str, told: str) -> str:
         "locked by somebody else": "unevictable with a mapping: the scanner tries its lock, does not get it, and goes on; it never waits",
         "not on the LRU": "no PG_lru: it waits in a CPU's batch to be put on the LRU, and the scanner asks for that first",
         "no mapping, extra references": "anonymous, and refcount is more than mapcount: the scanner takes it for pinned",
-        "-EAGAIN": ("a pinned file folio is isolated: the scanner's test for extra references is for folios without a mapping; migration then finds one too many"
-                    if told != "goes" else "count its references: page tables, page cache, and one more, so migration never gets it for itself"),
+        "-EAGAIN": ("a pinned file folio is isolated: the scanner's test for extra references is for folios without a mapping; "
+                    "migration then finds one too many"
+                    if told != GOES else "count its references: page tables, page cache, and one more, so migration never gets it for itself"),
     }.get(expected, "try it alone: alloc_contig_range() on this page only")
 
 
 def now_or_never(never: list[int], learner: str) -> Report:
     """Exercise "why does CMA fail?", who stays for good: the pfns that block the range on every later try, too."""
-    if not isinstance(never, list | tuple | set) or not never:
+    if not isinstance(never, list | tuple | set) or not begun(never):
         return unsolved("write the pfns that no later try will get, as never = [17, 230]")
     zone = zone_for(learner)
     stays = blockers(zone)
@@ -135,8 +143,7 @@ def now_or_never(never: list[int], learner: str) -> Report:
     named = [pfn for pfn in never if _is_pfn(pfn)]
     findings = [Finding(f"pfn {pfn}", "never" if pfn in named else "later", "never" if pfn in for_good else "later", _fate_hint(stays.get(pfn)))
                 for pfn in sorted({*named, *for_good})]
-    return Report(findings + [Finding(f"{pfn!r}", "no pfn", "a pfn", f"write pfns, numbers from {START} to {END - 1}")
-                              for pfn in never if not _is_pfn(pfn)])
+    return Report(findings + _no_pfns(never))
 
 
 def _fate_hint(why: str | None) -> str:
@@ -144,7 +151,7 @@ def _fate_hint(why: str | None) -> str:
         None: "this page does not block the range at all: it goes on the first try",
         "mapping is unmovable": "no kernel clears the flag: as long as the file keeps the page, every try leaves it",
         "locked by somebody else": "a folio lock is held for a moment: a later scan gets it",
-        "not on the LRU": "the batch is drained sooner or later, by lru_add_drain_all() at once; then the page is on the LRU",
+        "not on the LRU": "the batch is drained sooner or later (in the kernel by alloc_contig_range() itself); then the page is on the LRU",
     }.get(why, "whoever holds the reference gives it back some time; nothing about the page itself keeps it here")
 
 
@@ -186,11 +193,11 @@ def _lettered(learner: str) -> dict[str, tuple]:
 
 def the_preparation(choice: str, learner: str) -> Report:
     """Exercise "why does CMA fail?", the preparation that would have helped: a letter, tried on the learner's zone."""
-    if choice in (..., None, ""):
+    if not begun(choice):
         return unsolved('choose a letter, as choice = "A"')
-    lettered, letter = _lettered(learner), choice.strip().upper() if isinstance(choice, str) else ""
+    lettered, letter = _lettered(learner), text_of(choice).upper()
     if letter not in lettered:
-        return Report([Finding("your choice", repr(choice), f"one of {', '.join(lettered)}", 'write one letter in quotes, as choice = "A"')])
+        return Report([Finding("your choice", shown(choice), f"one of {', '.join(lettered)}", 'write one letter in quotes, as choice = "A"')])
     (what, prepare, why_not), zone = lettered[letter], zone_for(learner)
     later(zone)
     prepare(zone)
@@ -223,28 +230,33 @@ def mended(mend: Callable, learner: str) -> Report:
     begin = zone.snapshot()
     later(quiet)
     _, failed = attempt(mend, zone) if callable(mend) else (None, None)
+    touched, broken = attempt(lambda: zone.snapshot() != begin)
+    if failed or broken:
+        return Report([failed or broken])
+    if not touched:
+        return unsolved("mend() leaves the zone as it is")
+    judged, failed = attempt(_judged, zone_for(learner), quiet, zone)
     if failed:
         return Report([failed])
-    if zone.snapshot() == begin:
-        return unsolved("mend() leaves the zone as it is")
-    original = zone_for(learner)
-    file, others = _file_is_whole(original, zone), _others_are_whole(original, quiet, zone)
-    told, failed = attempt(lambda: (blockers(zone), contig(zone)))
-    if failed:
-        return Report([failed, file, others])
-    staying, result = told
+    file, others, staying, result = judged
     came_out = str(result) if file.holds and others.holds else f"{result}, but not so: see below"
     rest = ", ".join(f"pfn {pfn} ({why})" for pfn, why in list(staying.items())[:3])
     hint = f"still there: {rest}" if rest else "the range is empty, but at whose cost? What is below must hold as well"
     return Report([Finding("alloc_contig_range() on the mended zone", came_out, "0", hint), file, others])
 
 
+def _judged(original: Zone, quiet: Zone, zone: Zone) -> tuple[Finding, Finding, dict[int, str], Result]:
+    """What became of the driver's file and of all others, who still blocks the range, and what the call gives."""
+    return _file_is_whole(original, zone), _others_are_whole(original, quiet, zone), blockers(zone), contig(zone)
+
+
 def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     """The driver's file: unmovable as before, and with as many pages."""
-    pages, were = ([zone.folio(pfn) for pfn in range(zone.end_pfn) if _is_drivers(zone, pfn)] for zone in (zone, original))
+    pages, were = (sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in range(zone.end_pfn) if _is_drivers(zone, pfn))
+                   for zone in (zone, original))
     flagged = zone.mappings[GMEM].flags == original.mappings[GMEM].flags
-    looks_are = sorted((zone.flags[folio.pfn], folio.refcount) for folio in pages) == sorted((original.flags[folio.pfn], folio.refcount) for folio in were)
-    came_out = f"{len(pages)} pages" + ("" if looks_are or len(pages) != len(were) else ", changed") + ("" if flagged else ", its flags changed")
+    changed = len(pages) == len(were) and pages != were
+    came_out = f"{len(pages)} pages" + ", changed" * changed + ", its flags changed" * (not flagged)
     hint = ("the flag says the truth about the file: without it the folios are isolated, and refused with -EINVAL" if not flagged else
             "nobody may free or change the file's pages: allocate_elsewhere(zone, pfn) says where they should have been allocated")
     return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
@@ -259,7 +271,8 @@ def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
     touched = [pfn for pfn in range(zone.end_pfn) if not original.flags[pfn] & free and not _is_drivers(original, pfn)
                and entry(zone, pfn) not in _allowed(entry(original, pfn), entry(quiet, pfn))]
     hint = "a lock is released, a batch drained (PG_lru, and one reference less), a pin dropped (one reference less), and no more than that"
-    return Finding("all other pages", f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else "as they were, or at rest", "as they were, or at rest", hint)
+    whole = "as they were, or at rest"
+    return Finding("all other pages", f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else whole, whole, hint)
 
 
 def _allowed(was: tuple, at_rest: tuple) -> set[tuple]:

@@ -1,4 +1,5 @@
 """Exercise 10, "what does the patch save?": whether an experiment can answer its question, and the numbers read from it."""
+import math
 from collections.abc import Callable
 from numbers import Real
 
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..experiments import BOTH, MEASURES
-from .report import INSTRUCTIONS, Finding, Report, attempt, seed_of, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, claim, seed_of, shown, text_of, unsolved
 
 SEEDS, SHARES, LOOKED_AT = 5, 4, 0.2        # at least so many; at least this part of the LRU pages
 MET = ("COMPLETE", "PARTIAL_SKIPPED")       # how a run ends whose scanners have met
@@ -32,8 +33,8 @@ def fair_comparison(frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> Report:
             return unsolved("your function returns nothing: end it with `return frame`")
     if said := _unusable(frame):
         return Report([said])
-    return Report([_both(frame), _paired(frame), _one_thing(frame), _seeds(frame), _shares(frame), _control(frame), _met(frame),
-                   _room(frame), _in_vain(frame)])
+    findings, failed = attempt(lambda: [look(frame) for look in (_both, _paired, _one_thing, _seeds, _shares, _control, _met, _room, _in_vain)])
+    return Report([failed] if failed else findings)
 
 
 def _unusable(frame: object) -> Finding | None:
@@ -48,15 +49,12 @@ def _unusable(frame: object) -> Finding | None:
     return Finding("the columns of your frame", f"{wrong[0]} is no number", "numbers", NO_FRAME) if wrong else None
 
 
-def _yes(tried: str, holds: bool, came_out: str, hint: str) -> Finding:
-    return Finding(tried, "yes" if holds else came_out, "yes", hint)
-
-
 def _both(frame: pd.DataFrame) -> Finding:
     kernels = sorted(set(frame.kernel.astype(str)))
     hint = 'a saving is a difference: write "kernel": ["before", "after"]'
-    return _yes("both kernels, and no other", kernels == sorted(BOTH), f"only {kernels[0]}" if len(kernels) == 1 else ", ".join(kernels),
-                hint if set(BOTH) - set(kernels) else 'two kernels, so that one thing differs: leave the third out')
+    if not set(BOTH) - set(kernels):
+        hint = "two kernels, so that one thing differs: leave the third out"
+    return claim("both kernels, and no other", kernels == sorted(BOTH), hint, f"only {kernels[0]}" if len(kernels) == 1 else ", ".join(kernels))
 
 
 def _memories(frame: pd.DataFrame, kernel: str) -> set[tuple]:
@@ -79,7 +77,7 @@ def _paired(frame: pd.DataFrame) -> Finding:
     else:
         came_out = f"{len(old ^ new)} memories that only one kernel had"
         hint = "same share and seed, other pages: something else of the memory was changed together with the kernel"
-    return _yes("the same memories under both kernels", bool(old) and old == new, came_out, hint)
+    return claim("the same memories under both kernels", bool(old) and old == new, hint, came_out)
 
 
 def _some(values: list) -> str:
@@ -98,7 +96,7 @@ def _one_thing(frame: pd.DataFrame) -> Finding:
     else:
         hint = "with one kernel nothing is compared"
     holds = not varied and all(len(group) for group in groups)
-    return _yes("nothing but kernel, share and seed differs", holds, f"{', '.join(varied) or 'not even the kernel'} differs", hint)
+    return claim("nothing but kernel, share and seed differs", holds, hint, f"{', '.join(varied) or 'not even the kernel'} differs")
 
 
 def _of_a_run(frame: pd.DataFrame, name: str) -> bool:
@@ -119,24 +117,24 @@ def _shares(frame: pd.DataFrame) -> Finding:
 
 
 def _control(frame: pd.DataFrame) -> Finding:
-    return _yes("a control: share 0", bool((frame.unmovable == 0).any()), "no",
-                "without a share of 0 you cannot see what is in vain anyway, on both kernels, and has nothing to do with the patch")
+    return claim("a control: share 0", bool((frame.unmovable == 0).any()),
+                 "without a share of 0 you cannot see what is in vain anyway, on both kernels, and has nothing to do with the patch")
 
 
 def _met(frame: pd.DataFrame) -> Finding:
     others = frame.status[~frame.status.isin(MET)].value_counts()
     told = ", ".join(f"{count} end by {status}" for status, count in others.items())
-    return _yes("every run goes on until the scanners meet", not len(others), told,
-                "who compacts for an allocation, or kcompactd, stops when one block of that order is free: runs of different "
-                'length are compared. Take a caller that compacts the whole zone, "compact_memory" or "proactive"')
+    return claim("every run goes on until the scanners meet", not len(others), otherwise=told, hint=
+                 "who compacts for an allocation, or kcompactd, stops when one block of that order is free: runs of different "
+                 'length are compared. Take a caller that compacts the whole zone, "compact_memory" or "proactive"')
 
 
 def _room(frame: pd.DataFrame) -> Finding:
     on_lru = frame[["movable_pages", "unevictable_pages", "unmovable_pages"]].sum(axis=1)
     looked_at, met = frame.lru_scanned / on_lru.where(on_lru > 0), frame.status.isin(MET)
     least = float((looked_at[met] if met.any() else looked_at).min())       # why the others stopped is said already
-    return _yes(f"the scanner looks at {LOOKED_AT:.0%} of the LRU pages or more, in every run", least >= LOOKED_AT, f"{least:.0%}",
-                "with little free memory, or few pageblocks, the scanners meet at once: write free=0.3 or more, and pages=4096")
+    return claim(f"the scanner looks at {LOOKED_AT:.0%} of the LRU pages or more, in every run", least >= LOOKED_AT, otherwise=f"{least:.0%}",
+                 hint="with little free memory, or few pageblocks, the scanners meet at once: write free=0.3 or more, and pages=4096")
 
 
 def _in_vain(frame: pd.DataFrame) -> Finding:
@@ -167,16 +165,20 @@ def savings(answers: dict, frame: pd.DataFrame, learner: str = "") -> Report:
     `answers` has "before" and "after", targets in vain per unmovable page at the largest share, and "from share", the smallest
     share at which the median saving is above threshold_for(learner), or None.
     """
-    threshold = threshold_for(learner)
-    if not isinstance(answers, dict) or all(answers.get(name, ...) is ... for name in ASKED):
+    told = by_name(answers, ASKED)
+    if not told:
         return unsolved("write your numbers in place of the dots")
     frame = attempt(frame, limit=4 * INSTRUCTIONS)[0] if callable(frame) else frame
+    findings, failed = attempt(_numbers, frame, told, threshold_for(learner))
+    return Report([failed] if failed else findings)
+
+
+def _numbers(frame: object, told: dict, threshold: int) -> list[Finding]:
     said = _unusable(frame) or next((finding for finding in (_both(frame), _paired(frame), _one_thing(frame)) if not finding.holds), None)
     if said:
-        return Report([said._replace(tried=f"your frame can be compared: {said.tried}")])
+        return [said._replace(tried=f"your frame can be compared: {said.tried}")]
     frame = frame.assign(in_vain=frame.targets - frame.migrated)
-    findings = [_rate(frame, kernel, answers.get(kernel, ...)) for kernel in BOTH]
-    return Report([*findings, _from_share(frame, threshold, answers.get("from share", ...))])
+    return [*(_rate(frame, kernel, told[kernel]) for kernel in BOTH), _from_share(frame, threshold, told["from share"])]
 
 
 def _rate(frame: pd.DataFrame, kernel: str, told: object) -> Finding:
@@ -199,12 +201,22 @@ def _rate(frame: pd.DataFrame, kernel: str, told: object) -> Finding:
     return Finding(f"targets in vain per unmovable page, {kernel}", f"{right:.4f}" if _close(told, right) else _number(told), f"{right:.4f}", hint)
 
 
+def _real(told: object) -> float:
+    """A number that was told; NaN for whatever is none, and for what is too large."""
+    try:
+        return float(told) if isinstance(told, Real) else math.nan
+    except OverflowError:
+        return math.nan
+
+
 def _close(told: object, number: float) -> bool:
-    return isinstance(told, Real) and abs(float(told) - number) <= max(0.01 * abs(number), 0.0002)
+    return abs(_real(told) - number) <= max(0.01 * abs(number), 0.0002)
 
 
-def _number(told: object) -> str:
-    return "no answer" if told is ... else f"{float(told):.4f}" if isinstance(told, Real) else repr(told)
+def _number(told: object, form: str = ".4f") -> str:
+    if not math.isnan(_real(told)):
+        return format(_real(told), form)
+    return shown(repr(told)) if isinstance(told, str) else text_of(told)
 
 
 def _from_share(frame: pd.DataFrame, threshold: int, told: object) -> Finding:
@@ -230,9 +242,10 @@ def _first(saved: pd.Series, above: float) -> float | None:
 
 
 def _same(told: object, share: float | None) -> bool:
-    nothing = told is None or isinstance(told, Real) and told != told
-    return nothing if share is None else isinstance(told, Real) and abs(float(told) - share) < 1e-9
+    if share is None:
+        return told is None or isinstance(told, float) and math.isnan(told)
+    return abs(_real(told) - share) < 1e-9
 
 
 def _share(told: object) -> str:
-    return "no answer" if told is ... else "in no share" if _same(told, None) else f"{float(told):g}" if isinstance(told, Real) else repr(told)
+    return "in no share" if _same(told, None) else _number(told, "g")

@@ -6,8 +6,9 @@ from ..mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressS
 from ..scenarios import shmem_aops, zone_of
 from ..sched import run_path
 from ..verdict import MigrateMode, Mode
-from .report import Finding, Report, attempt, unsolved
+from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
 
+WRITE = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
 ASKED_FOR = ("AS_EIO", "AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 
@@ -16,29 +17,47 @@ def set_the_flag(answer: Callable) -> Report:
     tried = AddressSpace("your mapping", shmem_aops)
     set_bit(AS_EIO, tried)
     begin = tried.flags
-    _, failed = attempt(answer, tried)
+    flags, failed = attempt(flags_after, answer, tried)
     if failed:
         return Report([failed])
-    if tried.flags == begin:
+    if flags == begin:
         return unsolved("your function leaves mapping.flags as it is")
-    if not isinstance(tried.flags, int) or tried.freed:
-        return Report([Finding("mapping.flags is a number", repr(tried.flags), "a number", "write mapping.flags |= 1 << AS_UNMOVABLE")])
-    names = [FLAG_NAMES[bit] if bit < len(FLAG_NAMES) else f"bit {bit}" for bit in range(64) if tried.flags >> bit & 1]
-    unevictable, unmovable = "AS_UNEVICTABLE" in names, "AS_UNMOVABLE" in names
-    if unevictable and not unmovable:
-        hint = "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
-    elif unmovable:
-        hint = "after.isolate_folio() locks a clean folio, and reads its mapping, only when the folio is unevictable"
-    else:
-        hint = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
-    return Report([
-        Finding("AS_UNMOVABLE is set", _yes(unmovable), "yes", hint),
-        Finding("AS_UNEVICTABLE is set", _yes(unevictable), "yes", hint),
-        Finding("AS_EIO, set before, is still set", _yes("AS_EIO" in names), "yes", "add to the flags with |=; = throws the others away"),
+    if flags is None:
+        return Report([Finding("mapping.flags is a number", shown(tried.flags), "a number", WRITE)])
+    again, failed = attempt(flags_after, answer, tried)
+    names = flags_set(flags, FLAG_NAMES)
+    hint = _hint(names)
+    findings = [
+        claim("AS_UNMOVABLE is set", "AS_UNMOVABLE" in names, hint),
+        claim("AS_UNEVICTABLE is set", "AS_UNEVICTABLE" in names, hint),
+        claim("AS_EIO, set before, is still set", "AS_EIO" in names, "add to the flags with |=; = throws the others away"),
         Finding("no other flag is set", ", ".join(name for name in names if name not in ASKED_FOR) or "none", "none",
                 "a flag's bit is 1 << flag; a sum or a product of flags is another flag"),
-        Finding("a clean folio of the mapping, as compaction sees it", _fate(tried)[0], "mapping is unmovable", hint),
-    ])
+        Finding("a clean folio of the mapping, as compaction sees it", _fate(flags)[0], "mapping is unmovable", hint),
+    ]
+    if again != flags:
+        findings.append(Finding("called once more, it changes nothing", "other flags", "the same flags",
+                                "a bit that is set must stay as it is: + and ^ change it, | does not"))
+    return Report(findings)
+
+
+def _hint(names: list[str]) -> str:
+    if "AS_UNMOVABLE" in names:
+        return "after.isolate_folio() locks a clean folio, and reads its mapping, only when the folio is unevictable"
+    if "AS_UNEVICTABLE" in names:
+        return "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
+    return WRITE
+
+
+def flags_after(setter: Callable, mapping: AddressSpace) -> int | None:
+    """The mapping's flags when the setter has been called, None where they are no number."""
+    setter(mapping)
+    return mapping.flags if isinstance(mapping.flags, int) else None
+
+
+def flags_set(flags: int, names: tuple[str, ...]) -> list[str]:
+    """The names of the flags that are set, "bit 12" for what has no name."""
+    return [names[bit] if bit < len(names) else f"bit {bit}" for bit in range(64) if flags >> bit & 1]
 
 
 def why_both(predictions: dict[str, str]) -> Report:
@@ -51,25 +70,17 @@ def why_both(predictions: dict[str, str]) -> Report:
         "AS_UNMOVABLE alone": "nobody locks a clean evictable folio, so nobody reads the flag until move_to_new_folio() does",
         "both": "PG_unevictable makes the scanner take the lock, and under it the scanner reads AS_UNMOVABLE",
     }
-    if not isinstance(predictions, dict) or all(predictions.get(case, ...) is ... for case in hints):
+    told = by_name(predictions, hints)
+    if not told:
         return unsolved("write your predictions in place of the dots")
-    findings = []
-    for case, hint in hints.items():
-        mapping_of_case = AddressSpace(case, shmem_aops)
-        for flag in (AS_UNEVICTABLE, AS_UNMOVABLE):
-            if case in ("both", f"{FLAG_NAMES[flag]} alone"):
-                set_bit(flag, mapping_of_case)
-        findings.append(Finding(f"your prediction for {case}", str(predictions.get(case)), _fate(mapping_of_case)[1], hint))
-    return Report(findings)
+    unevictable, unmovable = 1 << AS_UNEVICTABLE, 1 << AS_UNMOVABLE
+    flags = {"AS_UNEVICTABLE alone": unevictable, "AS_UNMOVABLE alone": unmovable, "both": unevictable | unmovable}
+    return Report([compared(f"your prediction for {case}", told[case], _fate(flags[case])[1], hint) for case, hint in hints.items()])
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _fate(owner: AddressSpace) -> tuple[str, str]:
-    """What the scanner says of a clean folio of this mapping, and what becomes of it: moved, isolated in vain, left alone."""
-    zone = zone_of("file, clean", "slab")
+def _fate(flags: int) -> tuple[str, str]:
+    """What the scanner says of a clean folio of a mapping with these flags, and what becomes of it: moved, isolated in vain, left alone."""
+    zone, owner = zone_of("file, clean", "slab"), AddressSpace("A", shmem_aops, flags)
     src = zone.folio(0)
     src.mapping, src.unevictable = owner, mapping_unevictable(owner)      # lru_add() puts it on its list
     verdict = run_path(after.isolate_folio(src, Mode()))

@@ -1,5 +1,6 @@
 """Exercise 02, "twenty folios"; and how a folio is put into a table's row, for whoever shows one."""
 import random
+from numbers import Integral
 
 import pandas as pd
 
@@ -10,13 +11,12 @@ from ..scenarios import one_folio
 from ..sched import Machine, run
 from ..tree import Leaf, leaf_text, nodes, unfold
 from ..verdict import MODES, Mode
-from .report import Finding, Report, seed_of, unsolved
+from .report import NO_ANSWER, Finding, Report, by_name, compared, seed_of, shown, text_of, unsolved
 
 PAGE_FLAGS = ("lru", "unevictable", "mlocked", "dirty", "writeback", "locked", "private")
 # Every word that the decision can end with, by the path's own trees.
 REASONS = tuple(dict.fromkeys(leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
                               if isinstance(node, Leaf)))
-_SPELT = {reason.casefold(): reason for reason in REASONS}
 
 SYNC, ASYNC, NO_UNEVICTABLE, NOFS = Mode(), Mode(async_migrate=True), Mode(unevictable=False), Mode(gfp_fs=False)
 # Twenty places, each with folios to draw from: (kind, mode, flags that are flipped). Every place is a trap or a reason of its own.
@@ -49,13 +49,7 @@ def twenty(learner: str) -> list[tuple[Folio, Mode]]:
     dice = random.Random(seed_of(learner))
     drawn = [dice.choice(place) for place in PLACES]
     dice.shuffle(drawn)
-    folios = []
-    for kind, mode, *flipped in drawn:
-        folio = one_folio(kind)
-        for flag in flipped:
-            setattr(folio, flag, not getattr(folio, flag))
-        folios.append((folio, mode))
-    return folios
+    return [(one_folio(kind, *flipped), mode) for kind, mode, *flipped in drawn]
 
 
 def twenty_folios_for(learner: str) -> pd.DataFrame:
@@ -84,22 +78,23 @@ def twenty_folios(answers: dict[int, str], learner: str) -> Report:
 
     `answers` maps each number to a reason, or is a list of twenty.
     """
-    told = _by_number(answers)
+    numbers = range(1, len(PLACES) + 1)
+    told = by_name(dict(zip(numbers, answers)) if isinstance(answers, list | tuple) else answers, numbers)
     if not told:
         return unsolved('write a reason for each folio in place of the dots, as 1: "isolated"')
-    if len(told) == len(PLACES) and len(set(told.values())) == 1:
+    if len(set(map(text_of, told.values()))) == 1:
         return unsolved("twenty times the same answer is no prediction")
     findings = []
     for number, (folio, mode) in enumerate(twenty(learner), 1):
-        answer, (expected, _) = told.get(number, "no answer yet"), _run(folio, mode)
-        findings.append(Finding(f"folio {number}, {mode_text(mode)}", answer, expected,
-                                "" if answer == expected else _hint(answer, expected, folio, mode)))
+        expected, _ = _run(folio, mode)
+        hint = _hint(text_of(told[number]).casefold(), expected, folio, mode)
+        findings.append(compared(f"folio {number}, {mode_text(mode)}", told[number], expected, hint))
     return Report(findings)
 
 
 def lock_is_tried(answer: list[int], learner: str) -> Report:
     """Exercise "twenty folios", the lock: for which of them does the scanner try the folio lock (folio_trylock(), 0003e2a41468)?"""
-    if not isinstance(answer, list | tuple | set) or not answer or not all(type(number) is int for number in answer):
+    if not isinstance(answer, list | tuple | set) or not answer or not all(isinstance(number, Integral) for number in answer):
         return unsolved("write the numbers of the folios, as locked = [3, 8]")
     folios = dict(enumerate(twenty(learner), 1))
     needed = {number for number, (folio, mode) in folios.items() if _run(folio, mode)[1]}
@@ -107,18 +102,8 @@ def lock_is_tried(answer: list[int], learner: str) -> Report:
     for number in sorted(needed | set(answer)):
         came_out, expected = (("tried" if number in group else "not tried") for group in (answer, needed))
         hint = _lock_hint(*folios[number]) if number in folios else "there are twenty folios, from 1 to 20"
-        findings.append(Finding(f"folio {number}: its lock", came_out, expected, hint))
+        findings.append(Finding(f"folio {shown(number)}: its lock", came_out, expected, hint))
     return Report(findings)
-
-
-def _by_number(answers) -> dict[int, str]:
-    """The answers that were begun, by number, in the reasons' spelling."""
-    if isinstance(answers, list | tuple):
-        answers = dict(enumerate(answers, 1))
-    if not isinstance(answers, dict):
-        return {}
-    words = {number: " ".join(str(answer).split()) for number, answer in answers.items() if answer is not ... and answer is not None}
-    return {number: _SPELT.get(answer.casefold(), answer) for number, answer in words.items() if answer}
 
 
 def _run(folio: Folio, mode: Mode) -> tuple[str, bool]:
@@ -149,7 +134,8 @@ HINTS = {
     ("", "unevictable"): "PG_unevictable is set, and the mode has no UNEVICTABLE (vm.compact_unevictable_allowed=0)",
     ("mapping is unmovable", "locked by somebody else"): "the flag is read under the lock only, and somebody else has the lock",
     ("", "locked by somebody else"): "dirty before a caller in a hurry, or unevictable with a mapping: the lock is tried, and somebody has it",
-    ("unevictable", "mapping is unmovable"): "UNEVICTABLE is in the mode, so PG_unevictable alone is no reason; it leads to the lock, and to the question under it",
+    ("unevictable", "mapping is unmovable"): "UNEVICTABLE is in the mode, so PG_unevictable alone is no reason; it leads to the lock, "
+                                             "and to the question under it",
     ("dirty, and no migrate_folio", "mapping is unmovable"): "the mapping has a migrate_folio; under the same lock its flags are read, too",
     ("", "mapping is unmovable"): "the lock is taken (unevictable with a mapping, or dirty in a hurry), and under it AS_UNMOVABLE is read",
     ("", "dirty, and no migrate_folio"): "ASYNC_MIGRATE is in the mode: a dirty folio must then have a migrate_folio",
@@ -163,9 +149,10 @@ HINTS = {
 
 def _hint(told: str, expected: str, folio: Folio, mode: Mode) -> str:
     """For what was answered in place of what is right."""
-    if told == "no answer yet":
+    if told == NO_ANSWER:
         return "follow the tree, question by question"
-    if told not in REASONS:
+    told = next((reason for reason in REASONS if reason.casefold() == told), "")
+    if not told:
         return f"no reason of the list; write one of {', '.join(REASONS)}"
     if expected == "isolated":
         return _taken_hint(told, folio, mode)

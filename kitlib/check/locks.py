@@ -2,6 +2,8 @@
 from collections.abc import Callable
 
 from ..kernels import made_of
+from ..tree import StandIn
+from ..verdict import Mode
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
 from .report import INSTRUCTIONS, Report, attempt, unsolved
@@ -15,10 +17,10 @@ def lock_before_you_look(isolate_folio: Callable) -> Report:
     if not steps & {*LOCKS, "mapping_unmovable"}:
         return unsolved("your path takes no folio lock and asks for no flag: write the lines that are missing")
     yours = made_of("yours", isolate_folio=isolate_folio)
-    findings = [every_step_is_yielded(isolate_folio), the_lock_is_tried(steps)]
+    findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)), the_lock_is_tried(steps)]
     for check in (same_decisions, every_order):
         found, failed = attempt(check, yours, limit=10 * INSTRUCTIONS)
         if failed:
-            return Report([*findings, failed])
+            return Report([failed])
         findings += found
     return Report(findings)

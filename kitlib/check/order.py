@@ -1,5 +1,4 @@
 """Exercise 03, "in the right order": unevictable, then unmovable, on one CPU."""
-import inspect
 from collections.abc import Callable
 from types import ModuleType
 
@@ -15,10 +14,11 @@ from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .kernel import LOCKS
-from .paths import decision, every_step_is_yielded
-from .report import Finding, Report, attempt, unsolved
+from .paths import case_text, decision, every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
+NO_REASON = "which is no reason"
 STEPS = 100                 # more than any decision takes
 USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
          "SHM_LOCK": "shmem, SHM_LOCK"}
@@ -64,16 +64,14 @@ class Run:
 
     def __init__(self, kernel: ModuleType, case: tuple):
         kind, mode, *flipped = case
-        folio = one_folio(kind)
-        for flag in flipped:
-            setattr(folio, flag, not getattr(folio, flag))
+        folio = one_folio(kind, *flipped)
         was_locked, held, self.bare = folio.locked, False, False
         machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
         self.bug = None
         try:
             run(machine, STEPS)
-            verdict = machine.results["compaction"]
-            self.told = verdict.why or "isolated"
+            why = machine.results["compaction"].why
+            self.told = (why if isinstance(why, str) else f"{shown(why)}, {NO_REASON}") or "isolated"
         except KernelBug as bug:
             self.bug, self.told = bug, f"{bug.bug}: {bug}"
         for event in machine.trace:
@@ -120,12 +118,9 @@ def in_the_right_order(tail: Callable) -> Report:
 
     `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping` was read without the lock.
     """
-    made, failed = attempt(tail, one_folio("anon"), Mode(), None) if callable(tail) else (None, None)
-    if made is None and not failed:
-        return unsolved("write the path: first the test for unevictable folios, then the lock, then the flag")
-    if failed or not inspect.isgenerator(made):
-        return Report([failed or Finding("your function is a path", f"it returns {made!r} at once", "yes",
-                                         "write `yield` before each step, as is_unevictable = yield folio_test_unevictable(folio)")])
+    unbegun = "write the path: first the test for unevictable folios, then the lock, then the flag"
+    if report := not_a_path(tail, one_folio("anon"), Mode(), None, unbegun=unbegun):
+        return report
     runs, failed = attempt(_runs, tail)
     yielded = every_step_is_yielded(tail)
     if failed:
@@ -152,9 +147,8 @@ def _decided(runs: list, group: str, name: str) -> Finding:
         return Finding(tried, "no folio is ever locked", "as the kernel's", "first say who is locked; then all others are not")
     if not wrong:
         return Finding(tried, "as the kernel's", "as the kernel's")
-    (kind, mode, *flipped), yours, expected = min(wrong, key=lambda decided: len(decided[0]))
-    but = f" (but {' and '.join(flipped)} flipped)" if flipped else ""
-    hint = f"{kind}{but}, {mode}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, kind)}"
+    case, yours, expected = min(wrong, key=lambda decided: len(decided[0]))
+    hint = f"{case_text(*case)}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, case[0])}"
     return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 
@@ -165,7 +159,7 @@ def _hint(yours: Run, expected: Run, group: str, kind: str) -> str:
         return "mapping_unmovable() follows the pointer: anonymous folios have no mapping, mlocked or not"
     if yours.bug and "unlock" in yours.bug.bug:
         return "folio_unlock() is for whoever has the lock: unlock only after a folio_trylock() that answered yes"
-    if yours.bug or not isinstance(yours.told, str):
+    if yours.bug or NO_REASON in yours.told:
         return 'Return "" to go on, or the reason as a string; the reference is dropped for you'
     if group == "unevictable":
         return ("The test for unevictable folios comes first: what is refused there costs no lock, and its mapping is not asked" if yours.tries or yours.reads
@@ -208,15 +202,12 @@ def _lock_is_released(runs: list) -> Finding:
 
 def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
     """Exercise "in the right order", prediction: what compaction says of five users' folios with vm.compact_unevictable_allowed 1, and 0."""
-    if not any(isinstance(answers, dict) and any(answers.get(user, ...) is not ... for user in USERS) for answers in (allowed, forbidden)):
+    told = {1: by_name(allowed, USERS), 0: by_name(forbidden, USERS)}
+    if not begun(told):
         return unsolved("write your predictions in place of the dots")
-    findings = []
-    for sysctl, answers in ((1, allowed), (0, forbidden)):
-        for user, kind in USERS.items():
-            told = answers.get(user, ...) if isinstance(answers, dict) else ...
-            findings.append(Finding(f"{user}, vm.compact_unevictable_allowed {sysctl}", "no answer yet" if told is ... else str(told),
-                                    decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, str(told))))
-    return Report(findings)
+    return Report([compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", told[sysctl].get(user),
+                            decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, text_of(told[sysctl].get(user))))
+                   for sysctl in told for user, kind in USERS.items()])
 
 
 def _user_hint(user: str, sysctl: int, told: str) -> str:

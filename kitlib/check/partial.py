@@ -4,7 +4,6 @@ That a part was zeroed is told by the step `folio_zero_range` in the trace. Leav
 """
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from inspect import isgenerator
 from types import ModuleType
 
 from ..automaton import automaton
@@ -17,9 +16,9 @@ from ..scenarios import zone_of
 from ..sched import Event, InTurn, Machine, Scenario, run
 from ..step import KernelBug, Path, atomic
 from ..truncate import iput_final
-from .kernel import LOCKS, told
-from .paths import every_step_is_yielded
-from .report import Finding, Report, attempt, unsolved
+from .kernel import LOCKS, proved, shown_by
+from .paths import every_step_is_yielded, not_a_path
+from .report import Finding, Report, attempt, claim
 from .split import AS_INACCESSIBLE, COMBINATIONS, marked
 
 
@@ -50,7 +49,8 @@ WHY = {
     "zeroed after it has left its file": "the whole file may be truncated while you wait for the lock: ask folio_mapping(folio) again under it, "
                                          "and zero only if it is still this mapping",
     "inaccessible memory is zeroed": "ask mapping_inaccessible() before folio_zero_range(): the CPU must not write what is encrypted for a guest",
-    "null dereference": "the pointer was read from the folio and may be NULL: another CPU has truncated the file. Read it under the lock, and compare it with `mapping`",
+    "null dereference": "the pointer was read from the folio and may be NULL: another CPU has truncated the file. "
+                        "Read it under the lock, and compare it with `mapping`",
     "deadlock": "the folio stays locked on some way out, and the other truncation sleeps on it for ever: every way out unlocks",
     "bad page state": "the folio is still locked when its last reference goes: every way out unlocks",
     "unlock without lock": "folio_unlock() without its folio_lock(): each way through the path has one of each",
@@ -60,15 +60,15 @@ WHY = {
 def partial_truncation(kernel: ModuleType) -> Report:
     """Exercise "do not zero what you must not touch": truncate_inode_partial_folio(mapping, folio) (mm/truncate.c, c72ceafbd12c)."""
     path = getattr(kernel, "truncate_inode_partial_folio", None)
-    made, failed = attempt(path or (lambda mapping, folio: None), marked(()), zone_of("file, clean").folio(0))
-    if failed:
-        return Report([failed])
-    if not isgenerator(made):
-        return unsolved("write truncate_inode_partial_folio(mapping, folio): a path that locks, asks, zeroes and unlocks, each by `yield`")
+    unbegun = "write truncate_inode_partial_folio(mapping, folio): a path that locks, asks, zeroes and unlocks, each by `yield`"
+    if report := not_a_path(path, marked(()), zone_of("file, clean").folio(0), unbegun=unbegun):
+        return report
     findings = [every_step_is_yielded(path)]
     for check in (_on_one_cpu, _against_others):
         found, failed = attempt(lambda: list(check(path)))
-        findings += [failed] if failed else found
+        if failed:
+            return Report([failed])
+        findings += found
     return Report(findings)
 
 
@@ -101,15 +101,14 @@ def _against_others(path: Callable[..., Path]) -> Iterator[Finding]:
     """Against compaction and a truncation of the whole file, for each combination of the flags."""
     races = [partial_race(path, flags) for flags in COMBINATIONS.values()]
     steps = {node.step.name for node in automaton(races[0].paths["partial truncation"], races[0].objects) if node.step is not None}
-    yield Finding("the lock is waited for", "it is only tried" if "folio_trylock" in steps else "yes", "yes",
-                  "a part that is skipped keeps its old data, and the next reader of the file gets it: here, unlike in compaction, write folio_lock()")
+    yield claim("the lock is waited for", "folio_trylock" not in steps, otherwise="it is only tried", hint=
+                "a part that is skipped keeps its old data, and the next reader of the file gets it: here, unlike in compaction, write folio_lock()")
     proofs = [prove(race) for race in races]
     worst, flags = next(((proof, flags) for proof, flags in zip(proofs, COMBINATIONS.values()) if not proof.safe), (proofs[0], ()))
     see = f'See it: plots.swim_lanes(partial_race(truncate_inode_partial_folio, {flags}), "{worst.shortest}")'
-    yield Finding("against compaction and the end of the file, in every order", told(worst), "safe", f"{WHY.get(worst.bug, worst.bug)}. {see}")
-    for name in PARTIAL:
-        yield Finding(name, "yes" if any(proof.sometimes[name] for proof in proofs) else "never", "yes",
-                      "a path that never gets there cannot go wrong, and says nothing: lock, ask for the mapping again, ask for the flag, zero, unlock")
+    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe", f"{WHY.get(worst.bug, worst.bug)}. {see}")
+    yield from shown_by(proofs, "a path that never gets there cannot go wrong, and says nothing: "
+                                "lock, ask for the mapping again, ask for the flag, zero, unlock")
 
 
 def partial_race(path: Callable[..., Path], flags: tuple[int, ...]) -> Scenario:

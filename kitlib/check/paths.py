@@ -13,8 +13,9 @@ from ..mapping import AddressSpace
 from ..scenarios import one_folio
 from ..sched import run_path
 from ..step import KernelBug
+from ..tree import StandIn
 from ..verdict import MODES, Mode, Verdict
-from .report import Finding
+from .report import Finding, Report, attempt, shown, unsolved
 
 PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
               if hasattr(value, "act")}
@@ -45,24 +46,41 @@ def steps_not_yielded(path: Callable | str) -> list[str]:
     return [f"line {line}: {what}" for line, what in sorted(findings)]
 
 
-def every_step_is_yielded(path: Callable) -> Finding:
-    """The same as a finding. A function without a source (it came by exec) is let pass here: whoever runs it finds out."""
+def every_step_is_yielded(path: Callable, *arguments) -> Finding:
+    """The same as a finding. With `arguments`, in which a StandIn is the folio, what a helper reads past the scheduler is found, too.
+
+    A function without a source (it came by exec) is let pass by its text: whoever runs it finds out.
+    """
     try:
         lines = steps_not_yielded(path)
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError):       # of a lambda its source may be a piece of a line
         lines = []
+    if arguments and not lines:
+        nodes, _ = attempt(automaton, lambda: path(*arguments), (one_folio("file, dirty").mapping,))
+        lines = [f"{node.error.obj}.{node.error.name} is read past the scheduler: ask for it with a step" for node in nodes or []
+                 if isinstance(node.error, AttributeError) and isinstance(node.error.obj, StandIn) and node.error.name in SHARED]
     return Finding("every step is yielded", "; ".join(lines) or "yes", "yes",
                    "a path asks for a step and is told the answer: answer = yield step(...)")
+
+
+def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
+    """The report on what is no path when it is called, None on a path; `unbegun` says what to write where nothing is returned."""
+    made, failed = attempt(function, *arguments) if callable(function) else (None, None)
+    if failed:
+        return Report([failed])
+    if made is None:
+        return unsolved(unbegun)
+    return None if inspect.isgenerator(made) else Report([Finding(
+        "your function is a path", f"it returns {shown(made)} at once", "yes", "write `yield` before each step, as mapping = yield folio_mapping(folio)")])
 
 
 def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     """What a kernel says of one folio on one CPU: "isolated", the reason, or the bug that it runs into.
 
-    The folio is of a named kind, but for the flags in `flipped`, such as "dirty". Whatever else is wrong on one CPU comes after it: a lock or a reference that is kept. Other errors are raised on.
+    The folio is one_folio(kind, *flipped). Whatever else is wrong on one CPU comes after it: a lock or a reference that is kept.
+    Other errors are raised on.
     """
-    asked = one_folio(kind)
-    for flag in flipped:
-        setattr(asked, flag, not getattr(asked, flag))
+    asked = one_folio(kind, *flipped)
     locked, references = asked.locked, asked.refcount
     try:
         verdict = run_path(kernel.isolate_folio(asked, mode))
@@ -76,6 +94,11 @@ def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     if asked.refcount != references + verdict.isolated:
         told += ", and a reference is kept" if asked.refcount > references else ", and a reference is missing"
     return told
+
+
+def case_text(kind: str, mode: Mode, *flipped: str) -> str:
+    """The folio and the mode of a decision, in words."""
+    return f"{kind}" + f" (but {' and '.join(flipped)} flipped)" * bool(flipped) + f", {mode}"
 
 
 def step_names(isolate_folio: Callable) -> set[str]:

@@ -2,13 +2,15 @@
 
 Learners' code runs with a limit. It is left without one where it waits inside a C function, or swallows
 every exception that there is: then the notebook's own interrupt, or the marker's time limit, must end it.
+Answers may be anything at all: what is asked of them here raises no error.
 """
 import linecache
 import math
 import sys
 import traceback
+import unicodedata
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,8 @@ from ..sched import StepLimit
 
 KIT = str(Path(__file__).parent.parent)
 INSTRUCTIONS = 2_000_000           # of Python's: some tenths of a second
+SHOWN = 400                        # characters of an answer
+NO_ANSWER = "no answer"
 
 
 class Finding(NamedTuple):
@@ -68,6 +72,48 @@ def unsolved(what: str) -> Report:
     return Report([], what)
 
 
+def text_of(answer: object) -> str:
+    """An answer as a report shows it, on one line: NO_ANSWER for dots, a whole number without its point, cut off where it is long."""
+    if answer is None or answer is ...:
+        return NO_ANSWER
+    if isinstance(answer, float) and answer.is_integer():
+        answer = int(answer)
+    return shown(answer) or NO_ANSWER
+
+
+def shown(value: object) -> str:
+    """str(value) on one line, whatever value is."""
+    try:
+        text = " ".join(str(value).split())
+    except Exception:               # its own __str__, or more digits than Python writes
+        return f"something that cannot be shown ({type(value).__name__})"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def begun(answer: object) -> bool:
+    """Whether something was written in place of the dots, in a table or a list anywhere."""
+    if isinstance(answer, Mapping | list | tuple | set):
+        return any(map(begun, answer.values() if isinstance(answer, Mapping) else answer))
+    return answer is not None and answer is not ... and not (isinstance(answer, str) and not answer.strip())
+
+
+def by_name(answers: object, names: Iterable) -> dict:
+    """What was answered to each name, dots where nothing was; an empty table while no answer is begun."""
+    told = {name: answers.get(name, ...) for name in names} if isinstance(answers, Mapping) else {}
+    return told if begun(told) else {}
+
+
+def claim(tried: str, holds: bool, hint: str, otherwise: str = "no") -> Finding:
+    """The finding for a claim that should hold; `otherwise` is what comes out if it does not."""
+    return Finding(tried, "yes" if holds else otherwise, "yes", hint)
+
+
+def compared(tried: str, answer: object, expected: object, hint: str = "") -> Finding:
+    """The finding for an answer in words or a whole number: capitals and blanks do not matter, nor that a number is NumPy's."""
+    told, right = text_of(answer), str(expected)
+    return Finding(tried, right if told.casefold() == right.casefold() else told, right, hint)
+
+
 class _Ended(BaseException):
     """Raised into a learner's code that goes on for too long; no `except Exception` of theirs swallows it."""
 
@@ -100,11 +146,13 @@ def attempt(function: Callable, *arguments, limit: int = INSTRUCTIONS) -> tuple[
     """What a learner's function returns, and None; or None, and the finding that says how and where it failed."""
     try:
         return limited(function, *arguments, limit=limit), None
-    except Exception as error:      # the learner's own mistake, told as such
+    except KeyboardInterrupt:       # whoever sits in front of it, or the marker's time limit
+        raise
+    except BaseException as error:  # the learner's own mistake, told as such; exit() too
         return None, failure(error)
 
 
-def failure(error: Exception) -> Finding:
+def failure(error: BaseException) -> Finding:
     """The finding for an error that a learner's code has raised, with the line in which it was."""
     cause = error.__cause__ or error
     where = [frame for frame in traceback.extract_tb(cause.__traceback__) if not frame.filename.startswith(KIT)]
@@ -112,11 +160,14 @@ def failure(error: Exception) -> Finding:
     hint = f"the error is raised in line {where[-1].lineno} of its cell: {line}" if line else "the error is raised in your function"
     if isinstance(cause, StepLimit):
         hint = "the loop goes on for ever: what should end it?"
-    return Finding("your code runs to its end", f"{type(cause).__name__}: {cause}", "no error", hint)
+    return Finding("your code runs to its end", f"{type(cause).__name__}: {shown(cause)}", "no error", hint)
 
 
 def seed_of(learner: str) -> int:
-    """A number made from a learner's name or number, the same on every machine; capitals and outer blanks do not matter."""
+    """A number made from a learner's name or number, the same on every machine; capitals and outer blanks do not matter.
+
+    Nor whether an umlaut was typed as one character or as two.
+    """
     if not isinstance(learner, str):
         raise TypeError(f'no learner {learner!r}: write your name or number in quotes, as learner = "Ada"')
-    return zlib.crc32(learner.strip().casefold().encode())
+    return zlib.crc32(unicodedata.normalize("NFC", learner.strip().casefold()).encode())

@@ -9,16 +9,18 @@ from .. import scan
 from ..control import COMPACT_CLUSTER_MAX, CompactControl, release_of
 from ..isolate import isolate_migratepages_block
 from ..kernels import after, before
-from ..scenarios import KINDS, kind_of, mappings, random_zone
-from ..verdict import Code, MigrateMode, Mode
+from ..scenarios import KINDS, mappings, random_zone
+from ..verdict import MigrateMode, Mode
 from ..zone import Zone
-from .report import INSTRUCTIONS, Finding, Report, attempt, seed_of, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, compared, seed_of, shown, text_of, unsolved
 
 NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
 CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
 TAKEN = ("anon", "file, clean", "tmpfs", "secretmem", "anon, mlocked")
 REFUSED = ("slab", "anon, pinned", "page table")
 LOOKS_FIXED = ("secretmem", "anon, mlocked")          # unevictable, and taken all the same
+THREE = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
+A_JUMP = "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked"
 GENERAL = {
     "nr_scanned": "walk from the first page: what does each page, or each block that is jumped over, add to the count?",
     "nr_taken": "go through the pages of the range, and ask of each what notebook 02 asks; what was put back is not taken",
@@ -141,89 +143,92 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     `answers` has for each title of scans_for(learner) three numbers: nr_scanned, nr_taken, migrate_pfn.
     """
     asked = scans_for(learner)
-    if not isinstance(answers, dict) or not any(_begun(answers.get(title)) for title in asked):
+    told = by_name(answers, asked)
+    if not told:
         return unsolved("write three numbers in place of the dots: nr_scanned, nr_taken, migrate_pfn")
     findings = []
     for title, call in asked.items():
-        told = answers.get(title)
-        if not isinstance(told, (tuple, list)) or len(told) != len(NUMBERS):
-            hint = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
-            findings += [Finding(f"{title}: {name}", "nothing that can be read", str(right), hint)
-                         for name, right in zip(NUMBERS, call.run())]
-            continue
-        for name, number, right in zip(NUMBERS, told, call.run()):
-            came_out = str(int(number)) if isinstance(number, Integral) else "no answer" if number is ... else repr(number)
-            hint = miscounts(call)[name].get(came_out, GENERAL[name])
-            findings.append(Finding(f"{title}: {name}", came_out, str(right), hint))
+        numbers = told[title]
+        if not isinstance(numbers, tuple | list) or len(numbers) != len(NUMBERS):
+            numbers, hints = [None] * len(NUMBERS), dict.fromkeys(NUMBERS, THREE)
+        else:
+            hints = {name: likely.get(text_of(number), GENERAL[name]) for (name, likely), number in zip(miscounts(call).items(), numbers)}
+        findings += [compared(f"{title}: {name}", number, right, hints[name]) for name, number, right in zip(NUMBERS, numbers, call.run())]
     return Report(findings)
-
-
-def _begun(numbers: object) -> bool:
-    return any(number is not ... for number in numbers) if isinstance(numbers, (tuple, list)) else not (numbers is None or numbers is ...)
 
 
 def miscounts(call: Asked) -> dict[str, dict[str, str]]:
     """What comes out if one counts wrongly, as text, and what to say then: by number, the likeliest mistake first."""
+    direct = _of_chunks(call) if call.orders.get("direct_compaction") else dict.fromkeys(NUMBERS, [])
+    likely = {"nr_scanned": direct["nr_scanned"] or _of_blocks(call), "nr_taken": direct["nr_taken"], "migrate_pfn": direct["migrate_pfn"]}
+    return {name: {str(number): hint for number, hint in reversed([*likely[name], *others]) if number != right}
+            for (name, others), right in zip(_of_pages(call).items(), call.run())}
+
+
+def _of_pages(call: Asked) -> dict[str, list[tuple[int, str]]]:
+    """Mistakes that can be made in any call: (what comes out, what to say)."""
     scanned, taken, stands = call.run()
-    length, reasons = call.end_pfn - call.start_pfn, call.verdicts()
-    cut_off = scanned > length
+    reasons, orders, cut_off = call.verdicts(), call.zone().order, scanned > call.end_pfn - call.start_pfn
     looked_at = range(call.start_pfn, min(stands, call.end_pfn))
     kinds = [call.pages[pfn] for pfn in looked_at if not reasons[pfn]]
     pinned = sum(call.pages[pfn] == "anon, pinned" for pfn in looked_at)
+    block_end = max((pfn + (1 << order) for pfn, order in enumerate(orders[:call.end_pfn])), default=stands)
+    without_the_stop = call.run(finish_pageblock=True)
+    stop = "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)"
+    return {
+        "nr_scanned": [
+            (taken, "refused pages and free ones are looked at, too: nr_scanned counts every look, nr_taken those that were taken"),
+            (without_the_stop[0], stop)],
+        "nr_taken": [
+            (sum(kind not in LOOKS_FIXED for kind in kinds),
+             "unevictable is not unmovable: mlocked and secretmem pages are taken, whatever migration says of them"),
+            (taken + pinned, "an anonymous page with one reference more than page tables is pinned: the scanner refuses it"),
+            (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable: since 0003e2a41468 the scanner refuses its pages"),
+            (without_the_stop[1], stop),
+            (scanned, "not every page that is looked at is taken: free ones, slab and pinned pages are not")],
+        "migrate_pfn": [
+            (stands - 1, "the scanner stands on the next page, not on the last one that it looked at"),
+            (block_end if cut_off else stands, "the jump leads past the end of the range, and the scanner's place is cut back to the end"),
+            (call.end_pfn, "it does not get to the end of the range: the first call in a pageblock ends as soon as 32 pages are taken"),
+            (scanned, "nr_scanned is a number of pages, migrate_pfn is a place: the range does not begin at pfn 0")],
+    }
+
+
+def _of_blocks(call: Asked) -> list[tuple[int, str]]:
+    """nr_scanned where a block is counted as another release does, or cut off."""
+    scanned, _, stands = call.run()
+    length = call.end_pfn - call.start_pfn
+    if release_of(call.orders.get("release", "6.8")).counts_jumped:
+        return [(call.run(release="6.1")[0], A_JUMP),
+                (min(scanned, length),
+                 "nr_scanned is not cut off at the end of the range: the whole free block is added before anybody looks")]
     jumps = sum(order > 0 for order in call.zone().order[call.start_pfn:stands])
-    found = {"nr_scanned": [], "nr_taken": [], "migrate_pfn": []}
-    if call.orders.get("direct_compaction"):
-        found = _of_chunks(call, reasons)
-    elif not release_of(call.orders.get("release", "6.8")).counts_jumped:
-        found["nr_scanned"] = [
-            (length, "6.1 adds 1 for a block or compound page that it jumps over; all of its pages are counted only in later releases"),
+    return [(length, "6.1 adds 1 for a block or compound page that it jumps over; all of its pages are counted only in later releases"),
             (scanned - jumps, "the first page of a block was looked at: 6.1 counts 1 for each jump, not 0")]
-    else:
-        found["nr_scanned"] = [
-            (call.run(release="6.1")[0], "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked"),
-            (length if cut_off else scanned,
-             "nr_scanned is not cut off at the end of the range: the whole free block is added before anybody looks")]
-    found["nr_scanned"] += [
-        (taken, "refused pages and free ones are looked at, too: nr_scanned counts every look, nr_taken those that were taken"),
-        (call.run(finish_pageblock=True)[0], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)")]
-    found["nr_taken"] += [
-        (sum(kind not in LOOKS_FIXED for kind in kinds),
-         "unevictable is not unmovable: mlocked and secretmem pages are taken, whatever migration says of them"),
-        (taken + pinned, "an anonymous page with one reference more than page tables is pinned: the scanner refuses it"),
-        (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable: since 0003e2a41468 the scanner refuses its pages"),
-        (call.run(finish_pageblock=True)[1], "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)"),
-        (scanned, "not every page that is looked at is taken: free ones, slab and pinned pages are not")]
-    block_end = max((pfn + (1 << order) for pfn, order in enumerate(call.zone().order[:call.end_pfn])), default=stands)
-    found["migrate_pfn"] += [
-        (stands - 1, "the scanner stands on the next page, not on the last one that it looked at"),
-        (block_end if cut_off else stands, "the jump leads past the end of the range, and the scanner's place is cut back to the end"),
-        (call.end_pfn, "it does not get to the end of the range: the first call in a pageblock ends as soon as 32 pages are taken"),
-        (scanned, "nr_scanned is a number of pages, migrate_pfn is a place: the range does not begin at pfn 0")]
-    right = dict(zip(NUMBERS, (scanned, taken, stands)))
-    return {name: {str(number): hint for number, hint in reversed(likely) if number != right[name]} for name, likely in found.items()}
 
 
-def _of_chunks(call: Asked, reasons: list[str]) -> dict[str, list[tuple[int, str]]]:
+def _of_chunks(call: Asked) -> dict[str, list[tuple[int, str]]]:
     """The same for a direct asynchronous scan, which thinks in chunks (skip_on_failure)."""
     scanned, taken, stands = call.run()
     put_back = missed = 0
     for start in range(call.start_pfn, stands, CHUNK):
-        chunk = reasons[start:start + CHUNK]
+        chunk = call.verdicts()[start:start + CHUNK]
         fails = next((at for at, why in enumerate(chunk) if why and not why.startswith("free")), None)
         if fails is not None:
             put_back += chunk[:fails].count("")
             missed += chunk.count("")
-    pages = {"nr_scanned": [
-        (stands - call.start_pfn, "the rest of a spoiled chunk is jumped over without a look: those pages are not counted"),
-        (scanned + call.end_pfn - stands, "a chunk that came out whole ends the call: what lies behind it is not looked at"),
-        (call.run(direct_compaction=False)[0], "direct and asynchronous: one refused page, and the scanner goes to the next chunk"),
-        (call.run(release="6.1")[0], "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked")]}
-    pages["nr_taken"] = [
-        (taken + put_back, "what was taken of a spoiled chunk is put back, and nr_taken is set to 0 again"),
-        (taken + missed, "what lies in a spoiled chunk is put back or not even looked at: the chunk can no longer become free"),
-        (call.run(direct_compaction=False)[1], "a chunk that came out whole ends the call, and a spoiled one gives nothing")]
-    pages["migrate_pfn"] = [(call.end_pfn, "a chunk that came out whole ends the call: it is handed over to be migrated")]
-    return pages
+    return {
+        "nr_scanned": [
+            (stands - call.start_pfn, "the rest of a spoiled chunk is jumped over without a look: those pages are not counted"),
+            (scanned + call.end_pfn - stands, "a chunk that came out whole ends the call: what lies behind it is not looked at"),
+            (call.run(direct_compaction=False)[0], "direct and asynchronous: one refused page, and the scanner goes to the next chunk"),
+            (call.run(release="6.1")[0], A_JUMP)],
+        "nr_taken": [
+            (taken + put_back, "what was taken of a spoiled chunk is put back, and nr_taken is set to 0 again"),
+            (taken + missed, "what lies in a spoiled chunk is put back or not even looked at: the chunk can no longer become free"),
+            (call.run(direct_compaction=False)[1], "a chunk that came out whole ends the call, and a spoiled one gives nothing")],
+        "migrate_pfn": [(call.end_pfn, "a chunk that came out whole ends the call: it is handed over to be migrated")],
+    }
 
 
 def counts_like_the_kernel(nr_scanned: Callable) -> Report:
@@ -238,7 +243,7 @@ def counts_like_the_kernel(nr_scanned: Callable) -> Report:
         told, failed = attempt(_counted, nr_scanned, ranges, limit=10 * INSTRUCTIONS)
         if failed:
             return Report([*findings, failed])
-        same = [isinstance(counted, Integral) and counted == right for counted, _, right in told]
+        same = [left_alone and not isinstance(counted, str) and text_of(counted) == str(right) for counted, left_alone, right in told]
         held, wrong = sum(same), same.index(False) if not all(same) else None
         hint = "" if wrong is None else _miscounted(ranges[wrong], *told[wrong])
         findings.append(Finding(f"{len(told)} ranges {name}", f"{held} as the kernel's", f"{len(told)} as the kernel's", hint))
@@ -277,7 +282,7 @@ def _ranges() -> dict[str, list[tuple[int, int, int]]]:
 
 def _miscounted(where: tuple[int, int, int], counted: object, left_alone: bool, right: int) -> str:
     seed, start, end = where
-    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {counted!r}, the kernel {right}. "
+    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {shown(counted)}, the kernel {right}. "
     if not left_alone:
         return place + "Your function changes the zone: count, and take nothing"
     if not isinstance(counted, Integral):

@@ -5,7 +5,7 @@ from ..explore import FATES, Proof, prove
 from ..kernels import after, after_unlock, cached, no_null_check, racy
 from ..races import truncation_race
 from ..sched import Event, ScheduleError, Stepper, letters, read_schedule
-from .report import Finding, Report, seed_of, unsolved
+from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 
 # What is to be broken: the kernel, and how long truncation holds the folio lock.
 CASES = {
@@ -17,11 +17,10 @@ CASES = {
     "after_unlock, unlock_early": (after_unlock, "unlock_early"),
 }
 RACES = ({}, {"folios": 2}, {"dirty": False}, {"folios": 2, "dirty": False})
-NOTHING = (None, ..., "")
 HOW = {
     "many were tried": "the bug of after_unlock shows in less than one schedule of 500,000: who tries a thousand has seen nothing",
     "every state was looked at": "a state is where both threads are and what memory looks like: there are few, and whatever an order does goes through them",
-    "it is in v6.8": "what is merged can still be wrong: the lines of 2011 that followed the mapping without a lock stood for years",
+    "it is in v6.8": "what is merged can still be wrong: the lines of 2011 that followed the mapping without a lock stood until 69d763fc6d3a (2018)",
 }
 
 
@@ -32,29 +31,30 @@ def race_for(learner: str = "") -> dict:
 
 def break_it(broken: Mapping[str, tuple[str, str]], learner: str = "") -> Report:
     """Exercise "break it in the fewest switches": by case of CASES a schedule that crashes, and the name of its bug (0003e2a41468)."""
-    if not isinstance(broken, Mapping) or all(broken.get(case) in NOTHING for case in CASES):
+    answers = by_name(broken, CASES)
+    if not answers:
         return unsolved('write for each kernel a schedule and the name of its bug, as ("C2T5C1", "use after free")')
     findings = []
     for case, (kernel, truncate) in CASES.items():
         proof = prove(truncation_race(kernel, truncate=truncate, **race_for(learner)))
-        findings += _broken(case, proof, broken.get(case))
+        findings += _broken(case, proof, answers[case])
     return Report(findings)
 
 
 def _broken(case: str, proof: Proof, answer: object) -> list[Finding]:
     schedule, named = answer if isinstance(answer, tuple | list) and len(answer) == 2 else (answer, "not named")
-    if schedule in NOTHING:
+    if not begun(schedule):
         return _unbroken(case, "no schedule yet", proof, "take its buttons in the stepper, and copy the schedule from the field")
     stepper = Stepper(proof.scenario.machine())
     stopped, crash = followed(stepper, schedule), stepper.machine.crash
-    tried = f"{case}: {schedule}"
+    tried = f"{case}: {shown(schedule)}"
     if stopped and crash:
         return _unbroken(tried, stopped, proof, "it has crashed before its end: leave out what comes after the crash")
     if not crash:
         return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof, how_to_go_on(stepper, stopped) or missed(proof, stepper))
     return [Finding(f"{tried}, how it ends", "a crash", "a crash"),
-            Finding(f"{tried}, the name of the bug", str(named), crash.result.bug,
-                    f"the last step is {crash.step}({crash.on}): {crash.result}"),
+            compared(f"{tried}, the name of the bug", named, crash.result.bug,
+                     f"the last step is {crash.step}({crash.on}): {crash.result}"),
             Finding(f"{tried}, switches", str(switches(stepper.text)), str(switches(proof.calmest)), _too_many(proof, stepper))]
 
 
@@ -81,9 +81,9 @@ def _too_many(proof: Proof, stepper: Stepper) -> str:
 def followed(stepper: Stepper, schedule: object) -> str:
     """Follow a learner's schedule as far as it goes; why it does not go on to its end, "" if it does."""
     try:
-        names = read_schedule(schedule, stepper.machine.paths)
+        names = read_schedule(schedule if isinstance(schedule, str) else shown(schedule), stepper.machine.paths)
     except ScheduleError as error:
-        return str(error)
+        return shown(error)
     for number, name in enumerate(names, 1):
         if why := stepper.machine.why_not(name):
             return f"it cannot be followed: at step {number}, {why}"
@@ -142,25 +142,22 @@ def no_order_breaks_it(answer: Mapping[str, object], learner: str = "") -> Repor
 
     `answer` maps "some schedule crashes" to "yes" or "no", "how I know" to one of HOW, "states" and "schedules" to their numbers.
     """
-    asked = ("some schedule crashes", "how I know", "states", "schedules")
-    if not isinstance(answer, Mapping) or all(answer.get(what) in NOTHING for what in asked):
+    told = by_name(answer, ("some schedule crashes", "how I know", "states", "schedules"))
+    if not told:
         return unsolved("write your four answers in place of the dots")
     proof = prove(truncation_race(after, **race_for(learner)))
     expected = {"some schedule crashes": "no" if proof.safe else "yes",
                 "how I know": "every state was looked at" if proof.graph.complete else "many were tried",
                 "states": f"{proof.states:,}", "schedules": f"{proof.schedules:,}"}
     hints = {"some schedule crashes": "read the verdict: SAFE is said of all schedules",
-             "how I know": HOW.get(str(answer.get("how I know")), f"choose one of {', '.join(map(repr, HOW))}"),
-             "states": _which_number(answer.get("states"), proof), "schedules": _which_number(answer.get("schedules"), proof)}
-    return Report([Finding(f"after: {what}", _told(answer.get(what)), expected[what], hints[what]) for what in asked])
+             "how I know": HOW.get(text_of(told["how I know"]).casefold(), f"choose one of {', '.join(map(repr, HOW))}"),
+             "states": _which_number(told["states"], proof), "schedules": _which_number(told["schedules"], proof)}
+    right = {what: expected[what] for what in ("states", "schedules") if text_of(told[what]) == expected[what].replace(",", "")}
+    return Report([compared(f"after: {what}", answer, expected[what], hints[what]) for what, answer in (told | right).items()])
 
 
-def _told(value: object) -> str:
-    return f"{value:,}" if type(value) is int else str(value)
-
-
-def _which_number(value: object, proof: Proof) -> str:
+def _which_number(told: object, proof: Proof) -> str:
     for name in ("transitions", "states", "schedules"):
-        if value == getattr(proof, name):
+        if text_of(told) == str(getattr(proof, name)):
             return f"that is the number of {name}"
     return "ask kl.prove(kl.truncation_race(kl.after, **race)), with the race of your own name; the numbers are its states and schedules"

@@ -11,12 +11,15 @@ from ..mapping import (AS_ENOSPC, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, Addr
                        test_bit)
 from ..races import truncation_race
 from ..scenarios import KIND, shmem_aops, zone_of
-from ..sched import Machine, run, run_path
+from ..sched import run_path
 from ..step import KernelBug, Step
+from ..tree import StandIn
 from ..verdict import MigrateMode, Mode
+from .backstop import Moved
+from .flags import flags_after, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
-from .report import INSTRUCTIONS, Finding, Report, attempt, unsolved
+from .report import INSTRUCTIONS, Finding, Report, attempt, claim, shown, unsolved
 
 AS_INACCESSIBLE = 9                 # the first number that is free in the model, where AS_UNMOVABLE has kept the patch's 8
 NAMES = (*FLAG_NAMES, "AS_INACCESSIBLE")
@@ -41,16 +44,14 @@ def two_setters(set_unmovable: Callable, set_inaccessible: Callable) -> Report:
         mapping = AddressSpace("yours", shmem_aops)
         set_bit(AS_ENOSPC, mapping)
         begin = mapping.flags
-        _, failed = attempt(setter, mapping)
-        untouched += mapping.flags == begin and not failed
-        findings += [failed] * 3 if failed else _set(mapping, flag)
+        flags, failed = attempt(flags_after, setter, mapping)
+        untouched += not failed and flags == begin
+        findings += [failed] * 3 if failed else _set(flags or 0, flag)
     return unsolved("your setters leave mapping.flags as it is") if untouched == 2 else Report(findings)
 
 
-def _set(mapping: AddressSpace, flag: int) -> list[Finding]:
-    name, other = NAMES[flag], AS_UNMOVABLE + AS_INACCESSIBLE - flag
-    flags = mapping.flags if isinstance(mapping.flags, int) else 0
-    names = [NAMES[bit] if bit < len(NAMES) else f"bit {bit}" for bit in range(64) if flags >> bit & 1]
+def _set(flags: int, flag: int) -> list[Finding]:
+    name, other, names = NAMES[flag], AS_UNMOVABLE + AS_INACCESSIBLE - flag, flags_set(flags, NAMES)
     rest = [one for one in names if one not in (name, "AS_UNEVICTABLE")]
     index = f"write set_bit({name}, mapping) or mapping.flags |= 1 << {name}"
     if flags & flag == flag and name not in names:
@@ -60,8 +61,8 @@ def _set(mapping: AddressSpace, flag: int) -> list[Finding]:
                AS_INACCESSIBLE: "what the CPU must not read it cannot write out either: reclaim must leave it alone, so both flags imply AS_UNEVICTABLE"}
     alone = (f"the two are independent: {name} says nothing about {NAMES[other]}" if NAMES[other] in names else
              "set bits with |=, by their index: = throws the others away" if NAMES[AS_ENOSPC] not in names else index)
-    return [Finding(f"the setter of {name} sets {name}", "yes" if name in names else "no", "yes", index),
-            Finding(f"the setter of {name} sets AS_UNEVICTABLE", "yes" if "AS_UNEVICTABLE" in names else "no", "yes", implied[flag]),
+    return [claim(f"the setter of {name} sets {name}", name in names, index),
+            claim(f"the setter of {name} sets AS_UNEVICTABLE", "AS_UNEVICTABLE" in names, implied[flag]),
             Finding(f"besides these, a mapping that had {NAMES[AS_ENOSPC]} has", ", ".join(rest) or "nothing", NAMES[AS_ENOSPC], alone)]
 
 
@@ -71,7 +72,7 @@ def inaccessible_step(mapping_inaccessible: Callable) -> Report:
     if failed:
         return Report([failed])
     if not isinstance(step, Step):
-        return Report([Finding("mapping_inaccessible(mapping) is a step", repr(step), "a step", "leave @kl.atomic above the function: it makes a step of it")])
+        return Report([Finding("mapping_inaccessible(mapping) is a step", shown(step), "a step", "leave @kl.atomic above the function: it makes a step of it")])
     answers = {case: _answer(mapping_inaccessible, marked(flags)) for case, flags in COMBINATIONS.items()}
     freed, reused = marked((AS_INACCESSIBLE,)), marked((AS_INACCESSIBLE,))
     freed.freed, reused.reused = True, True
@@ -82,7 +83,8 @@ def inaccessible_step(mapping_inaccessible: Callable) -> Report:
                         "one bit is asked, the one with the index AS_INACCESSIBLE, and the answer is True or False")
                 for case, flags in COMBINATIONS.items()]
     for what, mapping in (("a mapping that was freed", freed), ("a mapping whose memory was reused", reused), ("NULL", None)):
-        findings.append(Finding(f"{what} is read", _answer(mapping_inaccessible, mapping), _bug(lambda mapping=mapping: test_bit(AS_INACCESSIBLE, mapping)), alive))
+        expected = _bug(lambda mapping=mapping: test_bit(AS_INACCESSIBLE, mapping))
+        findings.append(Finding(f"{what} is read", _answer(mapping_inaccessible, mapping), expected, alive))
     return Report(findings)
 
 
@@ -106,10 +108,12 @@ def split_kernel(kernel: ModuleType) -> Report:
         return Report([failed])
     if not steps & {*LOCKS, "mapping_unmovable", "mapping_inaccessible"}:
         return unsolved("your isolate_folio() takes no folio lock and asks for no flag: write the lock block, then move_to_new_folio()")
-    findings = [every_step_is_yielded(isolate_folio), the_lock_is_tried(steps)]
+    findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)), the_lock_is_tried(steps)]
     for check in (same_decisions, _combinations, _moves, _orders):
         found, failed = attempt(check, kernel, limit=5 * INSTRUCTIONS)
-        findings += [failed] if failed else found
+        if failed:
+            return Report([failed])
+        findings += found
     return Report(findings)
 
 
@@ -151,28 +155,13 @@ def _fate(kernel: ModuleType, flags: tuple[int, ...], mode: Mode) -> str:
 def _moves(kernel: ModuleType) -> list[Finding]:
     """move_to_new_folio() alone: its steps are yielded, the backstop comes before any callback, and all else is as before."""
     cases = [(kind, mode) for kind in KIND if kind not in ("free", "slab", "page table") for mode in MigrateMode]
-    moved = {case: tuple(_moved(one, *case) for one in (kernel, after)) for case in cases}
+    moved = {(kind, mode): [Moved(one.move_to_new_folio, kind, False, mode).text for one in (kernel, after)] for kind, mode in cases}
     differs = [case for case, (mine, kernels) in moved.items() if mine != kernels]
     hint = ""
     if differs:
         (kind, mode), (mine, kernels) = differs[0], moved[differs[0]]
         hint = f"{kind}, {mode}: yours says {mine}, the kernel {kernels}. NULL: migrate_folio(); then the flag; then the callback; then the fallback"
-    backstop = [_moved(one, "guest_memfd", MigrateMode.SYNC) for one in (kernel, after)]
     return [every_step_is_yielded(kernel.move_to_new_folio)._replace(tried="every step of move_to_new_folio() is yielded"),
-            Finding("a folio that slipped through, its mapping unmovable", *backstop,
+            Finding("a folio that slipped through, its mapping unmovable", *moved["guest_memfd", MigrateMode.SYNC],
                     "the backstop: in move_to_new_folio() return Result.EOPNOTSUPP for an unmovable mapping, before any callback is asked"),
             Finding(f"{len(cases)} moves on one CPU", f"{len(cases) - len(differs)} as the kernel's", f"{len(cases)} as the kernel's", hint)]
-
-
-def _moved(kernel: ModuleType, kind: str, mode: MigrateMode) -> str:
-    """What move_to_new_folio() returns for an isolated folio of this kind, and by which of the steps that move it was decided."""
-    zone = zone_of(kind, "slab")
-    src, dst = zone.folio(0), zone.folio(1)
-    src.refcount, src.mapcount = src.refcount - src.mapcount + 1, 0       # isolated, and unmapped
-    machine = Machine(zone, {"migration": lambda: kernel.move_to_new_folio(dst, src, mode)})
-    try:
-        run(machine)
-    except KernelBug as bug:
-        return f"{bug.bug}: {bug}"
-    asked = [event.step for event in machine.trace if event.step.endswith("migrate_folio") and event.step != "has_migrate_folio"]
-    return f"{machine.results['migration']}, {'by ' + asked[-1] if asked else 'and no callback is asked'}"

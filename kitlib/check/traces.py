@@ -2,7 +2,6 @@
 import random
 from collections import Counter
 from functools import lru_cache
-from numbers import Integral
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,7 +11,7 @@ from ..control import COMPACT_CLUSTER_MAX
 from ..recordings import Recording
 from ..verdict import WHY, Code
 from ..zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
-from .report import Finding, Report, seed_of, unsolved
+from .report import NO_ANSWER, Report, by_name, compared, seed_of, text_of, unsolved
 
 RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")    # quiet, with many kinds of memory
 COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
@@ -20,6 +19,7 @@ ENOUGH, BLOCK_END, PAST = "32 pages are taken", "the pageblock ends", "a free bl
 ENDED = (ENOUGH, BLOCK_END, PAST, "a page is refused", "the scanners meet")
 AS_LONG, MORE, FEWER = "as long as the range", "a free block counts beyond the end", "a jump counts once"
 SCANNED = (AS_LONG, MORE, FEWER, "refused pages are not counted")
+FOUR = "write four answers in this order: why it ended, how many refused, mostly why, nr_scanned"
 ASKED = ("why it ended", "pages refused", "mostly because", "nr_scanned")
 FREE = {WHY[code] for code in (Code.FREE, Code.FREE_BLOCK, Code.FREE_TAIL)}
 NOT_LOOKED_AT = {WHY[code] for code in (Code.COMPOUND, Code.TAIL, Code.NO_PAGE)}
@@ -134,36 +134,22 @@ def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     "none"), and what nr_scanned is (one of SCANNED).
     """
     recording, chosen = _chosen(learner)
-    if not isinstance(answers, dict) or all(_empty(answers.get(letter)) for letter in chosen):
+    told = by_name(answers, chosen)
+    if not told:
         return unsolved("write four answers for each letter in place of the dots")
     findings = []
     for letter, line in chosen.items():
-        told = answers.get(letter)
-        if not isinstance(told, (tuple, list)) or len(told) != len(ASKED):
-            hint = "write four answers in this order: why it ended, how many refused, mostly why, nr_scanned"
-            findings += [Finding(f"{letter}: {name}", "nothing that can be read", str(right), hint) for name, right in zip(ASKED, line.right)]
-            continue
-        told = [_readable(answer) for answer in told]
-        hints = _ended(told[0], line), _refused(told[1], line, recording), _mostly(told[2], line), _scanned(told[3], line)
-        findings += [Finding(f"{letter}: {name}", _said(answer), str(right), hint)
-                     for name, answer, right, hint in zip(ASKED, told, line.right, hints)]
+        four = told[letter]
+        if not isinstance(four, tuple | list) or len(four) != len(ASKED):
+            four, hints = [None] * len(ASKED), [FOUR] * len(ASKED)
+        else:
+            ended, refused, mostly, scanned = map(text_of, four)
+            hints = _ended(ended, line), _refused(refused, line, recording), _mostly(mostly, line), _scanned(scanned, line)
+        findings += [compared(f"{letter}: {name}", answer, right, hint) for name, answer, right, hint in zip(ASKED, four, line.right, hints)]
     return Report(findings)
 
 
-def _empty(answer: object) -> bool:
-    return all(part is ... for part in answer) if isinstance(answer, (tuple, list)) else answer is None or answer is ...
-
-
-def _readable(answer: object) -> object:
-    """A number or a text; whatever else it is, as text."""
-    return answer if answer is ... or isinstance(answer, Integral) else answer.strip() if isinstance(answer, str) else repr(answer)
-
-
-def _said(answer: object) -> str:
-    return "no answer" if answer is ... else str(int(answer)) if isinstance(answer, Integral) else answer
-
-
-def _ended(told: object, line: Line) -> str:
+def _ended(told: str, line: Line) -> str:
     if told not in ENDED:
         return f"write one of {', '.join(map(repr, ENDED))}"
     if told == ENDED[3]:
@@ -182,7 +168,7 @@ def _ended(told: object, line: Line) -> str:
     return f"a pageblock ends where the pfn is a multiple of 512; {line.end_pfn} is {line.end_pfn % 512} pages past one"
 
 
-def _refused(told: object, line: Line, recording: Recording) -> str:
+def _refused(told: str, line: Line, recording: Recording) -> str:
     start, end = pageblock_start_pfn(line.start_pfn), pageblock_end_pfn(line.start_pfn)
     codes = recordings.verdicts(recording)[start:end].tolist()
     in_block = sum(bool(why) and why not in FREE for why in (scan.REASONS[code] for code in codes))
@@ -192,16 +178,16 @@ def _refused(told: object, line: Line, recording: Recording) -> str:
               (in_block, "these are the refused pages of the whole pageblock: count within the range"),
               (line.refused[line.mostly], "this is the commonest reason alone: add the others"),
               (line.nr_taken, "these are the pages that were taken")]
-    return next((hint for pages, hint in likely if told == pages and pages != line.refused.total()),
+    return next((hint for pages, hint in likely if told == str(pages) and pages != line.refused.total()),
                 "count the verdicts of the range whose reason is neither empty nor free")
 
 
-def _mostly(told: object, line: Line) -> str:
-    if not isinstance(told, str):
+def _mostly(told: str, line: Line) -> str:
+    if told == NO_ANSWER or told.isdigit():
         return 'write the reason in quotes, as it stands among the verdicts, or "none"'
     if told in FREE or told == "free":
         return "a free page is no candidate, so it is not refused" + (": nothing else is left in this range" if not line.refused else "")
-    if told in ("", "taken"):
+    if told == "taken":
         return "that is the verdict on pages that are taken"
     if told in line.refused:
         return f"{line.refused[told]} pages are refused for that; there is a reason with more"
@@ -212,7 +198,7 @@ def _mostly(told: object, line: Line) -> str:
     return "no page of this range is refused for that: copy the reason from the verdicts, it is the model's wording"
 
 
-def _scanned(told: object, line: Line) -> str:
+def _scanned(told: str, line: Line) -> str:
     if told not in SCANNED:
         return f"write one of {', '.join(map(repr, SCANNED))}"
     if told == SCANNED[3]:

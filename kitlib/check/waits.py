@@ -9,8 +9,8 @@ from ..sched import Machine, Stepper
 from ..verdict import Mode
 from .kernel import LOCKS
 from .paths import decision
-from .report import Finding, Report, seed_of, unsolved
-from .schedules import NOTHING, followed, how_to_go_on
+from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
+from .schedules import followed, how_to_go_on
 
 MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
@@ -30,7 +30,7 @@ def mode_for(learner: str = "") -> Mode:
 
 def compaction_sleeps(schedule: str, learner: str = "") -> Report:
     """Exercise "let compaction sleep": a schedule of truncation_race(blocking) at whose end compaction sleeps on the folio lock."""
-    if schedule in NOTHING:
+    if not begun(schedule):
         return unsolved('write a schedule, as sleeping = "C2T5"')
     stepper = Stepper(truncation_race(blocking, mode=mode_for(learner)).machine())
     stopped, machine = followed(stepper, schedule), stepper.machine
@@ -40,7 +40,7 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
         told, hint = standing(machine, "compaction"), _why_awake(machine)
     asleep = "compaction" in machine.next and "compaction" not in machine.ready
     holder = holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
-    return Report([Finding(f"{schedule}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
+    return Report([Finding(f"{shown(schedule)}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
                            "whoever goes first has the lock: when does truncation take it, and when does it give it back?")])
 
@@ -87,7 +87,7 @@ def _why_awake(machine: Machine) -> str:
 def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one, and the folio that each thread waits for."""
     threads = ("compaction", "truncation")
-    if schedule in NOTHING:
+    if not begun(schedule):
         return unsolved('write a schedule, as deadlock = "C2T5", and what each thread waits for')
     proof = prove(opposite_orders(blocking, mode_for(learner)))
     stepper = Stepper(proof.scenario.machine())
@@ -95,13 +95,12 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = holders(machine)
     told = stopped or ("deadlock" if stuck else f"compaction {standing(machine, 'compaction')}, truncation {standing(machine, 'truncation')}")
-    findings = [Finding(f"{schedule}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
-    waits = waits if isinstance(waits, Mapping) else {}
+    findings = [Finding(f"{shown(schedule)}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
+    named = by_name(waits, threads)
     for name in threads:
-        asks = machine.next.get(name)
-        truth = asks.on if stuck else "nothing, for nobody is stuck"
-        findings.append(Finding(f"you say that {name} waits for", str(waits.get(name)) if stuck else "no deadlock, and no answer", truth,
-                                f"{name} sleeps at {asks!r}, and {held.get(asks.on, 'nobody')} holds that lock" if stuck else ""))
+        asks, tried = machine.next.get(name), f"you say that {name} waits for"
+        findings.append(compared(tried, named.get(name), asks.on, f"{name} sleeps at {asks!r}, and {held.get(asks.on, 'nobody')} holds that lock")
+                        if stuck else Finding(tried, "no deadlock, and no answer", "nothing, for nobody is stuck"))
     return Report(findings)
 
 
@@ -119,8 +118,8 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to "yes" or "no", "my choice"
     to "folio_trylock" or "folio_lock".
     """
-    asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
-    if not isinstance(answer, Mapping) or all(answer.get(what) in NOTHING for what in asked):
+    told = by_name(answer, ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice"))
+    if not told:
         return unsolved("write your three answers in place of the dots")
     mode = mode_for(learner)
     safe = {name: bool(prove(opposite_orders(kernel, mode)).safe) for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
@@ -128,7 +127,7 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     hints = ("replay your schedule with kl.truncation_race(kl.after), go on with C, and look at the answer of folio_trylock()",
              "ask kl.prove(kl.opposite_orders(kl.after)): a thread that never sleeps on a lock is in no circle of sleepers",
              "the scanner may hold a spinlock and its task may hold this very folio; a skipped folio costs one candidate, a deadlock the machine")
-    return Report([Finding(what, str(answer.get(what)), right, hint) for what, right, hint in zip(asked, expected, hints)])
+    return Report([compared(what, told[what], right, hint) for what, right, hint in zip(told, expected, hints)])
 
 
 def _where_blocking_sleeps(mode: Mode) -> str:
@@ -153,25 +152,26 @@ def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     takes, and "a skipped folio is" to one of SKIPPED.
     """
     asked = ("left for the lock", "would have been taken", "a skipped folio is")
-    if not isinstance(answer, Mapping) or all(answer.get(what) in (*NOTHING, []) for what in asked):
+    answers = by_name(answer, asked)
+    if not answers:
         return unsolved("write two lists of kinds, and what a skipped folio is")
     names = [kind.name for kind in KINDS if kind.name != "free"]
     left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated" and decision(after, name, COMPACT_MEMORY) == LOCKED]
     taken = [name for name in left if decision(after, name, COMPACT_MEMORY, "locked") == "isolated"]
     findings = []
     for what, right, hint in ((asked[0], left, _why_left), (asked[1], taken, _why_taken)):
-        mine = _kinds(answer.get(what))
+        mine = _kinds(answers[what])
         wrong = next((name for name in (*mine, *right) if (name in mine) != (name in right)), None)
         findings.append(Finding(what, _list(names, mine), _list(names, right), hint(wrong) if wrong else ""))
-    told = str(answer.get(asked[2]))
     later = "a false negative, tried again by a later scan" if taken else "lost for compaction"
-    return Report([*findings, Finding(asked[2], told, later, SKIPPED.get(told, f"choose one of {', '.join(map(repr, SKIPPED))}"))])
+    hint = SKIPPED.get(text_of(answers[asked[2]]).casefold(), f"choose one of {', '.join(map(repr, SKIPPED))}")
+    return Report([*findings, compared(asked[2], answers[asked[2]], later, hint)])
 
 
 def _kinds(answer: object) -> list[str]:
     if isinstance(answer, str):
         return [answer]
-    return sorted(map(str, answer)) if isinstance(answer, Sequence | Set) else []
+    return sorted(map(shown, answer)) if isinstance(answer, Sequence | Set) else []
 
 
 def _list(names: list[str], chosen: list[str]) -> str:
