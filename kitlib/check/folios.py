@@ -166,7 +166,7 @@ def _hint(told: str, expected: str, folio: Folio, mode: Mode) -> str:
     if told == "no answer yet":
         return "follow the tree, question by question"
     if told not in REASONS:
-        return f"no reason of the list; write one of {', '.join(REASONS)}"
+        return f"no reason of the list; write one of {', '.join(map(repr, REASONS))}"
     if expected == "isolated":
         return _taken_hint(told, folio, mode)
     return HINTS.get((told, expected)) or HINTS[("", expected)]
