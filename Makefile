@@ -10,8 +10,9 @@ LAB_OPTIONS := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks/00_start_
   --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
   --LabApp.extension_manager=readonly $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-# JupyterLab would ask whether it may fetch news; nothing is fetched here.
-NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+# JupyterLab would ask whether it may fetch news; nothing is fetched here. And long lines of code are wrapped, not cut off.
+SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}, \
+  "@jupyterlab/notebook-extension:tracker": {"codeCellConfig": {"lineWrap": true}}}
 
 .PHONY: lab test test-slow test-all bench bench-browser publish clean
 lab: $(VENV)/lab
@@ -46,7 +47,7 @@ $(VENV)/lab: requirements.txt pyproject.toml constraints.txt Makefile | $(BIN)/p
 	@echo "Installing into $(VENV): a minute or two, the first time only."
 	$(PIP) -r requirements.txt
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
-	@echo '$(NO_NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@echo '$(SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/lab

@@ -13,14 +13,14 @@ from pygments.formatters import HtmlFormatter
 
 STYLE = """
 :root { color-scheme: light dark; }
-body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; }
+body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; }
 pre, code { font: 0.875rem/1.4 ui-monospace, "DejaVu Sans Mono", monospace; }
-pre { overflow-x: auto; margin: 0.3rem 0; }
-.highlight { padding: 0.4rem 0.8rem; background: #f3f4f6; border-left: 3px solid #8b949e; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.3rem 0; }
+.highlight { margin: 0.4rem 0; padding: 0.4rem 0.8rem; background: #f3f4f6; border-left: 3px solid #8b949e; }
 .output_area { padding-left: 1rem; overflow-x: auto; }
 .prompt, .anchor-link { display: none; }
 img { max-width: 100%; background: #fff; }
-table { border-collapse: collapse; font-size: 0.9rem; } th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #d0d7de; text-align: left; }
+table { border-collapse: collapse; font-size: 0.8rem; } th, td { padding: 0.2rem 0.4rem; border-bottom: 1px solid #d0d7de; text-align: left !important; }
 a { color: #0550ae; }
 @media (prefers-color-scheme: dark) {
   body { color: #e6edf3; background: #0d1117; } a { color: #79b8ff; } th, td { border-color: #30363d; } .highlight { background: #161b22; }

@@ -9,41 +9,49 @@ from pathlib import Path
 import pandas as pd
 
 UNANSWERED = "*Your answer here.*"      # what stands where an answer in words is asked for; nbgrader_config.py says the same
-COLUMNS = ["exercise", "state", "points", "of", "in words"]
+COLUMNS = ["state", "points", "of", "in words"]
 
 
 def exercises(folder: str | Path) -> pd.DataFrame:
-    """One row a notebook in `folder`: its title, "holds", "not yet" or "not begun", the checks' points and of how many.
+    """One row a notebook in `folder`, by its title: "holds", "not yet" or "not begun", the checks' points and of how many.
 
     "in words": how many of the answers that a person marks are written. ValueError where there is no exercise.
     """
     paths = sorted(Path(folder).glob("*.ipynb"))
     if not paths:
         raise ValueError(f'no exercises in {folder}: write exercises("../exercises") in a notebook of the kit')
-    return pd.DataFrame([_row(path) for path in paths], columns=COLUMNS)
+    titles, rows = zip(*map(_row, paths))
+    return pd.DataFrame(rows, index=titles, columns=COLUMNS)
 
 
-def _row(path: Path) -> tuple:
+def _row(path: Path) -> tuple[str, tuple]:
     try:
         return _told(path.stem, json.loads(path.read_text(encoding="utf-8"))["cells"])
     except (ValueError, KeyError, TypeError, AttributeError):       # whatever is no notebook
-        return path.stem, "cannot be read: git restore it", 0.0, 0.0, ""
+        return path.stem, ("cannot be read: git restore it", 0.0, 0.0, "")
 
 
-def _told(name: str, cells: list[dict]) -> tuple:
+def _told(name: str, cells: list[dict]) -> tuple[str, tuple]:
     title = next((line.lstrip("# ").removeprefix("Exercise ") for cell in cells for line in _source(cell).splitlines() if line.startswith("# ")), name)
     # By id: a cell that was copied counts once, as it stands last.
     graded = {mark["grade_id"]: (cell, float(mark["points"])) for cell in cells
               if (mark := cell["metadata"].get("nbgrader", {})).get("grade")}
     checks = [(_points(cell), of) for cell, of in graded.values() if cell["cell_type"] == "code"]
+    begun = any(_begun(cell) for cell, _ in graded.values() if cell["cell_type"] == "code")
     words = [UNANSWERED not in _source(cell) for cell, _ in graded.values() if cell["cell_type"] == "markdown"]
     points, of = sum(points for points, _ in checks), sum(of for _, of in checks)
-    state = "holds" if points >= of and all(words) else "not yet" if points or any(words) else "not begun"
-    return title, state, points, of, f"{sum(words)} of {len(words)}" if words else ""
+    state = "holds" if points >= of and all(words) else "not yet" if begun or any(words) else "not begun"
+    return title, (state, points, of, f"{sum(words)} of {len(words)}" if words else "")
 
 
 def _source(cell: dict) -> str:
     return "".join(cell["source"])
+
+
+def _begun(cell: dict) -> bool:
+    """Whether a check cell has shown something else than that there is nothing to check yet."""
+    said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+    return bool(cell["outputs"]) and not said.startswith("Not solved yet")
 
 
 def _points(cell: dict) -> float:

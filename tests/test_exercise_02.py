@@ -79,7 +79,7 @@ WRONG = [
     (("file, truncated, still held", SYNC), "isolated", "or it was truncated"),
     (("slab", ASYNC), "isolated", "the first question of all"),
     (("tmpfs", NOFS), "isolated", "without __GFP_FS whatever has a mapping is refused"),
-    (("file, locked", SYNC), "pinned", "no reason of the list"),
+    (("file, locked", SYNC), "pinned", "no reason of the list; write one of 'not on the LRU', "),
 ]
 
 

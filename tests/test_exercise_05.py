@@ -90,6 +90,7 @@ WRONG = [
     (BLOCKING | {91: "pinned"}, "nothing holds it"),
     (BLOCKING | {0: "not on the LRU"}, "the page is free"),
     (BLOCKING | {486: "no mapping, extra references"}, "a pinned file folio is isolated"),
+    (BLOCKING | {486: "-EBUSY"}, "folio_migrate_mapping() says it"),
     (without(486), "one more, so migration never gets it"),
     (without(258), "it waits in a CPU's batch"),
     (BLOCKING | {442: "mapping is unmovable"}, "the scanner tries its lock, does not get it"),

@@ -58,7 +58,7 @@ WRONG = [
     ({"after_unlock, unlock_early": ("C7T6C2T9C1", UAF)}, "no schedule has fewer steps than yours, and yet one has fewer switches"),
     ({"cached": ("C8T16C2", UAF)}, "a thread that waits for a lock has no step"),
     ({"racy": ("C3T17C1", UAF)}, "at step 20, truncation has ended"),
-    ({"racy": ("C3T17C1", UAF)}, "it stops just before the crash: one more C"),
+    ({"racy": ("C3T17C1", UAF)}, "C3T16 is as far as it goes; it stops just before the crash: one more C"),
     ({"racy": ("C3T16C2", UAF)}, "leave out what comes after the crash"),
     ({"racy": ("3C16T", UAF)}, "C2T5C1 is two steps of compaction"),
     ({"racy": (31, UAF)}, "C2T5C1 is two steps of compaction"),
@@ -109,6 +109,11 @@ def test_the_calmest_schedule_of_every_learners_race_crashes_and_none_is_calmer(
     assert switches(proof.calmest) == fewest_switches_to_a_crash(proof.graph) <= switches(proof.shortest)
 
 
+def test_the_bug_of_after_unlock_is_as_rare_as_the_hint_says():
+    proof = kl.prove(kl.truncation_race(kl.after_unlock))
+    assert proof.failing_schedules * 500_000 < proof.schedules
+
+
 def test_whether_it_can_be_broken_is_read_from_the_proof():
     assert all(repr(check.no_order_breaks_it(stub)).startswith("Not solved yet") for stub in (None, {}, dict.fromkeys(CLAIM, ...)))
     assert check.no_order_breaks_it(CLAIM).passed
@@ -119,7 +124,7 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
 
 @pytest.mark.parametrize("wrong, hint", [
     ({"some schedule crashes": "yes"}, "SAFE is said of all schedules"),
-    ({"how I know": "many were tried"}, "less than one schedule of 500,000"),
+    ({"how I know": "many were tried"}, "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 500,000"),
     ({"how I know": "it is in v6.8"}, "what is merged can still be wrong"),
     ({"how I know": "because"}, "choose one of 'many were tried'"),
     ({"states": 471}, "that is the number of transitions"),

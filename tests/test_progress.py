@@ -10,8 +10,8 @@ from kitlib import progress
 ROOT = Path(__file__).parent.parent
 
 
-def code(id, points, shown):
-    outputs = [{"output_type": "stream", "name": "stdout", "text": "1 of 2 hold"},
+def code(id, points, shown, said="1 of 2 hold"):
+    outputs = [{"output_type": "stream", "name": "stdout", "text": [said]},
                {"output_type": "execute_result", "data": {"text/plain": [shown]}}] if shown else []
     return {"cell_type": "code", "metadata": {"nbgrader": {"grade": True, "grade_id": id, "points": points}}, "source": "x", "outputs": outputs}
 
@@ -26,17 +26,18 @@ def save(folder, name, *cells):
 
 
 def row(folder):
-    return tuple(progress.exercises(folder).iloc[0])
+    return next(progress.exercises(folder).itertuples(name=None))
 
 
 @pytest.mark.parametrize("cells, state, points, of, written", [
-    ([code("a", 2, "0.0"), code("b", 2, "")], "not begun", 0, 4, ""),
+    ([code("a", 2, "0.0", "Not solved yet: write"), code("b", 2, "")], "not begun", 0, 4, ""),
+    ([code("a", 2, "0.0", "0 of 2 hold: not yet."), code("b", 2, "")], "not yet", 0, 4, ""),
     ([code("a", 2, "1.5"), code("b", 2, "0.0")], "not yet", 1.5, 4, ""),
     ([code("a", 2, "2.0"), code("b", 2, "2.0")], "holds", 4, 4, ""),
     ([code("a", 2, "2.0"), words("w", "*Your answer here.*")], "not yet", 2, 2, "0 of 1"),
     ([code("a", 2, "2.0"), words("w", "Because.")], "holds", 2, 2, "1 of 1"),
     ([code("a", 2, "1.0"), code("a", 2, "2.0")], "holds", 2, 2, ""),              # copied: counts once
-    ([code("a", 2, "Report")], "not begun", 0, 2, ""),
+    ([code("a", 2, "Report")], "not yet", 0, 2, ""),
 ])
 def test_a_row_says_what_the_saved_cells_say(tmp_path, cells, state, points, of, written):
     save(tmp_path, "01_count.ipynb", *cells)

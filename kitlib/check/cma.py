@@ -121,6 +121,9 @@ def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
         if folio.locked or folio.writeback or folio.dirty:
             return "alloc_contig_range() migrates with MIGRATE_SYNC: it waits for locks and writeback, and writes dirt out"
         return "nothing holds it: it is isolated and moves"
+    if expected == "-EAGAIN" and told.startswith("-"):
+        return ("folio_migrate_mapping() says it whenever it finds a reference too many, and migration tries again until it gives up; "
+                "-EBUSY is what alloc_contig_range() makes of it in the end")
     return {
         "mapping is unmovable": "the driver's file: its mapping has AS_UNMOVABLE, and the scanner leaves its folios",
         "locked by somebody else": "unevictable with a mapping: the scanner tries its lock, does not get it, and goes on; it never waits",

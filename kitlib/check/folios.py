@@ -153,7 +153,7 @@ def _hint(told: str, expected: str, folio: Folio, mode: Mode) -> str:
         return "follow the tree, question by question"
     told = next((reason for reason in REASONS if reason.casefold() == told), "")
     if not told:
-        return f"no reason of the list; write one of {', '.join(REASONS)}"
+        return f"no reason of the list; write one of {', '.join(map(repr, REASONS))}"
     if expected == "isolated":
         return _taken_hint(told, folio, mode)
     return HINTS.get((told, expected)) or HINTS[("", expected)]

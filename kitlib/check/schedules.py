@@ -18,7 +18,7 @@ CASES = {
 }
 RACES = ({}, {"folios": 2}, {"dirty": False}, {"folios": 2, "dirty": False})
 HOW = {
-    "many were tried": "the bug of after_unlock shows in less than one schedule of 500,000: who tries a thousand has seen nothing",
+    "many were tried": "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 500,000: who tries a thousand has seen nothing",
     "every state was looked at": "a state is where both threads are and what memory looks like: there are few, and whatever an order does goes through them",
     "it is in v6.8": "what is merged can still be wrong: the lines of 2011 that followed the mapping without a lock stood until 69d763fc6d3a (2018)",
 }
@@ -51,7 +51,8 @@ def _broken(case: str, proof: Proof, answer: object) -> list[Finding]:
     if stopped and crash:
         return _unbroken(tried, stopped, proof, "it has crashed before its end: leave out what comes after the crash")
     if not crash:
-        return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof, how_to_go_on(stepper, stopped) or missed(proof, stepper))
+        as_far = f"{stepper.text} is as far as it goes; " if stopped else ""
+        return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof, how_to_go_on(stepper, stopped) or as_far + missed(proof, stepper))
     return [Finding(f"{tried}, how it ends", "a crash", "a crash"),
             compared(f"{tried}, the name of the bug", named, crash.result.bug,
                      f"the last step is {crash.step}({crash.on}): {crash.result}"),
