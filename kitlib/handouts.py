@@ -29,11 +29,11 @@ a { color: #0550ae; }
 """
 
 
-def _colours(style: str, where: str = "") -> str:
-    return f"{where} {{ {HtmlFormatter(style=style).get_style_defs('.highlight')} }}" if where else HtmlFormatter(style=style).get_style_defs(".highlight")
+def _colours(style: str) -> str:
+    return HtmlFormatter(style=style).get_style_defs(".highlight")
 
 
-CODE = _colours("friendly") + _colours("github-dark", "@media (prefers-color-scheme: dark)")
+CODE = f"{_colours('friendly')} @media (prefers-color-scheme: dark) {{ {_colours('github-dark')} }}"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>{style}</style></head><body>
@@ -48,13 +48,20 @@ def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:
     return match[1].strip() if match else otherwise
 
 
-def page(path: Path) -> str:
-    """One saved notebook as a whole web page; links to notebooks lead to their pages."""
+def page(path: Path) -> tuple[str, str]:
+    """The title of a saved notebook, and the whole of it as a web page; links to notebooks lead to their pages."""
     notebook = nbformat.read(path, as_version=4)
+    title = title_of(notebook, path.stem)
     exporter = HTMLExporter(template_name="basic", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"path": str(path.parent)}})
     body = re.sub(r'href="(?!https?:)([^"#]+)\.ipynb', r'href="\1.html', body)
-    return PAGE.format(title=html.escape(title_of(notebook, path.stem)), style=STYLE + CODE, body=body)
+    # What a picture shows is said in the text beside it.
+    body = re.sub(r'(<img alt=)"[^"]*"', r'\1"picture, described in the text beside it"', body)
+    return title, _whole(title, body)
+
+
+def _whole(title: str, body: str) -> str:
+    return PAGE.format(title=html.escape(title), style=STYLE + CODE, body=body)
 
 
 def write(paths: Iterable[Path], folder: Path) -> Iterator[Path]:
@@ -63,10 +70,10 @@ def write(paths: Iterable[Path], folder: Path) -> Iterator[Path]:
     for path in paths:
         to = folder / path.parent.name / f"{path.stem}.html"
         to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(page(path), encoding="utf-8")
-        title = title_of(nbformat.read(path, as_version=4), path.stem)
+        title, text = page(path)
+        to.write_text(text, encoding="utf-8")
         links.append(f'<li><a href="{to.relative_to(folder).as_posix()}">{html.escape(title)}</a></li>')
         yield to
     index = folder / "index.html"
-    index.write_text(PAGE.format(title="Handouts", style=STYLE, body="<h1>Handouts</h1>\n<ul>\n" + "\n".join(links) + "\n</ul>"), encoding="utf-8")
+    index.write_text(_whole("Handouts", "\n".join(["<h1>Handouts</h1>", "<ul>", *links, "</ul>"])), encoding="utf-8")
     yield index
