@@ -214,7 +214,7 @@ class RaceStepper(StepperView):
         self.play_button = button("Play the shortest", "replay the shortest schedule that fails", self.play)
         self.hint_box = ipywidgets.Checkbox(description="what each step leads to", indent=False, layout={"width": "auto"})
         self.hint_box.observe(self.guard(lambda _: self.render()), "value")
-        self.schedule = ipywidgets.Text(description="schedule", placeholder="C3T16C1", continuous_update=False,
+        self.schedule = ipywidgets.Text(description="schedule", placeholder="C2T5C1", continuous_update=False,
                                         layout={"width": "320px"}, style={"description_width": "60px"})
         self.schedule.observe(self.guard(self._typed), "value")
 
