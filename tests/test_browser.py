@@ -219,6 +219,28 @@ def test_enter_and_space_do_the_same_and_two_of_a_kind_do_not_disturb_each_other
     assert works(notebook, other, key("Space", "button", button), done) == now == one.evaluate(SEEN)
 
 
+@pytest.mark.parametrize("pressed, then", [("Run C until blocked", "Back"), ("Last", "Step (C)"), ("First", "Step (C)")])
+def test_the_keyboard_is_not_lost_with_a_button_that_is_disabled_under_it(notebook, show, pressed, then):
+    box = show("RaceStepper")
+    works(notebook, box, enter("C3T16"))
+    if pressed == "Last":
+        works(notebook, box, press("First"))
+    works(notebook, box, key("Enter", "button", pressed))
+    notebook.settle()
+    assert box.get_by_role("button", name=pressed, exact=True).is_disabled()
+    assert box.evaluate("box => box.contains(document.activeElement) && document.activeElement.innerText.trim()") == then
+
+
+def test_whoever_has_left_is_not_called_back(notebook, show):
+    box = show("RaceStepper", "view = RaceStepper(); view.replay('C3T16'); view")
+    box.get_by_role("button", name="Step C", exact=True).focus()
+    box.evaluate("() => document.activeElement.blur()")
+    box.page.evaluate("code => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done", "view.step('compaction')")
+    notebook.settle()
+    assert box.get_by_role("button", name="Step C", exact=True).is_disabled()
+    assert not box.evaluate("box => box.contains(document.activeElement)")
+
+
 @pytest.mark.parametrize("name, at", [("PathStepper", 0), ("ExperimentPanel", 1), ("CompactionPlayer", -1)])
 def test_arrows_move_a_slider(notebook, show, name, at):
     box = show(name)

@@ -24,14 +24,29 @@ function mend(box) {
   });
 }
 
+// A button that can be pressed no more loses the keyboard to nobody: the next one in its row has it then, or the last one before it.
+function hand_on(from, box) {
+  const can = (one) => one.checkVisibility() && !one.disabled;
+  const after = (one) => from.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING;
+  for (const within of [from.parentElement, box]) {
+    const others = [...within.querySelectorAll("button")].filter(can);
+    if (others.length) return (others.find(after) ?? others.at(-1)).focus();
+  }
+}
+
 function render({ el }) {
-  let frame, seen;
+  let frame, seen, last;
   const begin = () => {                                                   // not before it is in the page
     const box = el.closest(".kit-box");
     if (!box) return void (frame = requestAnimationFrame(begin));
     mend(box);
-    seen = new MutationObserver(() => mend(box));
-    seen.observe(box, { subtree: true, childList: true, attributeFilter: ["class", "style", "title"] });
+    box.addEventListener("focusin", (event) => (last = event.target));
+    box.addEventListener("focusout", () => last?.disabled || (last = null));    // whoever leaves by themselves is not called back
+    seen = new MutationObserver(() => {
+      mend(box);
+      if (last?.disabled && [last, document.body, null].includes(document.activeElement)) hand_on(last, box);
+    });
+    seen.observe(box, { subtree: true, childList: true, attributeFilter: ["class", "style", "title", "disabled"] });
   };
   begin();
   return () => (cancelAnimationFrame(frame), seen?.disconnect());
