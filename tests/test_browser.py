@@ -232,7 +232,7 @@ def test_the_keyboard_is_not_lost_with_a_button_that_is_disabled_under_it(notebo
 
 
 def test_whoever_has_left_is_not_called_back(notebook, show):
-    box = show("RaceStepper", "view = RaceStepper(); view.replay('C3T16'); view")
+    box = show("other", "view = RaceStepper(); view.replay('C3T16'); view")
     box.get_by_role("button", name="Step C", exact=True).focus()
     box.evaluate("() => document.activeElement.blur()")
     box.page.evaluate("code => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done", "view.step('compaction')")
