@@ -62,6 +62,13 @@ def locks(machine: Machine) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["lock", "thread", "taken", "released"]).astype({"taken": "int64", "released": "Int64"})
 
 
+def holders(machine: Machine) -> dict[str, str]:
+    """Who holds which lock now: thread by what the lock protects."""
+    held = locks(machine)
+    held = held[held.released.isna()]
+    return dict(zip(held.lock, held.thread))
+
+
 def result_text(event: Event) -> str:
     """What a step answered, in words: yes, no, NULL, a name, the bug; "" of a void function."""
     if isinstance(event.result, KernelBug):

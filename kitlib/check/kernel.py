@@ -3,6 +3,7 @@ from dataclasses import replace
 from itertools import combinations
 from types import ModuleType
 
+from .. import frames
 from ..explore import Proof, prove
 from ..kernels import after
 from ..races import truncation_race
@@ -84,9 +85,8 @@ def why(proof: Proof, made: str) -> str:
     stepper = Stepper(proof.scenario.machine())
     stepper.replay(proof.shortest)
     crash = stepper.machine.crash
-    mine = [event for event in stepper.machine.trace if event.thread == "compaction"]
-    taken = sum(event.step in LOCKS and event.result is not False for event in mine)
-    held = taken - sum(event.step == "folio_unlock" for event in mine)
+    locks = frames.locks(stepper.machine)
+    mine = locks[locks.thread == "compaction"]
     _, comma, arguments = proof.scenario.name.removesuffix(")").partition(", ")
     play = f'Play it: RaceStepper({made}{comma}{arguments.replace("Mode(", "kl.Mode(")}).replay("{proof.shortest}")'
     if crash is None:
@@ -94,9 +94,9 @@ def why(proof: Proof, made: str) -> str:
     bug = type(crash.result)
     if issubclass(bug, NullDereference):
         return f"Truncation may be done before you get the lock: then the mapping is NULL, and must not be followed. {play}"
-    if issubclass(bug, UseAfterFree | AnotherInodeRead) and not taken:
+    if issubclass(bug, UseAfterFree | AnotherInodeRead) and mine.empty:
         return f"Nothing keeps the mapping alive: a pointer that is not NULL is no proof of life. Take the folio lock first. {play}"
-    if issubclass(bug, UseAfterFree | AnotherInodeRead) and held:
+    if issubclass(bug, UseAfterFree | AnotherInodeRead) and mine.released.isna().any():
         return f"The pointer was read before the lock, and the file went in between: read folio_mapping() again under the lock. {play}"
     if issubclass(bug, UseAfterFree | AnotherInodeRead):
         return f"The mapping is followed after folio_unlock(): ask under the lock, keep the answer, unlock, then decide. {play}"

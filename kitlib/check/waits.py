@@ -1,13 +1,13 @@
 """Exercise 08, "trylock or lock?": schedules in which somebody waits, who waits for whom, and what a trylock costs."""
 from collections.abc import Mapping, Sequence, Set
 
+from .. import frames
 from ..explore import FATES, Proof, prove
 from ..kernels import after, before, blocking
 from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
 from ..sched import Machine, Stepper
 from ..verdict import Mode
-from .kernel import LOCKS
 from .paths import decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import followed, how_to_go_on
@@ -39,7 +39,7 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
     else:
         told, hint = standing(machine, "compaction"), _why_awake(machine)
     asleep = "compaction" in machine.next and "compaction" not in machine.ready
-    holder = holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
+    holder = frames.holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
     return Report([Finding(f"{shown(schedule)}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
                            "whoever goes first has the lock: when does truncation take it, and when does it give it back?")])
@@ -50,17 +50,6 @@ def standing(machine: Machine, name: str) -> str:
     if name in machine.ready:
         return f"can go on with {machine.next[name]!r}"
     return machine.why_not(name).removeprefix(f"{name} ")
-
-
-def holders(machine: Machine) -> dict[str, str]:
-    """Who holds which folio lock now: thread by folio."""
-    held = {}
-    for event in machine.trace:
-        if event.step in LOCKS and event.result is not False:
-            held[event.on] = event.thread
-        elif event.step == "folio_unlock":
-            del held[event.on]
-    return held
 
 
 def _why_stopped(stepper: Stepper, stopped: str) -> str:
@@ -93,7 +82,7 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stepper = Stepper(proof.scenario.machine())
     stopped, machine = followed(stepper, schedule), stepper.machine
     stuck = not stopped and bool(machine.next) and not machine.ready
-    held = holders(machine)
+    held = frames.holders(machine)
     told = stopped or ("deadlock" if stuck else f"compaction {standing(machine, 'compaction')}, truncation {standing(machine, 'truncation')}")
     findings = [Finding(f"{shown(schedule)}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
     named = by_name(waits, threads)
@@ -105,7 +94,7 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
 
 
 def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
-    has = {name: " and ".join(lock for lock, by in held.items() if by == name) or "no folio lock"
+    has = {name: " and ".join(lock for lock, by in held.items() if by == name and lock.startswith("folio")) or "no folio lock"
            for name in proof.graph.names}
     fate = {FATES[0]: "can come no more", FATES[1]: "can still come", FATES[2]: "must come"}[proof.fate(stepper.text)]
     return (f"in a deadlock each thread has a lock that the other one waits for. After {stepper.text or 'no step'} compaction has "

@@ -52,7 +52,7 @@ def things(machine: Machine) -> list[Thing]:
     """The folios and mappings that the machine's threads share, as they are now."""
     if not isinstance(machine.memory, Zone):
         return []
-    held, folios = holders(machine), _folios(machine)
+    held, folios = frames.holders(machine), _folios(machine)
     used = dict.fromkeys(one.mapping for one in folios)
     pointers = [(name, variable, owned) for name in machine.paths for variable, owned in held_pointers(machine, name)]
     used.update(dict.fromkeys(owned for _, _, owned in pointers))
@@ -68,13 +68,6 @@ def _folios(machine: Machine) -> list[Folio]:
     on = [event.on for event in frames.done(machine)] + [step.on for step in machine.next.values()]
     pfns = dict.fromkeys(int(pfn) for pfn in re.findall(r"\bfolio (\d+)", " ".join(on)))
     return [zone.folio(pfn) for pfn in sorted(pfns)[:MOST]]
-
-
-def holders(machine: Machine) -> dict[str, str]:
-    """Who holds which lock now: thread by what the lock protects."""
-    taken = frames.locks(machine)
-    taken = taken[taken.released.isna()]
-    return dict(zip(taken.lock, taken.thread))
 
 
 def held_pointers(machine: Machine, name: str) -> list[tuple[str, AddressSpace]]:
@@ -119,7 +112,7 @@ def last_step(machine: Machine) -> str:
 def deadlock(machine: Machine) -> str:
     """Who sleeps where, when all that live sleep; else ""."""
     asleep = machine.next and not machine.ready and not machine.crash
-    held = holders(machine) if asleep else {}
+    held = frames.holders(machine) if asleep else {}
     return "; ".join(why_not(machine, name, held) for name in machine.next) if asleep else ""
 
 

@@ -63,7 +63,7 @@ class PathStepper(StepperView):
         """Draw everything from the machine: source, objects, events, position."""
         super().render()
         machine, name, rows = self.machine, self.thread, _rows(self.machine)
-        ended = objects.why_not(machine, name, objects.holders(machine))
+        ended = objects.why_not(machine, name, frames.holders(machine))
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
         self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import ipywidgets
 
-from .. import plots
+from .. import frames, plots
 from ..explore import Proof, percent, prove
 from ..kernels import after, after_unlock, before, blocking, cached, check_kernel, name as name_of, no_null_check, racy
 from ..races import CLEAR_INODE, TRUNCATE, truncation_race
@@ -113,7 +113,7 @@ class RaceStepper(StepperView):
         called, turn = letters(self.machine.paths), self.turn
         self.step_button.description = f"Step ({called[turn]})" if turn else "Step"
         self.undo_button.disabled, self.play_button.layout.display = not self.history, None if self.proof.shortest and self.tells else "none"
-        hints, held = self.hints if self.hint_box.value else {}, objects.holders(self.machine)
+        hints, held = self.hints if self.hint_box.value else {}, frames.holders(self.machine)
         for column, name in zip(self.columns, self.machine.paths):
             column.show(name, called[name], held, hints.get(name, ""))
         self.threads.children = [column.box for column, _ in zip(self.columns, self.machine.paths)]

@@ -3,6 +3,7 @@ from html import escape
 
 import ipywidgets
 
+from .. import frames
 from ..explore import FATES
 from . import objects
 from .stepping import thread_source, where
@@ -39,7 +40,7 @@ class ThreadColumn:
     def told(self, hint: str) -> str:
         """The same as one line of text."""
         machine = self.view.machine
-        why = objects.why_not(machine, self.name, objects.holders(machine))
+        why = objects.why_not(machine, self.name, frames.holders(machine))
         stands = "" if self.name in machine.results else f"; {where(machine, self.name)}"
         return f"{self.name:<9} {_short(why, self.name)}{stands}" + f"; after its step: {hint}" * bool(hint)
 
