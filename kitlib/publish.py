@@ -112,12 +112,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file would change")
     parser.add_argument("--handouts", type=Path, metavar="DIR", help="execute nothing; write notebooks and exercises as web pages into DIR")
     options = parser.parse_args(arguments)
+    folders = FOLDERS[:2] if options.handouts else FOLDERS[::2]         # solutions are not handed out; exercises come of them
+    paths = options.notebooks or [path for folder in folders for path in sorted(Path(folder).glob("*.ipynb"))]
     if options.handouts:
-        paths = options.notebooks or [path for folder in FOLDERS[:2] for path in sorted(Path(folder).glob("*.ipynb"))]
         for page in handouts.write(paths, options.handouts):
             sys.stdout.write(f"{page}\n")
         return 0
-    paths = options.notebooks or [path for folder in FOLDERS[::2] for path in sorted(Path(folder).glob("*.ipynb"))]
     changed = 0
     for path in paths:
         for file, different in publish(path, options.check):

@@ -3,6 +3,7 @@ from ..kernels import made_of
 from .backstop import batch_for, the_backstop, what_it_costs
 from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use, preparations_for, the_preparation, why_it_fails,
                   zone_for)
+from .counts import counts_like_the_kernel
 from .designs import fair_comparison, savings, threshold_for
 from .flags import set_the_flag, why_both
 from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
@@ -11,7 +12,7 @@ from .order import in_the_right_order, left_alone, steps_of
 from .partial import partial_truncation
 from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
 from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
-from .scans import account_for_scans, counts_like_the_kernel, scans_for
+from .scans import account_for_scans, scans_for
 from .schedules import break_it, no_order_breaks_it, race_for
 from .split import inaccessible_step, split_kernel, two_setters
 from .traces import read_a_trace, trace_for

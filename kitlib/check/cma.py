@@ -52,9 +52,13 @@ def pages_in_use(zone: Zone) -> pd.DataFrame:
     """The pages of CMA's pageblock that are in use, those that look alike in one row, with their pfns in front."""
     alike: dict[tuple, list[int]] = {}
     for pfn in range(START, END):
-        if not zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
+        if not _is_free(zone, pfn):
             alike.setdefault(tuple(looks(zone.folio(pfn)).items()), []).append(pfn)
     return pd.DataFrame([{"pfns": ", ".join(map(str, pfns)), **dict(row)} for row, pfns in alike.items()])
+
+
+def _is_free(zone: Zone, pfn: int) -> bool:
+    return bool(zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL))
 
 
 def contig(zone: Zone, start_pfn: int = START, end_pfn: int = END) -> Result:
@@ -66,7 +70,7 @@ def blockers(zone: Zone) -> dict[int, str]:
     """Why each page of the range stays that does: the scanner's reason, or migration's code. The zone is as it was afterwards."""
     begin, why = zone.snapshot(), {}
     for pfn in range(START, END):
-        if zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
+        if _is_free(zone, pfn):
             continue
         cc = control_for("alloc_contig_range", zone)
         result = alloc_contig_range(cc, pfn, pfn + 1)
@@ -81,10 +85,10 @@ def blockers(zone: Zone) -> dict[int, str]:
 def later(zone: Zone) -> None:
     """What others do sooner or later: locks are released, writeback ends, batches are drained to the LRU, pins dropped."""
     for pfn in range(START, END):
+        if _is_free(zone, pfn):
+            continue
         folio = zone.folio(pfn)
         at_rest = folio.mapcount + (folio.mapping is not None) + folio.private
-        if zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
-            continue
         folio.locked, folio.writeback, folio.lru, folio.refcount = False, False, True, at_rest
 
 
@@ -114,7 +118,7 @@ def _no_pfns(answers: Iterable) -> list[Finding]:
 def _why_hint(zone: Zone, pfn: int, expected: str, told: object) -> str:
     folio = zone.folio(pfn)
     if expected == GOES:
-        if zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL):
+        if _is_free(zone, pfn):
             return "the page is free"
         if folio.unevictable:
             return "unevictable is not unmovable: CMA takes unevictable folios whatever vm.compact_unevictable_allowed says, and this one moves"
@@ -270,8 +274,7 @@ def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
     def entry(zone: Zone, pfn: int) -> tuple:
         return tuple(column[pfn] for column in (zone.flags, zone.refcount, zone.mapcount, zone.mapping))
 
-    free = PG.BUDDY | PG.FREE_TAIL
-    touched = [pfn for pfn in range(zone.end_pfn) if not original.flags[pfn] & free and not _is_drivers(original, pfn)
+    touched = [pfn for pfn in range(zone.end_pfn) if not _is_free(original, pfn) and not _is_drivers(original, pfn)
                and entry(zone, pfn) not in _allowed(entry(original, pfn), entry(quiet, pfn))]
     hint = "a lock is released, a batch drained (PG_lru, and one reference less), a pin dropped (one reference less), and no more than that"
     whole = "as they were, or at rest"

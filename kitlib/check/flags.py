@@ -2,10 +2,9 @@
 from collections.abc import Callable
 
 from ..kernels import after
-from ..mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_unevictable, set_bit
-from ..scenarios import shmem_aops, zone_of
-from ..sched import run_path
-from ..verdict import MigrateMode, Mode
+from ..mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, set_bit
+from ..scenarios import shmem_aops
+from .paths import compacted
 from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
 
 WRITE = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
@@ -80,11 +79,5 @@ def why_both(predictions: dict[str, str]) -> Report:
 
 def _fate(flags: int) -> tuple[str, str]:
     """What the scanner says of a clean folio of a mapping with these flags, and what becomes of it: moved, isolated in vain, left alone."""
-    zone, owner = zone_of("file, clean", "slab"), AddressSpace("A", shmem_aops, flags)
-    src = zone.folio(0)
-    src.mapping, src.unevictable = owner, mapping_unevictable(owner)      # lru_add() puts it on its list
-    verdict = run_path(after.isolate_folio(src, Mode()))
-    if not verdict.isolated:
-        return verdict.why, "left alone"
-    result = run_path(after.move_to_new_folio(zone.folio(1), src, MigrateMode.SYNC))
-    return "isolated", "isolated in vain" if result else "moved"
+    why, result, _ = compacted(after, AddressSpace("A", shmem_aops, flags))
+    return (why, "left alone") if why else ("isolated", "isolated in vain" if result else "moved")

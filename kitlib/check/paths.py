@@ -10,11 +10,11 @@ from ..automaton import automaton
 from ..folio import Folio
 from ..kernels import labels
 from ..mapping import AddressSpace
-from ..scenarios import one_folio
+from ..scenarios import one_folio, zone_of
 from ..sched import run_path
 from ..step import KernelBug
 from ..tree import StandIn
-from ..verdict import MODES, Mode, Verdict
+from ..verdict import MODES, MigrateMode, Mode, Result, Verdict
 from .report import Finding, Report, attempt, shown, unsolved
 
 PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
@@ -94,6 +94,16 @@ def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     if asked.refcount != references + verdict.isolated:
         told += ", and a reference is kept" if asked.refcount > references else ", and a reference is missing"
     return told
+
+
+def compacted(kernel: ModuleType, owner: AddressSpace, mode: Mode = Mode()) -> tuple[str, Result | None, Folio]:
+    """What becomes of a clean folio of a mapping: why it is left ("" if it is isolated), what migration says then, and its target."""
+    zone = zone_of("file, clean", "slab")
+    src, dst = zone.folio(0), zone.folio(1)
+    src.mapping, src.unevictable = owner, mapping.mapping_unevictable(owner)      # lru_add() puts it on its list
+    verdict = run_path(kernel.isolate_folio(src, mode))
+    moved = run_path(kernel.move_to_new_folio(dst, src, MigrateMode.SYNC)) if verdict.isolated else None
+    return verdict.why, moved, dst
 
 
 def case_text(kind: str, mode: Mode, *flipped: str) -> str:

@@ -1,18 +1,16 @@
 """Exercise 09, "account for nr_scanned": small zones, and what one call of isolate_migratepages_block() counts in them."""
 import random
-from collections.abc import Callable
 from itertools import groupby
-from numbers import Integral
 from typing import NamedTuple
 
 from .. import scan
-from ..control import COMPACT_CLUSTER_MAX, CompactControl, release_of
+from ..control import CompactControl, release_of
 from ..isolate import isolate_migratepages_block
 from ..kernels import after, before
-from ..scenarios import KINDS, mappings, random_zone
+from ..scenarios import KINDS, mappings
 from ..verdict import MigrateMode, Mode
 from ..zone import Zone
-from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, compared, seed_of, shown, text_of, unsolved
+from .report import Report, by_name, compared, seed_of, text_of, unsolved
 
 NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
 CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
@@ -48,9 +46,7 @@ class Asked(NamedTuple):
 
     def run(self, **otherwise) -> tuple[int, int, int]:
         """nr_scanned, nr_taken and migrate_pfn after the call; with some orders `otherwise` than they are."""
-        cc = CompactControl(self.zone(), **{"ignore_skip_hint": True, **self.orders, **otherwise})
-        isolate_migratepages_block(cc, self.start_pfn, self.end_pfn, self.mode)
-        return cc.trace[-1].nr_scanned, cc.trace[-1].nr_taken, cc.migrate_pfn
+        return called(self.zone(), self.start_pfn, self.end_pfn, self.mode, **{**self.orders, **otherwise})
 
     def verdicts(self) -> list[str]:
         """Why each page of the zone is not taken, "" where it is."""
@@ -69,6 +65,13 @@ class Asked(NamedTuple):
             first, *_, last = [*(run := list(run)), run[-1]]
             lines.append(f"    {_span(first[0], last[0] + last[1])} {name}")
         return "\n".join([f"scan from pfn {self.start_pfn} to {self.end_pfn} (not included)", *lines])
+
+
+def called(zone: Zone, start_pfn: int, end_pfn: int, isolate_mode: Mode, **orders) -> tuple[int, int, int]:
+    """One call of isolate_migratepages_block() with these orders of a CompactControl: nr_scanned, nr_taken and migrate_pfn after it."""
+    cc = CompactControl(zone, ignore_skip_hint=True, **orders)
+    isolate_migratepages_block(cc, start_pfn, end_pfn, isolate_mode)
+    return cc.trace[-1].nr_scanned, cc.trace[-1].nr_taken, cc.migrate_pfn
 
 
 def _span(start: int, end: int) -> str:
@@ -229,72 +232,3 @@ def _of_chunks(call: Asked) -> dict[str, list[tuple[int, str]]]:
             (call.run(direct_compaction=False)[1], "a chunk that came out whole ends the call, and a spoiled one gives nothing")],
         "migrate_pfn": [(call.end_pfn, "a chunk that came out whole ends the call: it is handed over to be migrated")],
     }
-
-
-def counts_like_the_kernel(nr_scanned: Callable) -> Report:
-    """Exercise "write nr_scanned": nr_scanned(zone, start_pfn, end_pfn) against the first call in random zones (SYNC, v6.8)."""
-    stub, failed = attempt(nr_scanned, random_zone(64), 0, 64)
-    if failed:
-        return Report([failed])
-    if stub is None or stub is ...:
-        return unsolved("your function returns nothing: return the number of pages that are counted")
-    findings = []
-    for name, ranges in _ranges().items():
-        told, failed = attempt(_counted, nr_scanned, ranges, limit=10 * INSTRUCTIONS)
-        if failed:
-            return Report([*findings, failed])
-        same = [left_alone and not isinstance(counted, str) and text_of(counted) == str(right) for counted, left_alone, right in told]
-        held, wrong = sum(same), same.index(False) if not all(same) else None
-        hint = "" if wrong is None else _miscounted(ranges[wrong], *told[wrong])
-        findings.append(Finding(f"{len(told)} ranges {name}", f"{held} as the kernel's", f"{len(told)} as the kernel's", hint))
-    return Report(findings)
-
-
-def _counted(nr_scanned: Callable, ranges: list[tuple]) -> list[tuple]:
-    """For each range what the learner's function says, whether it left the zone alone, and the model's number."""
-    told = []
-    for seed, start, end in ranges:
-        zone = random_zone(1024, seed)
-        begin = zone.snapshot()
-        told.append((nr_scanned(zone, start, end), zone.snapshot() == begin, _first_call(seed, start, end)[0]))
-    return told
-
-
-def _first_call(seed: int, start: int, end: int, **orders) -> tuple[int, int, int]:
-    cc = CompactControl(random_zone(1024, seed), ignore_skip_hint=True, **orders)
-    isolate_migratepages_block(cc, start, end, Mode())
-    return cc.trace[-1].nr_scanned, cc.trace[-1].nr_taken, cc.migrate_pfn
-
-
-def _ranges() -> dict[str, list[tuple[int, int, int]]]:
-    """Ranges in random zones, by what is special in them: (seed of the zone, start, end)."""
-    found = {"up to their end": [], "that end at 32 pages taken": [], "with a block that reaches past the end": []}
-    for seed in range(8):
-        zone = random_zone(1024, seed)
-        for start in range(1, 900, 97):
-            for end in (start + 20, start + 90):
-                scanned, taken, stands = _first_call(seed, start, end)
-                name = [*found][1 if taken == COMPACT_CLUSTER_MAX and stands < end else 2 if scanned > stands - start else 0]
-                if (name != "up to their end" or any(zone.order[start:end])) and len(found[name]) < 6:
-                    found[name].append((seed, start, end))
-    return found
-
-
-def _miscounted(where: tuple[int, int, int], counted: object, left_alone: bool, right: int) -> str:
-    seed, start, end = where
-    place = f"random_zone(1024, {seed}), pfn {start} to {end}: yours says {shown(counted)}, the kernel {right}. "
-    if not left_alone:
-        return place + "Your function changes the zone: count, and take nothing"
-    if not isinstance(counted, Integral):
-        return place + "Return one whole number"
-    if counted == _first_call(seed, start, end, finish_pageblock=True)[0]:
-        return place + "You go on after 32 pages are taken: the first call ends there"
-    if counted == _first_call(seed, start, end, release="6.1")[0]:
-        return place + "A free block adds all of its pages, 1 << zone.order[pfn], not 1"
-    if counted == end - start or counted == min(right, end - start):
-        return place + "The block that reaches past the end is added whole: nr_scanned is not cut off"
-    if counted == _first_call(seed, start, end)[1]:
-        return place + "You count the pages that are taken: refused and free ones are looked at, too"
-    if counted in (right - 1, right + 1):
-        return place + "One page off: is the 32nd page itself counted, and the one after it not?"
-    return place + "A loop: look at the page, add its pages, go on by as many; it ends at end_pfn or with 32 taken"

@@ -7,18 +7,16 @@ from inspect import isgeneratorfunction
 from types import ModuleType
 
 from ..kernels import after
-from ..mapping import (AS_ENOSPC, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_set_unevictable, set_bit,
-                       test_bit)
+from ..mapping import AS_ENOSPC, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_set_unevictable, set_bit, test_bit
 from ..races import truncation_race
-from ..scenarios import KIND, shmem_aops, zone_of
-from ..sched import run_path
+from ..scenarios import KIND, shmem_aops
 from ..step import KernelBug, Step
 from ..tree import StandIn
 from ..verdict import MigrateMode, Mode
 from .backstop import Moved
 from .flags import flags_after, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
-from .paths import every_step_is_yielded, step_names
+from .paths import compacted, every_step_is_yielded, step_names
 from .report import INSTRUCTIONS, Finding, Report, attempt, claim, shown, unsolved
 
 AS_INACCESSIBLE = 9                 # the first number that is free in the model, where AS_UNMOVABLE has kept the patch's 8
@@ -142,13 +140,9 @@ def _combinations(kernel: ModuleType) -> list[Finding]:
 
 
 def _fate(kernel: ModuleType, flags: tuple[int, ...], mode: Mode) -> str:
-    zone, mapping = zone_of("file, clean", "slab"), marked(flags)
-    src, dst = zone.folio(0), zone.folio(1)
-    src.mapping, src.unevictable = mapping, test_bit(AS_UNEVICTABLE, mapping)
-    verdict = run_path(kernel.isolate_folio(src, mode))
-    if not verdict.isolated:
-        return f"left alone: {verdict.why}"
-    result = run_path(kernel.move_to_new_folio(dst, src, MigrateMode.SYNC))
+    why, result, dst = compacted(kernel, marked(flags), mode)
+    if why:
+        return f"left alone: {why}"
     return f"isolated in vain: {result}" if result else "moved" + ", and still unevictable" * dst.unevictable
 
 
