@@ -1,5 +1,6 @@
 """Exercise 03, "in the right order": unevictable, then unmovable, on one CPU."""
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 
 import pandas as pd
@@ -14,7 +15,7 @@ from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
 from .kernel import LOCKS
-from .paths import case_text, decision, every_step_is_yielded, not_a_path
+from .paths import case_text, every_step_is_yielded, kernels_decision, not_a_path
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
 FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
@@ -135,7 +136,12 @@ def in_the_right_order(tail: Callable) -> Report:
 
 def _runs(tail: Callable) -> list[tuple[tuple, Run, Run]]:
     yours = with_tail(tail)
-    return [(case, Run(yours, case), Run(after, case)) for case in _cases()]
+    return [(case, Run(yours, case), _kernels(case)) for case in _cases()]
+
+
+@cache
+def _kernels(case: tuple) -> Run:
+    return Run(after, case)
 
 
 def _decided(runs: list, group: str, name: str) -> Finding:
@@ -206,7 +212,7 @@ def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
     if not begun(told):
         return unsolved("write your predictions in place of the dots")
     return Report([compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", told[sysctl].get(user),
-                            decision(after, kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, text_of(told[sysctl].get(user))))
+                            kernels_decision(kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, text_of(told[sysctl].get(user))))
                    for sysctl in told for user, kind in USERS.items()])
 
 

@@ -3,12 +3,13 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 
 from .. import filemap, folio, mapping, races, truncate
 from ..automaton import automaton
 from ..folio import Folio
-from ..kernels import labels
+from ..kernels import after, labels
 from ..mapping import AddressSpace
 from ..scenarios import one_folio, zone_of
 from ..sched import run_path
@@ -94,6 +95,12 @@ def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     if asked.refcount != references + verdict.isolated:
         told += ", and a reference is kept" if asked.refcount > references else ", and a reference is missing"
     return told
+
+
+@cache
+def kernels_decision(kind: str, mode: Mode, *flipped: str) -> str:
+    """The decision of the kernel with the patch, 0003e2a41468, which is asked once."""
+    return decision(after, kind, mode, *flipped)
 
 
 def compacted(kernel: ModuleType, owner: AddressSpace, mode: Mode = Mode()) -> tuple[str, Result | None, Folio]:

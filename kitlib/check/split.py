@@ -13,7 +13,7 @@ from ..scenarios import KIND, shmem_aops
 from ..step import KernelBug, Step
 from ..tree import StandIn
 from ..verdict import MigrateMode, Mode
-from .backstop import Moved
+from .backstop import Moved, kernels_move
 from .flags import flags_after, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import compacted, every_step_is_yielded, step_names
@@ -149,7 +149,7 @@ def _fate(kernel: ModuleType, flags: tuple[int, ...], mode: Mode) -> str:
 def _moves(kernel: ModuleType) -> list[Finding]:
     """move_to_new_folio() alone: its steps are yielded, the backstop comes before any callback, and all else is as before."""
     cases = [(kind, mode) for kind in KIND if kind not in ("free", "slab", "page table") for mode in MigrateMode]
-    moved = {(kind, mode): [Moved(one.move_to_new_folio, kind, False, mode).text for one in (kernel, after)] for kind, mode in cases}
+    moved = {case: [Moved(kernel.move_to_new_folio, case[0], False, case[1]).text, kernels_move(case[0], False, case[1]).text] for case in cases}
     differs = [case for case, (mine, kernels) in moved.items() if mine != kernels]
     hint = ""
     if differs:

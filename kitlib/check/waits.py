@@ -8,7 +8,7 @@ from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
 from ..sched import Machine, Stepper
 from ..verdict import Mode
-from .paths import decision
+from .paths import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import followed, how_to_go_on
 
@@ -145,8 +145,8 @@ def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     if not answers:
         return unsolved("write two lists of kinds, and what a skipped folio is")
     names = [kind.name for kind in KINDS if kind.name != "free"]
-    left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated" and decision(after, name, COMPACT_MEMORY) == LOCKED]
-    taken = [name for name in left if decision(after, name, COMPACT_MEMORY, "locked") == "isolated"]
+    left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated" and kernels_decision(name, COMPACT_MEMORY) == LOCKED]
+    taken = [name for name in left if kernels_decision(name, COMPACT_MEMORY, "locked") == "isolated"]
     findings = []
     for what, right, hint in ((asked[0], left, _why_left), (asked[1], taken, _why_taken)):
         mine = _kinds(answers[what])
@@ -170,11 +170,11 @@ def _list(names: list[str], chosen: list[str]) -> str:
 def _why_left(kind: str) -> str:
     if kind not in {one.name for one in KINDS}:
         return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
-    return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, after says {decision(after, kind, COMPACT_MEMORY)!r}. "
+    return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, after says {kernels_decision(kind, COMPACT_MEMORY)!r}. "
             f"Asked for are kinds that before has isolated, and that after skips because they are {LOCKED}")
 
 
 def _why_taken(kind: str) -> str:
     if kind not in {one.name for one in KINDS}:
         return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
-    return f"{kind!r} without its lock: after says {decision(after, kind, COMPACT_MEMORY, 'locked')!r}"
+    return f"{kind!r} without its lock: after says {kernels_decision(kind, COMPACT_MEMORY, 'locked')!r}"
