@@ -7,6 +7,7 @@ from .counts import counts_like_the_kernel
 from .designs import fair_comparison, savings, threshold_for
 from .flags import set_the_flag, why_both
 from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
+from .kernel import up_to_the_lock
 from .locks import lock_before_you_look
 from .order import in_the_right_order, left_alone, steps_of
 from .partial import partial_truncation

@@ -5,10 +5,13 @@ from types import ModuleType
 
 from .. import frames
 from ..explore import Proof, prove
+from ..folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping, folio_test_lru,
+                     folio_test_unevictable, folio_test_writeback)
+from ..kernels.labels import isolate_fail, isolate_fail_put
 from ..races import truncation_race
 from ..scenarios import KIND
 from ..sched import Scenario, Stepper
-from ..step import AnotherInodeRead, NullDereference, UseAfterFree
+from ..step import AnotherInodeRead, NullDereference, Path, UseAfterFree
 from ..verdict import MODES, Mode
 from .paths import case_text, decision, kernels_decision
 from .report import Finding, claim
@@ -25,6 +28,35 @@ SHOWN = {
     "in some order you read the flag": lambda zone, event: event.thread == "compaction" and event.step == "mapping_unmovable",
 }
 NOT_SHOWN = "a path that never asks cannot crash, and says nothing: lock with folio_trylock(), ask folio_mapping() again, then mapping_unmovable()"
+
+
+def on_the_lru(folio: Folio, mode: Mode) -> Path:
+    """isolate_folio() of 0003e2a41468 as far as the second look at PG_lru: how it ends before that, None if it goes on, and the mapping."""
+    if not (yield PageLRU(folio)):
+        return isolate_fail("not on the LRU"), None
+    if not (yield folio_get_nontail_page(folio)):
+        return isolate_fail("reference count is zero"), None
+    mapping = yield folio_mapping(folio)
+    if not mapping and (yield folio_has_extra_refs(folio)):
+        return (yield from isolate_fail_put(folio, "no mapping, extra references")), None
+    if not mode.gfp_fs and mapping:
+        return (yield from isolate_fail_put(folio, "has a mapping, and GFP_NOFS")), None
+    if not (yield folio_test_lru(folio)):
+        return (yield from isolate_fail_put(folio, "left the LRU")), None
+    return None, mapping
+
+
+def up_to_the_lock(folio: Folio, mode: Mode) -> Path:
+    """The same as far as the test for writeback: how it ends, the mapping as it was read without the lock, whether PG_unevictable was set."""
+    refused, mapping = yield from on_the_lru(folio, mode)
+    if refused:
+        return refused, None, False
+    is_unevictable = yield folio_test_unevictable(folio)
+    if not mode.unevictable and is_unevictable:
+        refused = yield from isolate_fail_put(folio, "unevictable")
+    elif mode.async_migrate and (yield folio_test_writeback(folio)):
+        refused = yield from isolate_fail_put(folio, "under writeback")
+    return refused, mapping, is_unevictable
 
 
 def the_lock_is_tried(steps: set[str]) -> Finding:

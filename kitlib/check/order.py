@@ -6,15 +6,14 @@ from types import ModuleType
 import pandas as pd
 
 from .. import frames
-from ..folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping, folio_test_clear_lru,
-                     folio_test_lru)
+from ..folio import Folio, folio_test_clear_lru
 from ..kernels import after, made_of
-from ..kernels.labels import isolate_fail, isolate_fail_put, isolate_success
+from ..kernels.labels import isolate_fail_put, isolate_success
 from ..scenarios import KIND, one_folio
 from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
 from ..verdict import MODES, Mode
-from .kernel import LOCKS
+from .kernel import LOCKS, on_the_lru
 from .paths import case_text, every_step_is_yielded, kernels_decision, not_a_path
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
@@ -30,17 +29,9 @@ def with_tail(tail: Callable) -> ModuleType:
 
     def isolate_folio(folio: Folio, mode: Mode) -> Path:
         """Decide on one folio; dirt and writeback are left out."""
-        if not (yield PageLRU(folio)):
-            return isolate_fail("not on the LRU")
-        if not (yield folio_get_nontail_page(folio)):
-            return isolate_fail("reference count is zero")
-        mapping = yield folio_mapping(folio)
-        if not mapping and (yield folio_has_extra_refs(folio)):
-            return (yield from isolate_fail_put(folio, "no mapping, extra references"))
-        if not mode.gfp_fs and mapping:
-            return (yield from isolate_fail_put(folio, "has a mapping, and GFP_NOFS"))
-        if not (yield folio_test_lru(folio)):
-            return (yield from isolate_fail_put(folio, "left the LRU"))
+        refused, mapping = yield from on_the_lru(folio, mode)
+        if refused:
+            return refused
         why = yield from tail(folio, mode, mapping)
         if why:
             return (yield from isolate_fail_put(folio, why))
