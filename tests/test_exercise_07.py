@@ -1,31 +1,10 @@
 """Lock before you look: the kernels that never were are the wrong answers, each with its own hint."""
-import inspect
-import textwrap
-
 import pytest
+from answers import changed
 
 import kitlib as kl
 from kitlib import check
 from kitlib.kernels import after_unlock, cached, no_null_check
-
-
-def without(*lines):
-    """isolate_folio() of the kernel with the patch, but for these lines."""
-    source = inspect.getsource(kl.after.isolate_folio)
-    for line in lines:
-        assert source.count(line) == 1, line
-        source = source.replace(line, "")
-    namespace = dict(vars(kl.after))
-    exec(textwrap.dedent(source), namespace)
-    return namespace["isolate_folio"]
-
-
-def changed(old, new):
-    source = inspect.getsource(kl.after.isolate_folio)
-    assert source.count(old) == 1, old
-    namespace = dict(vars(kl.after))
-    exec(source.replace(old, new), namespace)
-    return namespace["isolate_folio"]
 
 
 def stub(folio, mode):
@@ -58,13 +37,13 @@ WRONG = [
     (no_null_check.isolate_folio, "Truncation may be done before you get the lock: then the mapping is NULL"),
     (kl.blocking.isolate_folio, "write folio_trylock()"),
     (kl.before.isolate_folio, "a path that never asks cannot crash, and says nothing"),
-    (without("        yield folio_unlock(folio)\n"), "Every way out of the lock block goes through folio_unlock()"),
-    (changed("or (mapping and is_unevictable)", "or mapping"), "Who is locked at all?"),
-    (changed("or (mapping and is_unevictable)", "or is_unevictable"), "Who is locked at all?"),
-    (changed("(mode.async_migrate and is_dirty) or (mapping and is_unevictable)",
-             "mapping and ((mode.async_migrate and is_dirty) or is_unevictable)"), "Who is locked at all?"),
-    (changed("if mode.async_migrate and is_dirty:", "if is_dirty:"), "has_migrate_folio() is asked of dirty folios, for a caller in a hurry only"),
-    (changed("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)"), "NameError: name 'mapping_unmoveable' is not defined"),
+    (changed(kl.after.isolate_folio, ("        yield folio_unlock(folio)\n", "")), "Every way out of the lock block goes through folio_unlock()"),
+    (changed(kl.after.isolate_folio, ("or (mapping and is_unevictable)", "or mapping")), "Who is locked at all?"),
+    (changed(kl.after.isolate_folio, ("or (mapping and is_unevictable)", "or is_unevictable")), "Who is locked at all?"),
+    (changed(kl.after.isolate_folio, ("(mode.async_migrate and is_dirty) or (mapping and is_unevictable)",
+             "mapping and ((mode.async_migrate and is_dirty) or is_unevictable)")), "Who is locked at all?"),
+    (changed(kl.after.isolate_folio, ("if mode.async_migrate and is_dirty:", "if is_dirty:")), "has_migrate_folio() is asked of dirty folios, for a caller in a hurry only"),
+    (changed(kl.after.isolate_folio, ("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)")), "NameError: name 'mapping_unmoveable' is not defined"),
     (endless, "what should end it?"),
     (endless_without_a_step, "what should end it?"),
 ]
@@ -77,15 +56,15 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
 
 
 def test_what_a_helper_reads_past_the_scheduler_is_found():
-    by_helper = changed("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)")
+    by_helper = changed(kl.after.isolate_folio, ("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)"))
     report = check.lock_before_you_look(by_helper)
     assert "folio.dirty is read past the scheduler" in repr(report) and report.points(6) < 6
-    by_number = changed("yield folio_test_dirty(folio)", "folio.pfn == 0 and (yield folio_test_dirty(folio))")
+    by_number = changed(kl.after.isolate_folio, ("yield folio_test_dirty(folio)", "folio.pfn == 0 and (yield folio_test_dirty(folio))"))
     assert check.lock_before_you_look(by_number).passed
 
 
 def test_what_ends_with_an_error_earns_nothing():
-    misspelt = changed("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)")
+    misspelt = changed(kl.after.isolate_folio, ("mapping_unmovable(mapping)", "mapping_unmoveable(mapping)"))
     assert check.lock_before_you_look(misspelt).points(6) == 0
 
 

@@ -1,8 +1,6 @@
 """Split the flag again: setters, a step, two decisions and a truncation, each with the mistakes that have been made or could be."""
-import inspect
-import textwrap
-
 import pytest
+from answers import changed
 
 import kitlib as kl
 from kitlib import check, folio, mapping
@@ -143,27 +141,19 @@ def test_wrong_steps_have_their_own_hints(wrong, hint):
 
 # 3 The kernel.
 
-def changed(function, *changes, **names):
-    """A function of the kernel with the patch, but for these changes: (old, new)."""
-    source = inspect.getsource(getattr(after, function))
-    for old, new in changes:
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    namespace = vars(after) | names
-    exec(textwrap.dedent(source), namespace)
-    return {function: namespace[function]}
+def instead(function, *changes):
+    """A function of the kernel with the patch with these changes, by its name."""
+    return {function.__name__: changed(function, *changes, mapping_inaccessible=mapping_inaccessible)}
 
 
 ASKS_THE_OTHER = ("mapping_unmovable(mapping)", "mapping_inaccessible(mapping)")
-MERGED = {**changed("isolate_folio", ASKS_THE_OTHER, mapping_inaccessible=mapping_inaccessible),
-          **changed("move_to_new_folio", ASKS_THE_OTHER, mapping_inaccessible=mapping_inaccessible)}
-ASKS_BOTH = changed("isolate_folio", ("is_unmovable = mapping and (yield mapping_unmovable(mapping))",
-                                      "is_unmovable = mapping and ((yield mapping_unmovable(mapping)) or (yield mapping_inaccessible(mapping)))"),
-                    mapping_inaccessible=mapping_inaccessible)
+MERGED = {**instead(after.isolate_folio, ASKS_THE_OTHER), **instead(after.move_to_new_folio, ASKS_THE_OTHER)}
+ASKS_BOTH = instead(after.isolate_folio, ("is_unmovable = mapping and (yield mapping_unmovable(mapping))",
+                                      "is_unmovable = mapping and ((yield mapping_unmovable(mapping)) or (yield mapping_inaccessible(mapping)))"))
 NO_BACKSTOP = {"move_to_new_folio": kl.before.move_to_new_folio}
-CALLBACK_FIRST = changed("move_to_new_folio", ("    if (yield mapping_unmovable(mapping)):\n        return Result.EOPNOTSUPP\n", ""),
+CALLBACK_FIRST = instead(after.move_to_new_folio, ("    if (yield mapping_unmovable(mapping)):\n        return Result.EOPNOTSUPP\n", ""),
                          ("    return (yield fallback_migrate_folio", "    if (yield mapping_unmovable(mapping)):\n        return Result.EOPNOTSUPP\n    return (yield fallback_migrate_folio"))
-SYSCTL_LATE = changed("isolate_folio", ('    if not mode.unevictable and is_unevictable:\n        return (yield from isolate_fail_put(folio, "unevictable"))\n', ""))
+SYSCTL_LATE = instead(after.isolate_folio, ('    if not mode.unevictable and is_unevictable:\n        return (yield from isolate_fail_put(folio, "unevictable"))\n', ""))
 
 
 def test_kernel_stub_and_solution():

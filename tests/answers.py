@@ -1,0 +1,14 @@
+"""Wrong answers made from right ones: the mistake stands alone, and the rest is as it should be."""
+import inspect
+import textwrap
+
+
+def changed(function, *changes, **names):
+    """A function with other lines: each change is (old, new), and old stands in exactly one place. `names` are what new lines use."""
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in changes:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    namespace = function.__globals__ | names
+    exec(source, namespace)
+    return namespace[function.__name__]
