@@ -130,7 +130,7 @@ def prove(scenario: Scenario, limit: int = LIMIT) -> Proof:
     """
     graph = Graph(scenario, limit)
     bad = {number: bug for number, bug in graph.endings.items() if bug}
-    ways = {bug: graph.fewest_switches({number for number in bad if bad[number] == bug}) for bug in dict.fromkeys(bad.values())}
+    ways = {bug: graph.shortest({number for number in bad if bad[number] == bug}) for bug in dict.fromkeys(bad.values())}
     shortest = min(ways, key=lambda bug: _length(graph, ways[bug])) if bad else None
     bugs = {bug: schedule_text(way, graph.names) for bug, way in ways.items()}
     why, counts = "", (None, None, None)

@@ -197,7 +197,7 @@ class Graph:
                     order.append(to)
         return order if len(order) == len(self.states) else None
 
-    def fewest_switches(self, bad: set[int]) -> list[str]:
+    def shortest(self, bad: set[int]) -> list[str]:
         """A schedule to one of the states in `bad`: of those with the fewest steps, the one with the fewest switches."""
         away = array("i", [0])
         for number in range(1, len(self.states)):
