@@ -147,7 +147,7 @@ class CompactControl:
 
     zone: Zone
     kernel: ModuleType = after
-    release: str | Release = "6.8"
+    release: str | Release = "6.8"              # a version is looked up once; from then on a Release
     mode: MigrateMode = MigrateMode.SYNC
     order: int = -1                             # -1: the whole zone, as vm.compact_memory asks
     migratetype: int = 1                        # of the allocation that compaction is for: MIGRATE_MOVABLE
@@ -179,7 +179,7 @@ class CompactControl:
 
     def __post_init__(self):
         check_kernel(self.kernel)
-        self.counts = release_of(self.release)
+        self.release = release_of(self.release)
         if not isinstance(self.mode, MigrateMode):
             raise TypeError(f"unknown mode {self.mode!r}: write kl.MigrateMode.ASYNC, SYNC_LIGHT or SYNC")
         if not isinstance(self.order, int) or not -1 <= self.order <= MAX_ORDER:

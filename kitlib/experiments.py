@@ -30,10 +30,10 @@ from .zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
 
 KERNELS = {"before": before, "racy": racy, "after": after}
 # What a run takes besides its zone; every other key of `over` is a parameter of `build`.
-RUN = {"kernel": after, "caller": "compact_memory", "order": PAGEBLOCK_ORDER, "compact_unevictable_allowed": True}
+_RUN = {"kernel": after, "caller": "compact_memory", "order": PAGEBLOCK_ORDER, "compact_unevictable_allowed": True}
 # The columns of a row after its parameters: pages by kind (frames.page_kinds), then what the run did, in base pages.
 MEASURES = ("mode", "seed", *(f"{kind}_pages" for kind in frames.PAGE_KINDS), "lru_scanned", "isolated", "migrated",
-            *(f"failed_{code}" for code in frames.FAILED), "isolation_success", "migration_success", "targets",
+            *(f"failed_{code}" for code in frames.FAILURES), "isolation_success", "migration_success", "targets",
             "largest_order_before", "largest_order_after", "fragmentation_index_before", "fragmentation_index_after", "status")
 RUNS_A_TASK = 32
 
@@ -166,8 +166,8 @@ def _plan(build: Callable, over: Mapping, seeds: Iterable[int], executor: Execut
     runs, built = [], set()
     for values in product(*over.values()):
         row = dict(zip(over, values))
-        orders = RUN | {key: row.pop(key) for key in RUN if key in row}
-        told = {key: orders[key] for key in over if key in RUN}
+        orders = _RUN | {key: row.pop(key) for key in _RUN if key in row}
+        told = {key: orders[key] for key in over if key in _RUN}
         told |= {"kernel": name(orders["kernel"]), "caller": orders["caller"]}
         runs += [_Run(build, row, orders, row | told | {"seed": seed}, seed) for seed in seeds]
         if (looks := repr(row)) not in built:
@@ -210,8 +210,8 @@ def _check_build(build: Callable, over: Mapping) -> None:
         raise TypeError(f"build takes no seed: write def build({', '.join([*known, 'seed=0'])})")
     if taken := [key for key in over if key in MEASURES]:
         raise ValueError(f"{taken[0]!r} is a column that every run has: write seeds=..., or another name for the parameter")
-    if not takes_all and (unknown := [key for key in over if key not in parameters and key not in RUN]):
-        raise ValueError(f"nothing takes {unknown[0]!r}: write one of {', '.join([*known, *RUN])} into `over`")
+    if not takes_all and (unknown := [key for key in over if key not in parameters and key not in _RUN]):
+        raise ValueError(f"nothing takes {unknown[0]!r}: write one of {', '.join([*known, *_RUN])} into `over`")
 
 
 def _check_zone(run: _Run) -> None:

@@ -74,7 +74,7 @@ class Proof:
         return {name: self.fate_of(to) for name, to in self.graph.successors(self.state_after(schedule))}
 
     @cached_property
-    def calmest(self) -> str | None:
+    def fewest_switches(self) -> str | None:
         """The failing schedule with the fewest switches, and of those with the fewest steps: it may be longer than `shortest`."""
         graph, came = self.graph, {}
         ahead = [(0, 0, 0, -1, None)]           # switches, steps, state, the thread that came there, and from where

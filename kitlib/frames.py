@@ -20,9 +20,9 @@ from .verdict import Code, Mode, Result
 from .zone import Zone
 
 EVENTS = ["t", "thread", "step", "on", "result"]
-KINDS = ["mapping", "flags", "pages", "isolated"]
+_KINDS = ["mapping", "flags", "pages", "isolated"]
 PAGE_KINDS = ("free", "movable", "unevictable", "unmovable", "other")
-FAILED = ("EAGAIN", "EBUSY", "EOPNOTSUPP", "EINVAL", "ENOMEM")
+FAILURES = ("EAGAIN", "EBUSY", "EOPNOTSUPP", "EINVAL", "ENOMEM")
 FLAGS_THAT_MATTER = ("AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 # The primitives that return a pointer: their None is NULL. Any other None is that of a void function.
@@ -45,17 +45,17 @@ def done(machine: Machine) -> list[Event]:
 
 
 # What takes a lock, when it answers this, and what releases it.
-TAKES = {"folio_lock": None, "folio_trylock": True, "xa_lock_irq": None}
-RELEASES = ("folio_unlock", "xa_unlock_irq")
+LOCK_STEPS = {"folio_lock": None, "folio_trylock": True, "xa_lock_irq": None}
+UNLOCK_STEPS = ("folio_unlock", "xa_unlock_irq")
 
 
 def locks(machine: Machine) -> pd.DataFrame:
     """One row a lock that a thread took: lock (what it protects), thread, taken and released (t; <NA> while it is held)."""
     rows = []
     for event in machine.trace:
-        if event.step in TAKES and event.result is TAKES[event.step]:
+        if event.step in LOCK_STEPS and event.result is LOCK_STEPS[event.step]:
             rows.append([event.on, event.thread, event.t, pd.NA])
-        elif event.step in RELEASES:
+        elif event.step in UNLOCK_STEPS:
             held = next((row for row in reversed(rows) if row[0] == event.on and row[3] is pd.NA), None)
             if held:                                # otherwise it was taken before the machine began
                 held[3] = event.t
@@ -105,10 +105,10 @@ def kinds(zone_or_recording, codes: np.ndarray) -> pd.DataFrame:
     owner = np.where(flags[heads] & PG.ANON, 0, numbers[heads] + 1)
     owners = [("anonymous", ""), ("no mapping", ""), *map(_owner, zone.mappings[1:])]
     taken = pages * (codes[heads] == Code.ISOLATED)
-    frame = pd.DataFrame(owners, columns=KINDS[:2], dtype="str")
+    frame = pd.DataFrame(owners, columns=_KINDS[:2], dtype="str")
     for column, values in (("pages", pages), ("isolated", taken)):
         frame[column] = np.bincount(owner, values, minlength=len(owners)).astype(np.int64)
-    frame = frame.groupby(KINDS[:2], as_index=False).sum()
+    frame = frame.groupby(_KINDS[:2], as_index=False).sum()
     return _most_first(frame[frame.pages > 0])
 
 
@@ -156,7 +156,7 @@ def run_counts(cc: CompactControl, on_lru: np.ndarray) -> dict[str, int | float]
     scanned = sum(int(before[event.end_pfn] - before[event.start_pfn]) for event in ranges)
     isolated, migrated = sum(event.nr_taken for event in ranges), cc.zone.vmstat["pgmigrate_success"]
     return {"lru_scanned": scanned, "isolated": isolated, "migrated": migrated,
-            **{f"failed_{code}": cc.failed.get(Result[code], 0) for code in FAILED},
+            **{f"failed_{code}": cc.failed.get(Result[code], 0) for code in FAILURES},
             "isolation_success": isolated / scanned if scanned else np.nan,
             "migration_success": migrated / isolated if isolated else np.nan, "targets": cc.targets}
 

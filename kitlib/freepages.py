@@ -26,7 +26,7 @@ def pageblock_present(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
 def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
     """Whether targets may come from the pageblock at `pfn`: not one that is wholly free, and a movable one."""
     zone = cc.zone
-    too_good = cc.order if cc.counts.adjusts_wanted and cc.order > 0 else PAGEBLOCK_ORDER
+    too_good = cc.order if cc.release.adjusts_wanted and cc.order > 0 else PAGEBLOCK_ORDER
     if zone.flags[pfn] & PG.BUDDY and zone.order[pfn] >= too_good:
         return False
     return cc.ignore_block_suitable or zone.migratetype[pfn >> PAGEBLOCK_ORDER] in (MIGRATE_MOVABLE, MIGRATE_CMA)
@@ -61,7 +61,7 @@ def isolate_freepages(cc: CompactControl) -> None:
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
     """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
     zone, start_pfn, nr_scanned, taken, wanted = cc.zone, pfn, 0, 0, cc.nr_migratepages - cc.nr_freepages
-    flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.counts.takes_large
+    flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.release.takes_large
     blocks = _blocks(zone, pfn, end_pfn)
     enough = False
     while pfn < end_pfn and not enough:
@@ -84,7 +84,7 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
             enough = taken >= wanted
             pfn += pages if enough else pages - 1 + stride
         elif flags[pfn] & PG.HEAD and pfn + pages <= end_pfn:
-            nr_scanned += pages - 1 if cc.counts.counts_jumped else 0
+            nr_scanned += pages - 1 if cc.release.counts_jumped else 0
             pfn += pages - 1 + stride
         else:
             pfn += stride
@@ -119,7 +119,7 @@ def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
         size -= 1
         freepages[size].appendleft(pfn + (1 << size))
     cc.nr_freepages -= 1 << order
-    if cc.counts.adjusts_wanted:
+    if cc.release.adjusts_wanted:
         cc.nr_migratepages -= 1 << order
     return pfn
 
@@ -133,7 +133,7 @@ def compaction_allocs(cc: CompactControl, count: int) -> list[int]:
             given += [at_hand.popleft() for _ in range(pages)]
             cc.targets += pages
             cc.nr_freepages -= pages
-            if cc.counts.adjusts_wanted:
+            if cc.release.adjusts_wanted:
                 cc.nr_migratepages -= pages
         elif (pfn := compaction_alloc(cc)) is not None:
             given.append(pfn)
@@ -146,7 +146,7 @@ def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
     """A target that was not needed: it stays with the free scanner."""
     cc.freepages[order].appendleft(pfn)
     cc.nr_freepages += 1 << order
-    if cc.counts.adjusts_wanted:
+    if cc.release.adjusts_wanted:
         cc.nr_migratepages += 1 << order
 
 

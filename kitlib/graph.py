@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 
-from .automaton import Node, automaton
+from .automaton import State, automaton
 from .sched import Event, PropertyBroken, Scenario, schedule_text
 from .step import Deadlock, KernelBug, Step
 
@@ -101,7 +101,7 @@ class Graph:
             following, after = end, self._bug(following.error, after)
         return (following.number - at << self.shifts[thread]) + (after - memory << self.top)
 
-    def _effect(self, thread: int, node: Node, memory: int) -> tuple:
+    def _effect(self, thread: int, node: State, memory: int) -> tuple:
         """What the step answers and which memory it leaves, or SLEEPS."""
         step, scenario = node.step, self.scenario
         asked = scenario.always or scenario.sometimes
@@ -147,7 +147,7 @@ class Graph:
         when = f"this schedule leads to it: {schedule}" if schedule else "it comes before the first step"
         raise PathError(f"{name} raised {type(error).__name__}: {error}. That is no race but an error in the path, and {when}") from error
 
-    def steps(self, thread: int, node: Node) -> Iterator[tuple[int, int, int]]:
+    def steps(self, thread: int, node: State) -> Iterator[tuple[int, int, int]]:
         """(memory, the node after, the memory after) for each memory in which a thread was seen to go on from a node."""
         shift, ended = self.shifts[thread], (1 << len(self.threads[thread]).bit_length()) - 1
         for memory, move in self.moves[thread][node.number].items():
@@ -168,7 +168,7 @@ class Graph:
         """(thread, state) for each step that can be done in a state."""
         return ((self.names[self.by[edge]], self.into[edge]) for edge in range(self.first[number], self.first[number + 1]))
 
-    def nodes(self, number: int) -> list[Node]:
+    def nodes(self, number: int) -> list[State]:
         """Where each thread is in a state."""
         return [nodes[self.states[number] >> shift & (1 << len(nodes).bit_length()) - 1]
                 for nodes, shift in zip(self.threads, self.shifts)]

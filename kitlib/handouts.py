@@ -11,7 +11,7 @@ import nbformat
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; }
 body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; }
 pre, code { font: 0.875rem/1.4 ui-monospace, "DejaVu Sans Mono", monospace; }
@@ -61,7 +61,7 @@ def page(path: Path) -> tuple[str, str]:
 
 
 def _whole(title: str, body: str) -> str:
-    return PAGE.format(title=html.escape(title), style=STYLE + CODE, body=body)
+    return PAGE.format(title=html.escape(title), style=_STYLE + CODE, body=body)
 
 
 def write(paths: Iterable[Path], folder: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from .allocator import free_unref_page
 from .control import COMPACT_CLUSTER_MAX, CompactControl, IsolateEvent, skip_isolation_order
 from .folio import PG
-from .look import ByPath, ByTable
+from .look import ScanByPath, ScanByTable
 from .mapping import mapping_unevictable
 from .step import Deadlock
 from .verdict import MigrateMode, Mode, Result, check_mode
@@ -38,14 +38,14 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
         raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
                        "and nobody else runs who could put them back")
 
-    counts_jumped, finish_pageblock = cc.counts.counts_jumped, cc.finish_pageblock and cc.counts.finishes_pageblock
+    counts_jumped, finish_pageblock = cc.release.counts_jumped, cc.finish_pageblock and cc.release.finishes_pageblock
     skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
     next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
     if cc.verdicts is None:
-        look = ByPath(zone, cc.counts, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
+        look = ScanByPath(zone, cc.release, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
     else:
-        look = ByTable(zone, cc.counts, cc.verdicts, skip_on_failure)
-    enough = sys.maxsize if finish_pageblock or cc.contended else cc.counts.cluster_max
+        look = ScanByTable(zone, cc.release, cc.verdicts, skip_on_failure)
+    enough = sys.maxsize if finish_pageblock or cc.contended else cc.release.cluster_max
     nr_scanned = nr_isolated = 0
     valid_block = None                      # the pageblock whose skip bit this scan may set
     skip_updated = False

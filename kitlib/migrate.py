@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from .control import CompactControl, MigratePagesEvent
 from .folio import PG
 from .freepages import compaction_alloc, compaction_free
-from .move import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, ByPath, ByTable
+from .move import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, MigrateByPath, MigrateByTable
 from .verdict import MigrateMode, Result
 
 NR_MAX_BATCHED_MIGRATION = 512
@@ -32,7 +32,7 @@ class _Migration:
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
-        self.folio = (ByPath if cc.verdicts is None else ByTable)(cc, get_new_folio, put_new_folio)
+        self.folio = (MigrateByPath if cc.verdicts is None else MigrateByTable)(cc, get_new_folio, put_new_folio)
         self.failed: dict[Result, int] = {}             # base pages
         self.split: list[int] = []                      # base pages of large folios for which no target was left
 
@@ -52,7 +52,7 @@ class _Migration:
 
     def _all(self, folios: list[int]) -> Result:
         mode = self.cc.mode
-        if not self.cc.counts.batches:
+        if not self.cc.release.batches:
             return self._page_by_page(folios, mode)
         for batch in self._batches(folios):
             if mode == MigrateMode.ASYNC:
@@ -195,5 +195,5 @@ class _Migration:
         """It counts, and so do those that wait for the next pass; what was not tried yet does not."""
         for other in retried:
             self._give_up(other, EAGAIN)
-        if self.cc.counts.counts_without_target:
+        if self.cc.release.counts_without_target:
             self._give_up(pfn, ENOMEM)

@@ -1,7 +1,7 @@
 """What migration does with one folio: migrate_folio_unmap(), _move(), _undo_src() and _done() (mm/migrate.c, 0003e2a41468).
 
-`ByPath` asks the kernel's own move_to_new_folio() about every folio. `ByTable` asks once about base pages that look alike:
-it has `ByPath` migrate one such page between two page frames, and does to the others what came of that.
+`MigrateByPath` asks the kernel's own move_to_new_folio() about every folio. `MigrateByTable` asks once about base pages that look alike:
+it has `MigrateByPath` migrate one such page between two page frames, and does to the others what came of that.
 Both act on the zone alike; a test marries them. Whoever holds a folio lock or writes it back is taken to be done when a
 synchronous mode waits. Leaves out THP statistics and movable_ops pages.
 """
@@ -24,7 +24,7 @@ IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
 _LOCKED, _SWAPBACKED = PG.LOCKED, PG.SWAPBACKED
 
 
-class ByPath:
+class MigrateByPath:
     """One folio at a time."""
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
@@ -134,7 +134,7 @@ class ByPath:
         self.put_new_folio(self.cc, target, order)
 
 
-class ByTable(ByPath):
+class MigrateByTable(MigrateByPath):
     """The same; nothing is done to a page whose fate is known until its target takes its place, or is returned."""
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
@@ -224,7 +224,7 @@ def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: in
     zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
     zone.flags[1] = PG.SLAB
     at_rest = zone.snapshot()[:4]
-    folio = ByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
+    folio = MigrateByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
     result, target = folio.unmap(0, mode)
     if target is None:
         return None

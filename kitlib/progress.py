@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 UNANSWERED = "*Your answer here.*"      # what stands where an answer in words is asked for; nbgrader_config.py says the same
-COLUMNS = ["state", "points", "of", "in words"]
+_COLUMNS = ["state", "points", "of", "in words"]
 
 
 def exercises(folder: str | Path) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def exercises(folder: str | Path) -> pd.DataFrame:
     if not paths:
         raise ValueError(f'no exercises in {folder}: write exercises("../exercises") in a notebook of the kit')
     titles, rows = zip(*map(_row, paths))
-    return pd.DataFrame(rows, index=titles, columns=COLUMNS)
+    return pd.DataFrame(rows, index=titles, columns=_COLUMNS)
 
 
 def _row(path: Path) -> tuple[str, tuple]:

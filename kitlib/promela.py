@@ -11,7 +11,7 @@ memories look like; the comments name the steps.
 """
 from collections.abc import Iterator
 
-from .automaton import Node
+from .automaton import State
 from .explore import LIMIT
 from .graph import Graph
 from .sched import Scenario, letters
@@ -35,7 +35,7 @@ def promela(scenario: Scenario | Graph) -> str:
     return "\n".join(lines)
 
 
-def _node(graph: Graph, thread: int, node: Node, letter: str) -> Iterator[str]:
+def _node(graph: Graph, thread: int, node: State, letter: str) -> Iterator[str]:
     """What a thread can do at one node: an option for each node that it can go on to, for all memories that lead there."""
     ways: dict[tuple, list[tuple[int, int]]] = {}
     for memory, at, after in graph.steps(thread, node):

@@ -79,7 +79,7 @@ def exercise_of(solution: nbformat.NotebookNode, config: Config) -> nbformat.Not
     return exercise
 
 
-def text_of(notebook: nbformat.NotebookNode) -> str:
+def notebook_text(notebook: nbformat.NotebookNode) -> str:
     """The bytes of the file."""
     return nbformat.writes(notebook, version=4) + "\n"
 
@@ -89,8 +89,8 @@ def published(path: Path) -> Iterator[tuple[Path, str]]:
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     if path.parent.name == "solutions":
         exercise = path.parent.parent / "exercises" / path.name
-        yield exercise, text_of(normalise(execute(exercise_of(notebook, grading(path.parent.parent)), exercise.parent)))
-    yield path, text_of(normalise(execute(notebook, path.parent)))
+        yield exercise, notebook_text(normalise(execute(exercise_of(notebook, grading(path.parent.parent)), exercise.parent)))
+    yield path, notebook_text(normalise(execute(notebook, path.parent)))
 
 
 def publish(path: Path, check: bool = False) -> Iterator[tuple[Path, bool]]:

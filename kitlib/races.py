@@ -12,7 +12,8 @@ from .filemap import folio_freed_from_under_us, folio_set_lru
 from .folio import PG, Folio, folio_put, folio_trylock, folio_unlock
 from .kernels import check_kernel, name as name_of
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable, mapping_unmovable
-from .sched import Event, InTurn, Scenario
+from .automaton import Chain
+from .sched import Event, Scenario
 from .step import Path, Step, atomic
 from .truncate import (evict, evict_no_cycle, iput_final, munlock_and_mlock, shrink_folio, truncate_batch, truncate_folio,
                        truncate_folio_unlock_early)
@@ -22,7 +23,7 @@ from .zone import Kind, Zone
 TRUNCATE = {"locked": truncate_folio, "unlock_early": truncate_folio_unlock_early}
 CLEAR_INODE = {"cycles": evict, "no_cycle": evict_no_cycle}
 IN_THE_CACHE = Kind("in the page cache", PG.LRU | PG.UNEVICTABLE | PG.DIRTY | PG.UPTODATE, refcount=1, mapping=1)
-TARGET = Kind("target of a migration", PG.LOCKED | PG.UPTODATE, refcount=1)
+_TARGET = Kind("target of a migration", PG.LOCKED | PG.UPTODATE, refcount=1)
 FOLIO_FLAGS = ("lru", "unevictable", "dirty", "writeback", "locked", "mlocked", "swapbacked", "uptodate")
 
 
@@ -75,7 +76,7 @@ def _zone(folios: int, targets: int = 0) -> tuple[Zone, AddressSpace]:
     mapping = AddressSpace("A", AddressSpaceOperations("a file's"))
     mapping_set_unmovable(mapping)
     mapping.nrpages = folios
-    palette = (Kind("free"), IN_THE_CACHE, TARGET)
+    palette = (Kind("free"), IN_THE_CACHE, _TARGET)
     return Zone.from_kinds(bytes([1] * folios + [2] * targets), palette, [mapping]), mapping
 
 
@@ -91,13 +92,13 @@ def _title(kernel: ModuleType, arguments: dict) -> str:
     return f"truncation_race({', '.join([name_of(kernel), *told])})"
 
 
-def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple], end: Callable[[], Path] | None = None) -> InTurn:
+def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple], end: Callable[[], Path] | None = None) -> Chain:
     """`path` for each of the arguments, then `end`."""
     first, *others = [partial(path, *these) for these in arguments]
-    return InTurn(first, *[lambda _, start=start: start() for start in (*others, *([end] if end else ()))])
+    return Chain(first, *[lambda _, start=start: start() for start in (*others, *([end] if end else ()))])
 
 
-def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio]) -> InTurn:
+def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio]) -> Chain:
     """The kernel isolates each folio, then moves each that it has got, if there are targets for them."""
     def isolate(folio: Folio, isolated: tuple = ()) -> Path:
         verdict = yield from kernel.isolate_folio(folio, mode)
@@ -108,7 +109,7 @@ def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: li
             yield from migrate_folio_to(kernel, dst, src, MigrateMode.ASYNC if mode.async_migrate else MigrateMode.SYNC)
         return isolated
 
-    return InTurn(partial(isolate, folios[0]), *[partial(isolate, folio) for folio in folios[1:]],
+    return Chain(partial(isolate, folios[0]), *[partial(isolate, folio) for folio in folios[1:]],
                   *[partial(move, src, dst) for src, dst in zip(folios, targets)])
 
 
@@ -154,8 +155,8 @@ def opposite_orders(kernel: ModuleType, mode: Mode = Mode(async_migrate=True, un
     first, second = zone.folio(0), zone.folio(1)
     # The kernel's own decision, with one step replaced.
     isolate = FunctionType(kernel.isolate_folio.__code__, vars(kernel) | {"folio_unlock": keep_locked})
-    compaction = InTurn(lambda: _kept(isolate(first, mode)), lambda kept: _kept(isolate(second, mode), kept), _unlock)
-    truncation = InTurn(partial(truncate_batch, mapping, second, first), lambda _: iput_final(mapping))
+    compaction = Chain(lambda: _kept(isolate(first, mode)), lambda kept: _kept(isolate(second, mode), kept), _unlock)
+    truncation = Chain(partial(truncate_batch, mapping, second, first), lambda _: iput_final(mapping))
     return Scenario(f"opposite_orders({name_of(kernel)})", zone, {"compaction": compaction, "truncation": truncation},
                     (mapping, first, second))
 

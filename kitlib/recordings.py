@@ -49,22 +49,22 @@ class Recording:
         return self.meta if array_name == "meta" else self.arrays[array_name]
 
     def __repr__(self):
-        return f"Recording {self.name}: Linux {self.release}, {len(self.flags):,} pages, {len(self.isolate_ranges)} ranges"
+        return f"Recording {self.name}: Linux {self.kernel_version}, {len(self.flags):,} pages, {len(self.isolate_ranges)} ranges"
 
     @property
-    def release(self) -> str:
+    def kernel_version(self) -> str:
         """The kernel's version, such as "6.12.113"."""
         return self.meta["kernel_version"]
 
     @property
-    def counts(self) -> Release:
+    def release(self) -> Release:
         """How this release counts, less the rules that were left out."""
-        return release_of(self.release)._replace(**self.lacks)
+        return release_of(self.kernel_version)._replace(**self.lacks)
 
     @property
     def kernel(self):
         """The kernel module that decides as this release does: `after` from v6.8 on, where the patch was merged."""
-        return after if parse_release(self.release) >= (6, 8) else before
+        return after if parse_release(self.kernel_version) >= (6, 8) else before
 
     @property
     def mode(self) -> Mode:
@@ -90,9 +90,9 @@ class Recording:
         for name in check_rules(rules):
             lacking = RULES[name](changed)
             if (any(not np.array_equal(array, changed.arrays.get(key, ())) for key, array in lacking.arrays.items())
-                    or lacking.meta != {key: changed.meta[key] for key in lacking.meta} or lacking.counts):
+                    or lacking.meta != {key: changed.meta[key] for key in lacking.meta} or lacking.release):
                 changed = Recording(self.name, changed.arrays | lacking.arrays, changed.meta | lacking.meta,
-                                    changed.lacks | lacking.counts)
+                                    changed.lacks | lacking.release)
         return changed
 
 
@@ -130,7 +130,7 @@ def replay(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFr
     row with NA, which does not agree. `without` names rules to leave out (see rules.RULES).
     """
     recording = check_recording(recording).without(without)
-    compared = (0, 1, 2, 3) if recording.counts.counts_jumped else (0, 1, 3)
+    compared = (0, 1, 2, 3) if recording.release.counts_jumped else (0, 1, 3)
     rows = []
     for number, (zone, model) in enumerate(zip(recording.zones, _replayed(recording))):
         rows += _beside((zone.name,), model, _of_zone(recording.isolate_ranges, number), compared)
@@ -158,7 +158,7 @@ def _replayed(recording: Recording) -> list[list[IsolateEvent]]:
     """The migrate scanner's ranges in each zone, up to where the kernel's stopped; nothing is migrated."""
     codes, begin, found = verdicts(recording).tobytes(), recording.memory.snapshot(), []
     for zone, (stop_pfn, _) in zip(recording.zones, recording.zone_end_pfns.tolist()):
-        cc = CompactControl(zone, recording.kernel, recording.counts, ignore_skip_hint=True, verdicts=codes, migrate_pfn=zone.start_pfn)
+        cc = CompactControl(zone, recording.kernel, recording.release, ignore_skip_hint=True, verdicts=codes, migrate_pfn=zone.start_pfn)
         # The last pageblock is the free scanner's, and may be cut off by the zone's end.
         cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), zone.end_pfn))
         last_migrated_block = None
@@ -193,7 +193,7 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
     for number, zone in enumerate(recording.zones):
         zone.pcp = pcp_of(recording, number)
         zone.buffers_held = frozenset(recording.arrays["busy_pfn"].tolist() if "busy_pfn" in recording.arrays else ())
-        cc = CompactControl(zone, recording.kernel, recording.counts, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
+        cc = CompactControl(zone, recording.kernel, recording.release, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
         compact_zone(cc, bool(meta["compact_unevictable_allowed"]))
         codes = bytes(cc.verdicts)
         ranges = {kind: [(number, *event) for event in cc.trace if type(event) is kind] for kind in (IsolateEvent, FreeEvent)}

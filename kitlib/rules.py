@@ -18,7 +18,7 @@ class Lacking(NamedTuple):
 
     arrays: dict = {}
     meta: dict = {}
-    counts: dict = {}               # fields of Release
+    release: dict = {}              # fields of Release
 
 
 def _no_pins(recording) -> Lacking:
@@ -49,11 +49,11 @@ RULES: dict[str, Callable[..., Lacking]] = {
     "reference count": _no_pins,                                                                        # 2
     "unevictable test": lambda recording: Lacking(meta={"compact_unevictable_allowed": 1}),             # 3
     "inaccessible bit": _no_bit,                                                                        # 4
-    "free-block jump": lambda recording: Lacking(counts={"jumps_free_blocks": False}),                  # 6
-    "compound jump": lambda recording: Lacking(counts={"jumps_compound": False}),                       # 7
-    "32-page stop": lambda recording: Lacking(counts={"cluster_max": sys.maxsize}),                        # 8
-    "finishing the pageblock": lambda recording: Lacking(counts={"finishes_pageblock": False}),         # 9
-    "the page without a target counts": lambda recording: Lacking(counts={"counts_without_target": False}),     # 20
+    "free-block jump": lambda recording: Lacking(release={"jumps_free_blocks": False}),                  # 6
+    "compound jump": lambda recording: Lacking(release={"jumps_compound": False}),                       # 7
+    "32-page stop": lambda recording: Lacking(release={"cluster_max": sys.maxsize}),                        # 8
+    "finishing the pageblock": lambda recording: Lacking(release={"finishes_pageblock": False}),         # 9
+    "the page without a target counts": lambda recording: Lacking(release={"counts_without_target": False}),     # 20
     "secretmem and guest_memfd fail": _all_move,
     "busy buffer pages": _nobody_holds_buffers,                                                         # 21
     "per-CPU lists": _no_lists,                                                                         # 22 to 25

@@ -19,7 +19,7 @@ from .zone import Zone
 
 # An index into the table: ten flags as they stand in the flags column, then five more bits about the page.
 FLAG_BITS = 10
-REFERENCED, EXTRA_REFS, MAPPED, CAN_MIGRATE, UNMOVABLE = (1 << bit for bit in range(FLAG_BITS, FLAG_BITS + 5))
+REFERENCED, EXTRA_REFS, MAPPED, CAN_MIGRATE, _UNMOVABLE = (1 << bit for bit in range(FLAG_BITS, FLAG_BITS + 5))
 INDEX_BITS = FLAG_BITS + 5
 
 # Which bit answers a step, and which branch is taken when it is set.
@@ -35,7 +35,7 @@ ANSWERS = {
     "folio_trylock": (PG.LOCKED, "no"),
     "folio_test_clear_lru": (PG.LRU, "yes"),
     "has_migrate_folio": (CAN_MIGRATE, "yes"),
-    "mapping_unmovable": (UNMOVABLE, "yes"),
+    "mapping_unmovable": (_UNMOVABLE, "yes"),
 }
 REASONS = [WHY[code] for code in Code]      # by code; the paths' reasons are entered as tables are made
 CHUNK = 1 << 15                             # pages looked up at a time: the scratch arrays stay in the cache
@@ -116,4 +116,4 @@ def columns(zone: Zone) -> tuple[np.ndarray, ...]:
 def _mapping_bits(mapping: AddressSpace | None) -> int:
     if mapping is None:
         return 0
-    return MAPPED | CAN_MIGRATE * has_migrate_folio.act(mapping) | UNMOVABLE * mapping_unmovable.act(mapping)
+    return MAPPED | CAN_MIGRATE * has_migrate_folio.act(mapping) | _UNMOVABLE * mapping_unmovable.act(mapping)

@@ -11,7 +11,7 @@ from .folio import PG, Folio
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
 from .races import opposite_orders, truncation_race
 from .verdict import Result
-from .zone import FREE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
+from .zone import FREE_PAGE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
 
 # Who stands behind a mapping (kernel function or file in brackets).
 shmem_aops = AddressSpaceOperations("shmem_aops")                               # mm/shmem.c
@@ -40,7 +40,7 @@ _SHMEM = _FILE | PG.SWAPBACKED
 
 # References at rest: one for each page-table entry, one for the page cache, one for buffers, one for a pin.
 KINDS = (
-    FREE,
+    FREE_PAGE,
     Kind("anon", _ANON, 1, 1),
     Kind("anon, shared by three", _ANON, 3, 3),
     Kind("anon, pinned", _ANON, 2, 1),
@@ -99,7 +99,7 @@ def random_zone(n: int, seed: int = 0) -> Zone:
 
 
 # Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary movable memory.
-SHARES = {"free": ("free",), "unmovable": ("guest_memfd",), "unevictable": ("anon, mlocked", "file, mlocked"),
+_SHARES = {"free": ("free",), "unmovable": ("guest_memfd",), "unevictable": ("anon, mlocked", "file, mlocked"),
           "pinned": ("anon, pinned", "file, pinned"), "dirty": ("file, dirty",),
           "no_migrate_folio": ("file, dirty, no migrate_folio",), "movable": ("anon", "file, clean", "tmpfs")}
 
@@ -150,8 +150,8 @@ def _dice(*shares: tuple[str, float]) -> tuple[bytes, bytes, bytes]:
     """The kind on each side of the first die, which of its sides ask for a second throw (255), and the kinds on the second."""
     first, second = bytearray(), bytearray()
     for name, share in shares:
-        for kind in SHARES[name]:
-            sides = share * 256 / len(SHARES[name])
+        for kind in _SHARES[name]:
+            sides = share * 256 / len(_SHARES[name])
             first += bytes([KIND[kind]]) * int(sides)
             second += bytes([KIND[kind]]) * round(sides % 1 * 256)
     undecided = 256 - len(first)

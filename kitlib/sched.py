@@ -42,34 +42,6 @@ def run_path(path: Path, limit: int = STEP_LIMIT):
     raise StepLimit(f"{path.__name__} did not end within {limit:,} steps: look for a loop that never leaves")
 
 
-class InTurn:
-    """Paths one after the other, as one path: `second(returned)` starts when `first()` has returned, and knows no more of it.
-
-    Whoever looks at all runs of a path (explore.py) may forget what led to what was returned: that keeps long paths small.
-    """
-
-    def __init__(self, first: Callable[[], Path], *then: Callable[[object], Path]):
-        self.first, self.then = first, then
-
-    def __call__(self) -> Path:
-        returned = yield from self.first()
-        for part in self.then:
-            returned = yield from part(returned)
-        return returned
-
-
-class Until:
-    """A path again and again until it returns something true, as one path: a loop that may have no end."""
-
-    def __init__(self, part: Callable[[], Path]):
-        self.part = part
-
-    def __call__(self) -> Path:
-        while not (returned := (yield from self.part())):
-            pass
-        return returned
-
-
 class PropertyBroken(KernelBug):
     """Something that must hold after every step did not."""
 

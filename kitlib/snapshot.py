@@ -62,7 +62,7 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
     """The per-CPU lists of the zone with this number, as the snapshot has them; None where they are not used or not recorded."""
     if "pcp_high" not in recording.arrays or recording.pcp_high[number] == 0:
         return None
-    pcp = PerCpuPages(int(recording.pcp_high[number]), int(recording.pcp_batch[number]), recording.counts.pcp_doubles)
+    pcp = PerCpuPages(int(recording.pcp_high[number]), int(recording.pcp_batch[number]), recording.release.pcp_doubles)
     for pfn, at in zip(*(recording.arrays[name][recording.pcp_zone == number].tolist() for name in ("pcp_pfn", "pcp_list"))):
         pcp.lists[at].append(pfn)
         pcp.count += 1 << at // 3

@@ -36,8 +36,8 @@ class Kind(NamedTuple):
     mapping: int = 0                # index into the zone's mappings; 0 = none or anonymous
 
 
-FREE = Kind("free", PG.BUDDY, refcount=0)
-_FREE_TAIL, _FREE_HEAD = FREE._replace(flags=PG.FREE_TAIL), FREE._replace(flags=PG.BUDDY | PG.HEAD)
+FREE_PAGE = Kind("free", PG.BUDDY, refcount=0)
+_FREE_TAIL, _FREE_HEAD = FREE_PAGE._replace(flags=PG.FREE_TAIL), FREE_PAGE._replace(flags=PG.BUDDY | PG.HEAD)
 
 
 class Zone:

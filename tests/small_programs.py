@@ -5,7 +5,8 @@ A program is nested tuples, made by a seed; a thread is a generator that walks t
 import random
 from functools import partial
 
-from kitlib.sched import InTurn, Scenario
+from kitlib.automaton import Chain
+from kitlib.sched import Scenario
 from kitlib.step import KernelBug, NotLocked, atomic
 
 
@@ -118,5 +119,5 @@ def program(seed, most=7):
     for name in "abc"[:threads]:
         blocks = [block_of(dice, len(memory.bits), dice.randint(1, most // threads)) for _ in range(dice.choice((1, 1, 2)))]
         start, *then = [partial(walk, memory, block) for block in blocks]
-        paths[name] = InTurn(start, *then) if then else start
+        paths[name] = Chain(start, *then) if then else start
     return Scenario(f"small program {seed}", memory, paths)

@@ -100,13 +100,13 @@ def fewest_switches_to_a_crash(graph):
 
 @pytest.mark.parametrize("race", RACES, ids=str)
 @pytest.mark.parametrize("case", CASES)
-def test_the_calmest_schedule_of_every_learners_race_crashes_and_none_is_calmer(case, race):
+def test_the_schedule_with_the_fewest_switches_crashes_every_learners_race_and_none_has_fewer(case, race):
     kernel, truncate = CASES[case]
     proof = kl.prove(kl.truncation_race(kernel, truncate=truncate, **race))
     stepper = kl.Stepper(proof.scenario.machine())
-    stepper.replay(proof.calmest)
-    assert stepper.machine.crash and stepper.text == proof.calmest
-    assert switches(proof.calmest) == fewest_switches_to_a_crash(proof.graph) <= switches(proof.shortest)
+    stepper.replay(proof.fewest_switches)
+    assert stepper.machine.crash and stepper.text == proof.fewest_switches
+    assert switches(proof.fewest_switches) == fewest_switches_to_a_crash(proof.graph) <= switches(proof.shortest)
 
 
 def test_the_bug_of_after_unlock_is_as_rare_as_the_hint_says():

@@ -3,7 +3,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import check
-from kitlib.check.waits import DOES, MODES, SKIPPED
+from kitlib.check.waits import DOES, LEARNERS_MODES, SKIPPED
 
 HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else", "some opposite order deadlocks after": "no",
             "my choice": "folio_trylock"}
@@ -109,7 +109,7 @@ def test_wrong_costs_have_their_own_hints(wrong, hint):
 
 def test_two_learners_have_different_modes_and_each_others_schedules_fail():
     other = learner_of(kl.Mode())
-    assert check.mode_for("") == MODES[0] != check.mode_for(other)
+    assert check.mode_for("") == LEARNERS_MODES[0] != check.mode_for(other)
     assert check.compaction_sleeps("T2C6", other).passed and not check.compaction_sleeps("T2C6").passed
     assert check.a_deadlock("T3C17", WAITS, other).passed and not check.a_deadlock("T3C20", WAITS, other).passed
     assert check.harmless(HARMLESS, other).passed and set(SKIPPED) >= {COST["a skipped folio is"]}

@@ -111,7 +111,7 @@ def test_every_learners_lines_show_what_they_are_for(learner):
 
 def free_in_jumps(recording, line):
     """The pages that a release like 6.1 does not count, brute force: all of a block but one."""
-    if recording.counts.counts_jumped:
+    if recording.release.counts_jumped:
         return 0
     orders, flags = recording.buddy_order, range(line.start_pfn, line.end_pfn)
     return sum((1 << int(orders[pfn])) - 1 for pfn in flags if orders[pfn] != 255)

@@ -106,7 +106,7 @@ def test_measure_tells_what_the_zone_and_the_control_tell():
     cc = kl.control_for("kcompactd", other, kernel=kl.before)
     status = kl.compact_zone(cc)
     assert row["migrated"] == other.vmstat["pgmigrate_success"] and row["targets"] == cc.targets
-    assert sum(row[f"failed_{code}"] for code in frames.FAILED) == other.vmstat["pgmigrate_fail"]
+    assert sum(row[f"failed_{code}"] for code in frames.FAILURES) == other.vmstat["pgmigrate_fail"]
     assert row["status"] == status.name and row["mode"] == "SYNC_LIGHT"
     assert zone.snapshot() == other.snapshot()
 
@@ -129,7 +129,7 @@ def test_rows_stand_in_the_order_of_the_product(frame):
 
 
 def test_identities_hold_in_every_row(wide):
-    failed = wide[[f"failed_{code}" for code in frames.FAILED]].sum(axis=1)
+    failed = wide[[f"failed_{code}" for code in frames.FAILURES]].sum(axis=1)
     assert (wide.migrated <= wide.isolated).all() and (wide.isolated <= wide.lru_scanned).all()
     assert (wide.migrated + failed <= wide.isolated).all()
     assert (wide.migrated + failed == wide.isolated)[wide.failed_ENOMEM == 0].all()

@@ -7,7 +7,8 @@ from small_programs import Bits, program, read, trylock, unlock, write
 import kitlib as kl
 from kitlib.explore import prove
 from kitlib.graph import PathError
-from kitlib.sched import InTurn, Scenario, ScheduleError, StepLimit, Until
+from kitlib.automaton import Chain, RepeatUntil
+from kitlib.sched import Scenario, ScheduleError, StepLimit
 from kitlib.step import KernelBug, atomic
 
 PROGRAMS = 2000
@@ -54,16 +55,16 @@ def test_merged_search_equals_the_search_over_all_schedules(chunk):
         assert (proof.schedules, proof.failing_schedules) == (len(every), len(failing)), seed
         assert endings(proof) == {(bug, memory) for _, bug, memory in every}, seed
         assert set(proof.bugs) == {bug for _, bug, _ in every if bug}, seed
-        assert failing or proof.calmest is None, seed
+        assert failing or proof.fewest_switches is None, seed
         if failing:
             best = min((len(schedule), switches(schedule)) for schedule in failing)
             shortest = kl.Stepper(scenario.machine())
             shortest.replay(proof.shortest)
             assert (len(shortest.schedule), switches(shortest.schedule)) == best, seed
-            calmest = kl.Stepper(scenario.machine())
-            calmest.replay(proof.calmest)
-            assert tuple(calmest.schedule) in failing, seed
-            assert (switches(calmest.schedule), calmest.t) == min((switches(schedule), len(schedule)) for schedule in failing), seed
+            fewest_switches = kl.Stepper(scenario.machine())
+            fewest_switches.replay(proof.fewest_switches)
+            assert tuple(fewest_switches.schedule) in failing, seed
+            assert (switches(fewest_switches.schedule), fewest_switches.t) == min((switches(schedule), len(schedule)) for schedule in failing), seed
             assert (len(failing) and proof.bug) == next(bug for schedule, bug, _ in every if schedule == tuple(shortest.schedule)), seed
 
 
@@ -128,7 +129,7 @@ def spinning():
         yield write(memory, 0, True)
         yield unlock(memory)
 
-    return Scenario("a thread that spins", memory, {"spinner": Until(attempt), "holder": holder})
+    return Scenario("a thread that spins", memory, {"spinner": RepeatUntil(attempt), "holder": holder})
 
 
 def test_a_loop_has_no_number_of_schedules_and_yet_a_verdict():
@@ -212,7 +213,7 @@ def test_a_path_that_never_ends_meets_the_step_limit():
     with pytest.raises(StepLimit, match="goes on after 200 steps: look for a loop that never leaves"):
         prove(kl.truncation_race(kernel_that(isolate_folio)))
     with pytest.raises(StepLimit, match="a loop without a step never leaves"):
-        prove(Scenario("empty loop", Bits(1), {"a": Until(nothing)}))
+        prove(Scenario("empty loop", Bits(1), {"a": RepeatUntil(nothing)}))
 
 
 def test_an_answer_that_the_annotation_does_not_name_is_told():
@@ -284,5 +285,5 @@ def test_paths_in_turn_are_one_path():
         yield write(memory, 1, not told)
         return "done"
 
-    machine = kl.run(kl.Machine(memory, {"a": InTurn(first, second)}))
+    machine = kl.run(kl.Machine(memory, {"a": Chain(first, second)}))
     assert memory.bits == [False, True] and machine.results["a"] == "done"

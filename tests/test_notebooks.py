@@ -189,10 +189,10 @@ def noisy():
 
 
 def test_normalising_leaves_what_a_reader_sees_and_twice_is_once():
-    once = publish.text_of(publish.normalise(noisy()))
+    once = publish.notebook_text(publish.normalise(noisy()))
     assert "/home/me" not in once and "af" not in json.loads(once)["cells"][0]["outputs"][1]["data"].get(publish.WIDGET_VIEW, "")
     assert publish.WIDGET_VIEW not in once and "3.11.7" not in once and '"execution_count": 1' in once and "ZeroDivisionError" in once
-    assert publish.text_of(publish.normalise(nbformat.reads(once, as_version=4))) == once
+    assert publish.notebook_text(publish.normalise(nbformat.reads(once, as_version=4))) == once
 
 
 def test_what_a_cell_prints_in_pieces_is_saved_as_one():

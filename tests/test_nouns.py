@@ -7,7 +7,7 @@ from kitlib import mapping as m
 from kitlib.folio import PG, folio_put, folio_unlock
 from kitlib.scenarios import KIND, KINDS, kind_of, mappings
 from kitlib.step import NullDereference
-from kitlib.zone import FREE, Kind, block_end_pfn, pageblock_end_pfn, pageblock_start_pfn
+from kitlib.zone import FREE_PAGE, Kind, block_end_pfn, pageblock_end_pfn, pageblock_start_pfn
 
 
 def new_mapping(**a_ops):
@@ -109,7 +109,7 @@ def test_every_kind_of_page_is_legal():
         assert not unevictable or kind.flags & PG.MLOCKED or kl.mapping_unevictable(mapping), kind
         assert not lru or unevictable or not kl.mapping_unevictable(mapping), kind
         assert not kind.flags & PG.ANON or mapping is None and kind.flags & PG.SWAPBACKED, kind
-        assert kind.refcount > 0 or kind is FREE
+        assert kind.refcount > 0 or kind is FREE_PAGE
         assert kind.mapping == 0 or not mapping.flags >> kl.AS_UNMOVABLE & 1 or mapping.flags >> kl.AS_UNEVICTABLE & 1
 
 
@@ -137,7 +137,7 @@ def test_no_two_free_buddies_stay_apart():
 def test_random_zones_hold_every_kind_of_page():
     zone = kl.random_zone(20_000, seed=1)
     looks = {(zone.flags[p], zone.refcount[p], zone.mapcount[p], zone.mapping[p]) for p in range(len(zone))}
-    assert {kind[1:] for kind in KINDS if kind is not FREE} <= looks
+    assert {kind[1:] for kind in KINDS if kind is not FREE_PAGE} <= looks
     assert {zone.order[p] for p in range(len(zone))} >= set(range(11))
 
 
@@ -173,7 +173,7 @@ def test_pageblocks_are_aligned():
 
 
 def test_columns_hold_any_kind():
-    zone = kl.Zone.from_kinds(bytes([1, 0, 1]), [FREE, Kind("odd", 0x8421, 3, 2, 300)])
+    zone = kl.Zone.from_kinds(bytes([1, 0, 1]), [FREE_PAGE, Kind("odd", 0x8421, 3, 2, 300)])
     assert (list(zone.flags), list(zone.refcount), list(zone.mapcount), list(zone.mapping)) == (
         [0x8421, PG.BUDDY, 0x8421], [3, 0, 3], [2, 0, 2], [300, 0, 300])
     assert KIND["free"] == 0

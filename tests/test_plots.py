@@ -164,10 +164,10 @@ def test_a_page_is_drawn_in_the_colour_of_its_state(pages, first_pfn, dark):
     for index in random.Random(1).sample(range(pages), min(pages, 300)):
         x, y = grid.page(index + first_pfn % 512)
         state = plots.STATES[states[index]]
-        assert image.getpixel((x, y + maps.PAD + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
+        assert image.getpixel((x, y + maps.MARGIN + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
         if not grid.marked or plots.MARKS[state] in ("outline", "plain"):
             middle = grid.cell // 2 - (grid.cell >= 5)
-            assert image.getpixel((x + middle, y + middle + maps.PAD + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
+            assert image.getpixel((x + middle, y + middle + maps.MARGIN + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
 
 
 def test_the_squares_of_eight_pageblocks_have_marks_and_those_of_256_have_not_and_say_so():
@@ -211,7 +211,7 @@ def test_pageblocks_under_isolation_are_framed():
     states = plots.page_states(kl.random_zone(4096, seed=1))
     plain, framed = (plots.memory_map(states, migratetype=[kind] * 8).image.convert("RGB") for kind in ("MOVABLE", "ISOLATE"))
     x, y = maps._grid(states, 0, None).tile(3)
-    corner = (x - 3, y - 3 + maps.PAD + 44)
+    corner = (x - 3, y - 3 + maps.MARGIN + 44)
     assert framed.getpixel(corner) == rgb(plots.LIGHT["isolated"]) != plain.getpixel(corner)
 
 

@@ -343,7 +343,7 @@ def test_pictures_are_not_blank_fit_their_paper_and_are_the_same_every_time(proo
 
 
 def test_what_differs_in_colour_differs_in_its_mark_or_its_outline_too():
-    assert [which for which in races.KINDS if which not in races.MARKS] == [FATES[0], "ended"]
+    assert [which for which in races.STATE_KINDS if which not in races.STATE_MARKS] == [FATES[0], "ended"]
     assert races.FILL["ended"] == races.PAPER != races.FILL[FATES[0]], "an outline, and a filled one"
-    assert len({mark for mark, _ in races.MARKS.values()}) == len(races.MARKS)
+    assert len({mark for mark, _ in races.STATE_MARKS.values()}) == len(races.STATE_MARKS)
     assert len({str(style) for _, style in stategraph.EDGES}) == len(stategraph.EDGES)

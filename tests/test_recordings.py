@@ -130,7 +130,7 @@ def test_a_recording_has_every_array_under_its_schema_name():
         if name != "meta":
             assert isinstance(getattr(recording, name), np.ndarray) and getattr(recording, name) is recording[name]
     assert isinstance(recording.meta, dict) and recording["meta"] is recording.meta
-    assert recording.release == "7.2.13" and recording.kernel is kl.after and recording.mode == kl.Mode()
+    assert recording.kernel_version == "7.2.13" and recording.kernel is kl.after and recording.mode == kl.Mode()
     assert [zone.name for zone in recording.zones] == ["DMA", "DMA32"]
     with pytest.raises(AttributeError, match="has no array 'flag': write one of flags"):
         recording.flag

@@ -6,7 +6,7 @@ from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use
 from .counts import counts_like_the_kernel
 from .designs import fair_comparison, savings, threshold_for
 from .flags import set_the_flag, why_both
-from .folios import REASONS, lock_is_tried, looks, twenty_folios, twenty_folios_for
+from .folios import REASONS_TO_STAY, lock_is_tried, looks, twenty_folios, twenty_folios_for
 from .kernel import up_to_the_lock
 from .locks import lock_before_you_look
 from .order import in_the_right_order, left_alone, steps_of

@@ -17,10 +17,10 @@ from ..verdict import MigrateMode, Mode, Result
 from .paths import every_step_is_yielded, not_a_path
 from .report import Finding, Report, attempt, by_name, compared, seed_of, shown, unsolved
 
-STEPS = 100                 # more than any migration of one folio takes
+_STEPS = 100                 # more than any migration of one folio takes
 CALLBACKS = {"migrate_folio", "a_ops_migrate_folio", "fallback_migrate_folio"}
 FLAGGED = "file, clean", "ramfs", "secretmem"           # also tried with AS_UNMOVABLE in their mapping
-GROUPS = {"no mapping": "folios without a mapping", "unmovable": "folios of an unmovable mapping",
+_GROUPS = {"no mapping": "folios without a mapping", "unmovable": "folios of an unmovable mapping",
           "callback": "folios whose mapping has a migrate_folio", "fallback": "folios whose mapping has none"}
 
 
@@ -38,7 +38,7 @@ class Moved:
         begin = zone.snapshot()
         machine = Machine(zone, {"migration": lambda: move_to_new_folio(dst, src, mode)})
         try:
-            self.returned = run(machine, STEPS).results["migration"]
+            self.returned = run(machine, _STEPS).results["migration"]
         except KernelBug as bug:
             self.bug = bug
         callbacks = [event for event in machine.trace if event.step in CALLBACKS]
@@ -82,7 +82,7 @@ def the_backstop(move_to_new_folio: Callable) -> Report:
         return report
     runs, failed = attempt(_runs, move_to_new_folio)
     yielded = every_step_is_yielded(move_to_new_folio)
-    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_decided(runs, group, name) for group, name in GROUPS.items()])])
+    return Report([*([] if yielded.holds else [yielded]), *([failed] if failed else [_decided(runs, group, name) for group, name in _GROUPS.items()])])
 
 
 def _runs(move_to_new_folio: Callable) -> list[tuple[tuple, Moved, Moved]]:
@@ -131,7 +131,7 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
 
 
 # Who is in the batch; the middle kind has slipped past the scanner.
-MOVABLE = "anon", "file, clean", "tmpfs", "anon, mlocked"
+_MOVABLE = "anon", "file, clean", "tmpfs", "anon, mlocked"
 QUANTITIES = ("asked of guest_memfd", "asked of pinned", "returned", "pgmigrate_success", "pgmigrate_fail")
 
 
@@ -139,7 +139,7 @@ def batch_for(learner: str) -> list[str]:
     """A learner's batch, by kind: movable folios, some of guest_memfd that slipped through, and pinned file folios."""
     dice = random.Random(seed_of(learner))
     unmovable, pinned = dice.sample(range(2, 6), 2)
-    batch = ["guest_memfd"] * unmovable + ["file, pinned"] * pinned + [dice.choice(MOVABLE) for _ in range(dice.randint(4, 7))]
+    batch = ["guest_memfd"] * unmovable + ["file, pinned"] * pinned + [dice.choice(_MOVABLE) for _ in range(dice.randint(4, 7))]
     dice.shuffle(batch)
     return batch
 

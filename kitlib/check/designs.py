@@ -9,13 +9,13 @@ import pandas as pd
 from ..experiments import BOTH, MEASURES
 from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, claim, seed_of, shown, text_of, unsolved
 
-SEEDS, SHARES, LOOKED_AT = 5, 4, 0.2        # at least so many; at least this part of the LRU pages
+SEEDS, _SHARES, LOOKED_AT = 5, 4, 0.2        # at least so many; at least this part of the LRU pages
 MET = ("COMPLETE", "PARTIAL_SKIPPED")       # how a run ends whose scanners have met
 NEEDED = ("unmovable", "kernel", "seed", "caller", *MEASURES)
 NO_FRAME = 'write frame = experiments.sweep(memory, {"unmovable": [...], "kernel": [...], ...}, seeds=...)'
 TWICE = ("pgmigrate_fail counts a page once, but a synchronous mode tries it twice, in the batch and alone: two targets. "
          "Count targets - migrated")
-ASKED = ("before", "after", "from share")
+_ASKED = ("before", "after", "from share")
 
 
 def fair_comparison(frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> Report:
@@ -112,7 +112,7 @@ def _seeds(frame: pd.DataFrame) -> Finding:
 
 def _shares(frame: pd.DataFrame) -> Finding:
     shares = frame.unmovable.nunique()
-    return Finding("shares of unmovable memory", f"{SHARES} or more" if shares >= SHARES else str(shares), f"{SHARES} or more",
+    return Finding("shares of unmovable memory", f"{_SHARES} or more" if shares >= _SHARES else str(shares), f"{_SHARES} or more",
                    "two points are always on a line: does the saving grow evenly, faster, or not at all?")
 
 
@@ -165,7 +165,7 @@ def savings(answers: dict, frame: pd.DataFrame, learner: str = "") -> Report:
     `answers` has "before" and "after", targets in vain per unmovable page at the largest share, and "from share", the smallest
     share at which the median saving is above threshold_for(learner), or None.
     """
-    told = by_name(answers, ASKED)
+    told = by_name(answers, _ASKED)
     if not told:
         return unsolved("write your numbers in place of the dots")
     frame = attempt(frame, limit=4 * INSTRUCTIONS)[0] if callable(frame) else frame

@@ -15,7 +15,7 @@ from .report import NO_ANSWER, Finding, Report, by_name, compared, seed_of, show
 
 PAGE_FLAGS = ("lru", "unevictable", "mlocked", "dirty", "writeback", "locked", "private")
 # Every word that the decision can end with, by the path's own trees.
-REASONS = tuple(dict.fromkeys(leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
+REASONS_TO_STAY = tuple(dict.fromkeys(leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
                               if isinstance(node, Leaf)))
 
 SYNC, ASYNC, NO_UNEVICTABLE, NOFS = Mode(), Mode(async_migrate=True), Mode(unevictable=False), Mode(gfp_fs=False)
@@ -151,9 +151,9 @@ def _hint(told: str, expected: str, folio: Folio, mode: Mode) -> str:
     """For what was answered in place of what is right."""
     if told == NO_ANSWER:
         return "follow the tree, question by question"
-    told = next((reason for reason in REASONS if reason.casefold() == told), "")
+    told = next((reason for reason in REASONS_TO_STAY if reason.casefold() == told), "")
     if not told:
-        return f"no reason of the list; write one of {', '.join(map(repr, REASONS))}"
+        return f"no reason of the list; write one of {', '.join(map(repr, REASONS_TO_STAY))}"
     if expected == "isolated":
         return _taken_hint(told, folio, mode)
     return HINTS.get((told, expected)) or HINTS[("", expected)]

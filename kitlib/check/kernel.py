@@ -17,10 +17,10 @@ from .paths import case_text, decision, kernels_decision
 from .report import Finding, claim
 
 # Locked, too: who takes the lock of a folio that needs none is told by the one that somebody else has locked.
-FLIPPED = [flags for number in range(4) for flags in combinations(("dirty", "unevictable", "locked"), number)]
+_FLIPPED = [flags for number in range(4) for flags in combinations(("dirty", "unevictable", "locked"), number)]
 LOCKS = {"folio_trylock", "folio_lock"}
 # What some order must show, or a proof that nothing crashes says nothing: the memory after the step, and the step.
-SHOWN = {
+_SHOWN = {
     "in some order truncation holds the lock, and the trylock fails":
         lambda zone, event: event.thread == "compaction" and event.step == "folio_trylock" and not event.result,
     "in some order you get the lock after the folio has left its mapping":
@@ -67,7 +67,7 @@ def the_lock_is_tried(steps: set[str]) -> Finding:
 
 def same_decisions(yours: ModuleType) -> list[Finding]:
     """One CPU: every kind of folio in every mode, as it is, and with PG_dirty, PG_unevictable and PG_locked the other way round."""
-    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in FLIPPED]
+    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in _FLIPPED]
     differs = [(case, told, kernels_decision(*case)) for case in cases if (told := decision(yours, *case)) != kernels_decision(*case)]
     hint = ""
     if differs:
@@ -93,9 +93,9 @@ def _hint(told: str, expected: str) -> str:
 def every_order(yours: ModuleType, *more: Scenario, made: str = 'check.made_of("yours", isolate_folio=isolate_folio)') -> list[Finding]:
     """Many CPUs: three races and `more`, each over every order, and what some order of the three must show. `made`: how a learner writes `yours`."""
     races = [truncation_race(yours), truncation_race(yours, dirty=False, mode=Mode()), truncation_race(yours, reuse=True)]
-    proofs = [prove(replace(race, sometimes=SHOWN)) for race in races]
+    proofs = [prove(replace(race, sometimes=_SHOWN)) for race in races]
     worst = next((proof for proof in (*proofs, *map(prove, more)) if not proof.safe), proofs[0])
-    findings = [Finding("compaction and truncation, in every order", proved(worst), "safe", "" if worst.safe else why(worst, made))]
+    findings = [Finding("compaction and truncation, in every order", proved(worst), "safe", "" if worst.safe else _why(worst, made))]
     return findings + shown_by(proofs, NOT_SHOWN)
 
 
@@ -111,7 +111,7 @@ def proved(proof: Proof) -> str:
     return f"{proof.bug} by {proof.shortest}" if proof.bug else proof.why_no_count
 
 
-def why(proof: Proof, made: str) -> str:
+def _why(proof: Proof, made: str) -> str:
     """What a learner did to get into a truncation_race()'s shortest crash, and the line that replays it."""
     stepper = Stepper(proof.scenario.machine())
     stepper.replay(proof.shortest)

@@ -17,9 +17,9 @@ from .kernel import LOCKS, on_the_lru
 from .paths import case_text, every_step_is_yielded, kernels_decision, not_a_path
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 
-FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
+_FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
 NO_REASON = "which is no reason"
-STEPS = 100                 # more than any decision takes
+_STEPS = 100                 # more than any decision takes
 USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
          "SHM_LOCK": "shmem, SHM_LOCK"}
 
@@ -47,11 +47,11 @@ def steps_of(tail: Callable, kind: str, mode: Mode = Mode()) -> pd.DataFrame:
     folio = one_folio(kind)
     machine = Machine(folio.zone, {"compaction": lambda: with_tail(tail).isolate_folio(folio, mode)})
     if attempt(tail, folio, mode, folio.mapping)[0] is not None:
-        attempt(run, machine, STEPS)
+        attempt(run, machine, _STEPS)
     return frames.events(machine)
 
 
-class Run:
+class _Run:
     """One decision on one folio: what it said, how often it tried the lock, where it read the flag, what became of the lock."""
 
     def __init__(self, kernel: ModuleType, case: tuple):
@@ -61,7 +61,7 @@ class Run:
         machine = Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)})
         self.bug = None
         try:
-            run(machine, STEPS)
+            run(machine, _STEPS)
             why = machine.results["compaction"].why
             self.told = (why if isinstance(why, str) else f"{shown(why)}, {NO_REASON}") or "isolated"
         except KernelBug as bug:
@@ -85,12 +85,12 @@ class Run:
 
 def _cases() -> list[tuple]:
     """Every kind, as it is and with flags flipped, in every mode, but for what dirt or writeback would decide."""
-    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in FLIPPED]
+    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in _FLIPPED]
     return [case for case in cases if not (case[1].async_migrate and any(getattr(one_folio(case[0]), flag) for flag in ("dirty", "writeback")))]
 
 
 # By what the kernel does with a folio: what the group is called.
-GROUPS = {
+_GROUPS = {
     "unevictable": "unevictable folios, to a caller that takes none",
     "mapping is unmovable": "folios of an unmovable mapping",
     "locked by somebody else": "unevictable folios with a mapping, locked by somebody else",
@@ -99,8 +99,8 @@ GROUPS = {
 }
 
 
-def _group(expected: Run) -> str:
-    if expected.told in GROUPS:
+def _group(expected: _Run) -> str:
+    if expected.told in _GROUPS:
         return expected.told
     return "looked at" if expected.tries else "not locked"
 
@@ -121,18 +121,18 @@ def in_the_right_order(tail: Callable) -> Report:
         told = {yours.told for _, yours, expected in runs if _group(expected) == "unevictable"}
         if told != {"unevictable"}:
             return unsolved("your path tests for no unevictable folio, takes no lock and reads no flag")
-    return Report([*([] if yielded.holds else [yielded]), *(_decided(runs, group, name) for group, name in GROUPS.items()),
+    return Report([*([] if yielded.holds else [yielded]), *(_decided(runs, group, name) for group, name in _GROUPS.items()),
                    _under_the_lock(runs), _lock_is_released(runs)])
 
 
-def _runs(tail: Callable) -> list[tuple[tuple, Run, Run]]:
+def _runs(tail: Callable) -> list[tuple[tuple, _Run, _Run]]:
     yours = with_tail(tail)
-    return [(case, Run(yours, case), _kernels(case)) for case in _cases()]
+    return [(case, _Run(yours, case), _kernels(case)) for case in _cases()]
 
 
 @cache
-def _kernels(case: tuple) -> Run:
-    return Run(after, case)
+def _kernels(case: tuple) -> _Run:
+    return _Run(after, case)
 
 
 def _decided(runs: list, group: str, name: str) -> Finding:
@@ -149,7 +149,7 @@ def _decided(runs: list, group: str, name: str) -> Finding:
     return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 
-def _hint(yours: Run, expected: Run, group: str, kind: str) -> str:
+def _hint(yours: _Run, expected: _Run, group: str, kind: str) -> str:
     if isinstance(yours.bug, Deadlock):
         return "You sleep on the lock, and whoever holds it may wait for you: write folio_trylock()"
     if isinstance(yours.bug, NullDereference):

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
-from ..automaton import automaton
+from ..automaton import Chain, automaton
 from ..explore import prove
 from ..folio import Folio, folio_put
 from ..kernels import after
 from ..mapping import AddressSpace, test_bit
 from ..races import truncation_race
 from ..scenarios import zone_of
-from ..sched import Event, InTurn, Machine, Scenario, run
+from ..sched import Event, Machine, Scenario, run
 from ..step import KernelBug, Path, atomic
 from ..truncate import iput_final
 from .kernel import LOCKS, proved, shown_by
@@ -44,7 +44,7 @@ PARTIAL = {
     "in some order the folio has left its file when you lock it": lambda zone, event: (
         event.thread == "partial truncation" and event.step in LOCKS and zone.folio(0).mapping is None),
 }
-WHY = {
+_WHY = {
     "zeroed without the folio lock": "the lock is given back, or not yet taken, when the part is zeroed: lock, ask, zero, unlock",
     "zeroed after it has left its file": "the whole file may be truncated while you wait for the lock: ask folio_mapping(folio) again under it, "
                                          "and zero only if it is still this mapping",
@@ -106,7 +106,7 @@ def _against_others(path: Callable[..., Path]) -> Iterator[Finding]:
     proofs = [prove(race) for race in races]
     worst, flags = next(((proof, flags) for proof, flags in zip(proofs, COMBINATIONS.values()) if not proof.safe), (proofs[0], ()))
     see = f'See it: plots.swim_lanes(partial_race(truncate_inode_partial_folio, {flags}), "{worst.shortest}")'
-    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe", f"{WHY.get(worst.bug, worst.bug)}. {see}")
+    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe", f"{_WHY.get(worst.bug, worst.bug)}. {see}")
     yield from shown_by(proofs, "a path that never gets there cannot go wrong, and says nothing: "
                                 "lock, ask for the mapping again, ask for the flag, zero, unlock")
 
@@ -122,5 +122,5 @@ def partial_race(path: Callable[..., Path], flags: tuple[int, ...]) -> Scenario:
         yield folio_put(folio)
         yield from iput_final(mapping)
 
-    paths = {**race.paths, "partial truncation": InTurn(lambda: path(mapping, folio), put)}
+    paths = {**race.paths, "partial truncation": Chain(lambda: path(mapping, folio), put)}
     return replace(race, name="partial truncation", paths=paths, always=ALWAYS, sometimes=PARTIAL, begin=None)

@@ -18,7 +18,7 @@ from ..sched import StepLimit
 
 KIT = str(Path(__file__).parent.parent)
 INSTRUCTIONS = 2_000_000           # of Python's: some tenths of a second
-SHOWN = 400                        # characters of an answer
+_SHOWN = 400                        # characters of an answer
 NO_ANSWER = "no answer"
 
 
@@ -87,7 +87,7 @@ def shown(value: object) -> str:
         text = " ".join(str(value).split())
     except Exception:               # its own __str__, or more digits than Python writes
         return f"something that cannot be shown ({type(value).__name__})"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def begun(answer: object) -> bool:

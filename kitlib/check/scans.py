@@ -12,9 +12,9 @@ from ..verdict import MigrateMode, Mode
 from ..zone import Zone
 from .report import Report, by_name, compared, seed_of, text_of, unsolved
 
-NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
-CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
-TAKEN = ("anon", "file, clean", "tmpfs", "secretmem", "anon, mlocked")
+_NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
+_CHUNK = 4                                   # pages of a block of the order that the direct compaction is for
+_TAKEN = ("anon", "file, clean", "tmpfs", "secretmem", "anon, mlocked")
 REFUSED = ("slab", "anon, pinned", "page table")
 LOOKS_FIXED = ("secretmem", "anon, mlocked")          # unevictable, and taken all the same
 THREE = "write three numbers, in this order: nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open"
@@ -89,9 +89,9 @@ def scans_for(learner: str = "") -> dict[str, Asked]:
             "many pages": _many(dice)}
 
 
-def _mixed(dice: random.Random, *some: str, pages: int = CHUNK) -> list[str]:
+def _mixed(dice: random.Random, *some: str, pages: int = _CHUNK) -> list[str]:
     """`pages` pages in any order: `some`, and others that are taken."""
-    names = [*some, *dice.choices(TAKEN, k=pages - len(some))]
+    names = [*some, *dice.choices(_TAKEN, k=pages - len(some))]
     dice.shuffle(names)
     return names
 
@@ -100,23 +100,23 @@ def _small(dice: random.Random) -> Asked:
     """Free blocks of order 2 and 1, a compound page, pages taken and refused, in chunks of four, and a few pages more."""
     halves = [["free", "free"], _mixed(dice, dice.choice(REFUSED), pages=2)]
     dice.shuffle(halves)
-    slab = ["slab"] * CHUNK
-    chunks = [["free"] * CHUNK, slab, sum(halves, []), _mixed(dice, "anon, pinned", "secretmem"), _mixed(dice, "anon, mlocked")]
+    slab = ["slab"] * _CHUNK
+    chunks = [["free"] * _CHUNK, slab, sum(halves, []), _mixed(dice, "anon, pinned", "secretmem"), _mixed(dice, "anon, mlocked")]
     dice.shuffle(chunks)
-    start, rest = CHUNK * dice.randint(1, 3), _mixed(dice, pages=dice.randint(1, 3))
+    start, rest = _CHUNK * dice.randint(1, 3), _mixed(dice, pages=dice.randint(1, 3))
     pages = ["anon"] * start + sum(chunks, []) + rest
-    return Asked(tuple(pages), start, len(pages), ((start + CHUNK * chunks.index(slab), 2),))
+    return Asked(tuple(pages), start, len(pages), ((start + _CHUNK * chunks.index(slab), 2),))
 
 
 def _direct(dice: random.Random) -> Asked:
     """Chunks that a refused page spoils, one free, then one that comes out whole, and one that is not reached."""
     fails = "guest_memfd", *dice.choices(REFUSED, k=dice.randint(1, 2))
-    spoiled = [[*dice.choices(TAKEN[:3], k=at), name, *dice.choices(TAKEN[:3], k=CHUNK - 1 - at)]
+    spoiled = [[*dice.choices(_TAKEN[:3], k=at), name, *dice.choices(_TAKEN[:3], k=_CHUNK - 1 - at)]
                for name, at in zip(fails, (2, dice.randint(0, 1), dice.randint(1, 2)))]
-    begin = [["free"] * CHUNK, *spoiled]
+    begin = [["free"] * _CHUNK, *spoiled]
     dice.shuffle(begin)
-    whole = [*["free"] * (dice.random() < 0.5), *TAKEN[:3], "anon"][:CHUNK]
-    chunks, start = [*begin, whole, ["anon", "anon", "file, clean", "anon"]], CHUNK
+    whole = [*["free"] * (dice.random() < 0.5), *_TAKEN[:3], "anon"][:_CHUNK]
+    chunks, start = [*begin, whole, ["anon", "anon", "file, clean", "anon"]], _CHUNK
     pages = [*["slab"] * start, *(name for chunk in chunks for name in chunk)]
     return Asked(tuple(pages), start, len(pages), orders=dict(mode=MigrateMode.ASYNC, direct_compaction=True, order=2),
                  mode=Mode(async_migrate=True))
@@ -131,7 +131,7 @@ def _past_the_end(dice: random.Random) -> Asked:
 
 def _many(dice: random.Random) -> Asked:
     """More than 64 pages that are taken, in runs, a few that are not, and a free block of order 3 among the first."""
-    taken, refused = dice.sample(TAKEN, k=3), ["guest_memfd", "slab"]
+    taken, refused = dice.sample(_TAKEN, k=3), ["guest_memfd", "slab"]
     dice.shuffle(refused)
     first = 8 - dice.randint(2, 5)
     runs = [("slab", 8 - first), (taken[0], first), ("free", 8), (taken[1], dice.randint(6, 9)), (refused[0], dice.randint(1, 5)),
@@ -152,17 +152,17 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     findings = []
     for title, call in asked.items():
         numbers = told[title]
-        if not isinstance(numbers, tuple | list) or len(numbers) != len(NUMBERS):
-            numbers, hints = [None] * len(NUMBERS), dict.fromkeys(NUMBERS, THREE)
+        if not isinstance(numbers, tuple | list) or len(numbers) != len(_NUMBERS):
+            numbers, hints = [None] * len(_NUMBERS), dict.fromkeys(_NUMBERS, THREE)
         else:
             hints = {name: likely.get(text_of(number), GENERAL[name]) for (name, likely), number in zip(miscounts(call).items(), numbers)}
-        findings += [compared(f"{title}: {name}", number, right, hints[name]) for name, number, right in zip(NUMBERS, numbers, call.run())]
+        findings += [compared(f"{title}: {name}", number, right, hints[name]) for name, number, right in zip(_NUMBERS, numbers, call.run())]
     return Report(findings)
 
 
 def miscounts(call: Asked) -> dict[str, dict[str, str]]:
     """What comes out if one counts wrongly, as text, and what to say then: by number, the likeliest mistake first."""
-    direct = _of_chunks(call) if call.orders.get("direct_compaction") else dict.fromkeys(NUMBERS, [])
+    direct = _of_chunks(call) if call.orders.get("direct_compaction") else dict.fromkeys(_NUMBERS, [])
     likely = {"nr_scanned": direct["nr_scanned"] or _of_blocks(call), "nr_taken": direct["nr_taken"], "migrate_pfn": direct["migrate_pfn"]}
     return {name: {str(number): hint for number, hint in reversed([*likely[name], *others]) if number != right}
             for (name, others), right in zip(_of_pages(call).items(), call.run())}
@@ -214,8 +214,8 @@ def _of_chunks(call: Asked) -> dict[str, list[tuple[int, str]]]:
     """The same for a direct asynchronous scan, which thinks in chunks (skip_on_failure)."""
     scanned, taken, stands = call.run()
     put_back = missed = 0
-    for start in range(call.start_pfn, stands, CHUNK):
-        chunk = call.verdicts()[start:start + CHUNK]
+    for start in range(call.start_pfn, stands, _CHUNK):
+        chunk = call.verdicts()[start:start + _CHUNK]
         fails = next((at for at, why in enumerate(chunk) if why and not why.startswith("free")), None)
         if fails is not None:
             put_back += chunk[:fails].count("")

@@ -56,13 +56,13 @@ def _broken(case: str, proof: Proof, answer: object) -> list[Finding]:
     return [Finding(f"{tried}, how it ends", "a crash", "a crash"),
             compared(f"{tried}, the name of the bug", named, crash.result.bug,
                      f"the last step is {crash.step}({crash.on}): {crash.result}"),
-            Finding(f"{tried}, switches", str(switches(stepper.text)), str(switches(proof.calmest)), _too_many(proof, stepper))]
+            Finding(f"{tried}, switches", str(switches(stepper.text)), str(switches(proof.fewest_switches)), _too_many(proof, stepper))]
 
 
 def _unbroken(tried: str, came_out: str, proof: Proof, hint: str) -> list[Finding]:
     return [Finding(f"{tried}, how it ends", came_out, "a crash", hint),
             Finding(f"{tried}, the name of the bug", "no crash, and no bug to name", proof.bug),
-            Finding(f"{tried}, switches", "no crash", str(switches(proof.calmest)))]
+            Finding(f"{tried}, switches", "no crash", str(switches(proof.fewest_switches)))]
 
 
 def switches(schedule: str) -> int:
@@ -73,7 +73,7 @@ def switches(schedule: str) -> int:
 def _too_many(proof: Proof, stepper: Stepper) -> str:
     shortest = Stepper(proof.scenario.machine())
     shortest.replay(proof.shortest)
-    if stepper.t <= shortest.t and shortest.text != proof.calmest:
+    if stepper.t <= shortest.t and shortest.text != proof.fewest_switches:
         return ("no schedule has fewer steps than yours, and yet one has fewer switches: it is longer. "
                 "Who can go on a little longer at one time, and need not come back?")
     return "it crashes, with a switch that it does not need: a thread that need not stop just there can go on, or start later"

@@ -14,14 +14,14 @@ from ..zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from .report import NO_ANSWER, Report, by_name, compared, seed_of, text_of, unsolved
 
 RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")    # quiet, with many kinds of memory
-COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
+_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
 ENOUGH, BLOCK_END, PAST = "32 pages are taken", "the pageblock ends", "a free block leads past the pageblock"
 ENDED = (ENOUGH, BLOCK_END, PAST, "a page is refused", "the scanners meet")
 AS_LONG, MORE, FEWER = "as long as the range", "a free block counts beyond the end", "a jump counts once"
 SCANNED = (AS_LONG, MORE, FEWER, "refused pages are not counted")
 FOUR = "write four answers in this order: why it ended, how many refused, mostly why, nr_scanned"
-ASKED = ("why it ended", "pages refused", "mostly because", "nr_scanned")
-FREE = {WHY[code] for code in (Code.FREE, Code.FREE_BLOCK, Code.FREE_TAIL)}
+_ASKED = ("why it ended", "pages refused", "mostly because", "nr_scanned")
+_FREE = {WHY[code] for code in (Code.FREE, Code.FREE_BLOCK, Code.FREE_TAIL)}
 NOT_LOOKED_AT = {WHY[code] for code in (Code.COMPOUND, Code.TAIL, Code.NO_PAGE)}
 
 
@@ -32,7 +32,7 @@ class Trace(NamedTuple):
     ranges: pd.DataFrame
 
 
-class Line(NamedTuple):
+class _Line(NamedTuple):
     """One line of a trace, with what the snapshot says about the pages of its range."""
 
     line: int
@@ -46,7 +46,7 @@ class Line(NamedTuple):
     @property
     def refused(self) -> Counter:
         """Pages that were looked at and not taken, by reason; free pages are not candidates."""
-        return Counter({why: pages for why, pages in self.reasons.items() if why and why not in FREE})
+        return Counter({why: pages for why, pages in self.reasons.items() if why and why not in _FREE})
 
     @property
     def mostly(self) -> str:
@@ -75,29 +75,29 @@ def trace_for(learner: str = "") -> Trace:
     """
     recording, chosen = _chosen(learner)
     rows = [(line.line, *recording.isolate_ranges[line.line, 1:].tolist()) for line in chosen.values()]
-    return Trace(recording, pd.DataFrame(rows, index=[*chosen], columns=["line", *COLUMNS[1:]]))
+    return Trace(recording, pd.DataFrame(rows, index=[*chosen], columns=["line", *_COLUMNS[1:]]))
 
 
-def _chosen(learner: str) -> tuple[Recording, dict[str, Line]]:
+def _chosen(learner: str) -> tuple[Recording, dict[str, _Line]]:
     dice = random.Random(seed_of(learner))
     recording, lines = _lines(dice.choice(RUNS))
     fit = {letter: [] for letter in "ABCD"}
     for line in lines:
         for letter in _shows(line):
             fit[letter].append(line)
-    chosen: dict[str, Line] = {}
+    chosen: dict[str, _Line] = {}
     for letter, fitting in fit.items():
         best = max(map(_worth, fitting))
         chosen[letter] = dice.choice([line for line in fitting if _worth(line) == best])
     return recording, chosen
 
 
-def _worth(line: Line) -> int:
+def _worth(line: _Line) -> int:
     """A line from which more can be read: some pages refused and some not, and for more than being off the LRU."""
     return (0 < line.refused.total() < line.length) + (line.mostly not in ("none", "not on the LRU"))
 
 
-def _shows(line: Line) -> list[str]:
+def _shows(line: _Line) -> list[str]:
     """The letters of what a line can show."""
     first, at_end = line.start_pfn % pageblock_nr_pages() == 0, line.end_pfn % pageblock_nr_pages() == 0
     shows = {"A": first and not at_end and line.nr_taken == COMPACT_CLUSTER_MAX and line.refused,
@@ -108,7 +108,7 @@ def _shows(line: Line) -> list[str]:
 
 
 @lru_cache
-def _lines(name: str) -> tuple[Recording, list[Line]]:
+def _lines(name: str) -> tuple[Recording, list[_Line]]:
     """A recording, and those lines of its trace that can be asked about.
 
     The replay reproduces them in all numbers; no compound page lies in them, and the commonest reason has no equal.
@@ -120,7 +120,7 @@ def _lines(name: str) -> tuple[Recording, list[Line]]:
     for number, (_, start, end, *counted) in enumerate(recording.isolate_ranges.tolist()):
         reasons = Counter(scan.REASONS[code] for code in codes[start:end].tolist())
         past = any(pfn + (1 << orders[pfn]) > end for pfn in (start + (codes[start:end] == Code.FREE_BLOCK).nonzero()[0]).tolist())
-        line = Line(number, start, end, *counted, reasons, past)
+        line = _Line(number, start, end, *counted, reasons, past)
         commonest = [pages for _, pages in line.refused.most_common(2)]
         if (start, end, *counted) in same and not NOT_LOOKED_AT & set(reasons) and len(set(commonest)) == len(commonest):
             lines.append(line)
@@ -140,16 +140,16 @@ def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     findings = []
     for letter, line in chosen.items():
         four = told[letter]
-        if not isinstance(four, tuple | list) or len(four) != len(ASKED):
-            four, hints = [None] * len(ASKED), [FOUR] * len(ASKED)
+        if not isinstance(four, tuple | list) or len(four) != len(_ASKED):
+            four, hints = [None] * len(_ASKED), [FOUR] * len(_ASKED)
         else:
             ended, refused, mostly, scanned = map(text_of, four)
             hints = _ended(ended, line), _refused(refused, line, recording), _mostly(mostly, line), _scanned(scanned, line)
-        findings += [compared(f"{letter}: {name}", answer, right, hint) for name, answer, right, hint in zip(ASKED, four, line.right, hints)]
+        findings += [compared(f"{letter}: {name}", answer, right, hint) for name, answer, right, hint in zip(_ASKED, four, line.right, hints)]
     return Report(findings)
 
 
-def _ended(told: str, line: Line) -> str:
+def _ended(told: str, line: _Line) -> str:
     if told not in ENDED:
         return f"write one of {', '.join(map(repr, ENDED))}"
     if told == ENDED[3]:
@@ -168,10 +168,10 @@ def _ended(told: str, line: Line) -> str:
     return f"a pageblock ends where the pfn is a multiple of 512; {line.end_pfn} is {line.end_pfn % 512} pages past one"
 
 
-def _refused(told: str, line: Line, recording: Recording) -> str:
+def _refused(told: str, line: _Line, recording: Recording) -> str:
     start, end = pageblock_start_pfn(line.start_pfn), pageblock_end_pfn(line.start_pfn)
     codes = recordings.verdicts(recording)[start:end].tolist()
-    in_block = sum(bool(why) and why not in FREE for why in (scan.REASONS[code] for code in codes))
+    in_block = sum(bool(why) and why not in _FREE for why in (scan.REASONS[code] for code in codes))
     free = "free pages are not refused: the scanner steps over them. Leave out what begins with free"
     likely = [(line.refused.total() + line.nr_taken, "pages that are taken are not refused: leave them out, too"),
               (line.length - line.nr_taken, free), (line.nr_scanned - line.nr_taken, free), (line.length, free), (line.nr_scanned, free),
@@ -182,10 +182,10 @@ def _refused(told: str, line: Line, recording: Recording) -> str:
                 "count the verdicts of the range whose reason is neither empty nor free")
 
 
-def _mostly(told: str, line: Line) -> str:
+def _mostly(told: str, line: _Line) -> str:
     if told == NO_ANSWER or told.isdigit():
         return 'write the reason in quotes, as it stands among the verdicts, or "none"'
-    if told in FREE or told == "free":
+    if told in _FREE or told == "free":
         return "a free page is no candidate, so it is not refused" + (": nothing else is left in this range" if not line.refused else "")
     if told == "taken":
         return "that is the verdict on pages that are taken"
@@ -198,7 +198,7 @@ def _mostly(told: str, line: Line) -> str:
     return "no page of this range is refused for that: copy the reason from the verdicts, it is the model's wording"
 
 
-def _scanned(told: str, line: Line) -> str:
+def _scanned(told: str, line: _Line) -> str:
     if told not in SCANNED:
         return f"write one of {', '.join(map(repr, SCANNED))}"
     if told == SCANNED[3]:

@@ -12,7 +12,7 @@ from .paths import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import followed, how_to_go_on
 
-MODES = (Mode(async_migrate=True), Mode())
+LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
 COMPACT_MEMORY = Mode()             # the mode of a write to /proc/sys/vm/compact_memory
 DOES = ("it waits", f"it skips the folio: {LOCKED}", "it isolates the folio", "it asks the mapping without the lock")
@@ -25,7 +25,7 @@ SKIPPED = {
 
 def mode_for(learner: str = "") -> Mode:
     """The mode of a learner's compaction; without a name that of the notebook."""
-    return MODES[seed_of(learner) % len(MODES)]
+    return LEARNERS_MODES[seed_of(learner) % len(LEARNERS_MODES)]
 
 
 def compaction_sleeps(schedule: str, learner: str = "") -> Report:
@@ -37,7 +37,7 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
     if stopped:
         told, hint = stopped, _why_stopped(stepper, stopped)
     else:
-        told, hint = standing(machine, "compaction"), _why_awake(machine)
+        told, hint = _standing(machine, "compaction"), _why_awake(machine)
     asleep = "compaction" in machine.next and "compaction" not in machine.ready
     holder = frames.holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
     return Report([Finding(f"{shown(schedule)}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
@@ -45,7 +45,7 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
                            "whoever goes first has the lock: when does truncation take it, and when does it give it back?")])
 
 
-def standing(machine: Machine, name: str) -> str:
+def _standing(machine: Machine, name: str) -> str:
     """What a thread is doing: it sleeps, can go on, or has ended."""
     if name in machine.ready:
         return f"can go on with {machine.next[name]!r}"
@@ -83,7 +83,7 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stopped, machine = followed(stepper, schedule), stepper.machine
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = frames.holders(machine)
-    told = stopped or ("deadlock" if stuck else f"compaction {standing(machine, 'compaction')}, truncation {standing(machine, 'truncation')}")
+    told = stopped or ("deadlock" if stuck else f"compaction {_standing(machine, 'compaction')}, truncation {_standing(machine, 'truncation')}")
     findings = [Finding(f"{shown(schedule)}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
     named = by_name(waits, threads)
     for name in threads:

@@ -22,7 +22,7 @@ STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 SAME = 0.01                             # of the height: lines no further apart are drawn as one
 LABEL_WIDTH = 28
 Z = 1.96                                # of a 95 % interval
-WORDS = {
+_WORDS = {
     "unmovable": "share of unmovable folios (guest_memfd)", "unevictable": "share of unevictable folios (mlocked)",
     "pinned": "share of pinned folios", "dirty": "share of dirty file folios", "free": "share of free pages",
     "no_migrate_folio": "share of dirty folios without migrate_folio", "pages": "pages in the zone",
@@ -36,7 +36,7 @@ WORDS = {
 SHORT = {"compact_unevictable_allowed": "unevictable allowed"}
 
 
-class Line(NamedTuple):
+class _Line(NamedTuple):
     """One curve: the parts of its name, and by x its middle and its band."""
 
     names: list[str]
@@ -52,7 +52,7 @@ def curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel
     _check(frame, x, y, by)
     keys, lines = zip(*((key, _line(_names(key, by), group, x, y)) for key, group in frame.groupby(by, sort=False)))
     together = _together(lines, (float(frame[y].max()) - float(frame[y].min())) * SAME)
-    figure, axes = new_axes(title or f"{y} against {x}", WORDS.get(x, x), WORDS.get(y, y))
+    figure, axes = new_axes(title or f"{y} against {x}", _WORDS.get(x, x), _WORDS.get(y, y))
     ticks = None if _is_scale(frame[x]) else list(dict.fromkeys(frame[x]))
     looks = _looks(keys)
     for place, numbers in enumerate(together):
@@ -98,7 +98,7 @@ def _check(frame: pd.DataFrame, x: str, y: str, by: list[str]) -> None:
                          f"write by={[*by, *varied]!r}, or choose rows first, as frame[frame.{varied[0]} == ...]")
 
 
-def _line(names: list[str], group: pd.DataFrame, x: str, y: str) -> Line:
+def _line(names: list[str], group: pd.DataFrame, x: str, y: str) -> _Line:
     at = group.groupby(x, sort=_is_scale(group[x]))[y]
     if not _is_share(group[y]):
         middle, low, high = at.median(), at.min(), at.max()
@@ -107,10 +107,10 @@ def _line(names: list[str], group: pd.DataFrame, x: str, y: str) -> Line:
         middle, centre = share, (share + Z ** 2 / (2 * n)) / (1 + Z ** 2 / n)
         half = Z / (1 + Z ** 2 / n) * np.sqrt(share * (1 - share) / n + Z ** 2 / (4 * n ** 2))
         low, high = (centre - half).clip(0, 1), (centre + half).clip(0, 1)
-    return Line(names, middle.index.to_numpy(), *(values.to_numpy(float) for values in (middle, low, high)))
+    return _Line(names, middle.index.to_numpy(), *(values.to_numpy(float) for values in (middle, low, high)))
 
 
-def _together(lines: Sequence[Line], same: float) -> list[list[int]]:
+def _together(lines: Sequence[_Line], same: float) -> list[list[int]]:
     """The numbers of the lines that lie on each other, so that none is hidden."""
     found: list[list[int]] = []
     for number, line in enumerate(lines):
@@ -124,7 +124,7 @@ def _together(lines: Sequence[Line], same: float) -> list[list[int]]:
     return found
 
 
-def _draw(axes: Axes, lines: list[Line], look: dict, ticks: list | None, aside: float) -> None:
+def _draw(axes: Axes, lines: list[_Line], look: dict, ticks: list | None, aside: float) -> None:
     """One line for all of `lines`, with a band around the bands of all; points with bars where x is no scale."""
     line = lines[0]
     low, high = np.fmin.reduce([line.low for line in lines]), np.fmax.reduce([line.high for line in lines])
@@ -137,7 +137,7 @@ def _draw(axes: Axes, lines: list[Line], look: dict, ticks: list | None, aside: 
         axes.plot(at, line.middle, label=_label(lines), zorder=3, **look | {"linestyle": "none"})
 
 
-def _label(lines: list[Line]) -> str:
+def _label(lines: list[_Line]) -> str:
     """The names of all the lines: what is said once for several stands before the colon."""
     firsts: dict[str, list[str]] = {}
     for first, *rest in (line.names for line in lines):
@@ -164,7 +164,7 @@ def _names(key: tuple, by: list[str]) -> list[str]:
             for column, value in zip(by, key)]
 
 
-def _point(line: Line, at: int) -> str:
+def _point(line: _Line, at: int) -> str:
     low, middle, high = (_number(values[at]) for values in (line.low, line.middle, line.high))
     return f"{middle}{'' if low == high else f' ({low} to {high})'} at {_value(line.x[at])}"
 

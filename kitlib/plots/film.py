@@ -58,7 +58,7 @@ class Film:
         """Join what was noted, and find the words; the film is then only read."""
         pfns, states, keys = map(np.concatenate, zip(*self._taken))
         found, numbers = np.unique(np.append(self._begin_keys, keys), return_inverse=True)
-        self.rows = looks.rows(found, memory, self._owners[1], *self.told)
+        self.rows = looks.page_words(found, memory, self._owners[1], *self.told)
         numbers = numbers.astype(np.uint16)
         self._changes = pfns - self.first_pfn, states, numbers[len(self._begin):]
         self._begin_looks = numbers[:len(self._begin)]
@@ -249,7 +249,7 @@ def film_recording(recording: Recording) -> Film:
     try:
         for number, zone in enumerate(zones):
             zone.pcp, zone.buffers_held = pcp_of(recording, number), memory.buffers_held
-            cc = CompactControl(zone, recording.kernel, recording.counts, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
+            cc = CompactControl(zone, recording.kernel, recording.release, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
             camera.watch(cc)
             compact_zone(cc, bool(recording.meta["compact_unevictable_allowed"]))
             codes = bytes(cc.verdicts)

@@ -14,7 +14,7 @@ from .picture import SCALE, Picture, font
 from .states import LIGHT
 
 DPI = 100                               # one unit of the figure is one pixel as shown
-COLOURS = 64                            # of the image, unless a chart has more
+_COLOURS = 64                            # of the image, unless a chart has more
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"     # they come with matplotlib
 LIT, LINE, INK, PAPER, PALE = "#0B63B5", "#8A95A1", "#1F2328", "#FFFFFF", LIGHT["free"]
 
@@ -26,7 +26,7 @@ class Chart(Figure):
     """
 
     text = ""
-    colours = COLOURS
+    colours = _COLOURS
     places: dict = {}
 
     def shares(self, x: float, y: float) -> tuple[float, float]:

@@ -17,14 +17,14 @@ from .flow import INK, LINE, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
 from .layout import PAD, TEXT, width_of
 from .states import LIGHT
 
-ROW, BAR, DOT, GAP, NUMBER = 22, 17, 16, 26, 30
-STEPS = 150                             # more rows than that are no picture
+ROW, BAR, _DOT, _GAP, NUMBER = 22, 17, 16, 26, 30
+_STEPS = 150                             # more rows than that are no picture
 BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}       # words stay readable on a hatched ground
-BAD, HELD, HATCH = LIGHT["failed"], LIGHT["isolated"], "#C9CFD6"
+BAD, HELD, _HATCH = LIGHT["failed"], LIGHT["isolated"], "#C9CFD6"
 FREES = {"free_inode": "{} is freed", "reuse_inode": "the memory of {} is another inode's"}
 
 
-class Run(NamedTuple):
+class _Run(NamedTuple):
     """What a schedule did: its steps and locks as frames, and how each thread that did not crash stands at its end."""
 
     name: str
@@ -51,7 +51,7 @@ def swim_lanes(scenario: Scenario, schedule: str | Iterable[str], title: str = "
     _draw_freed(axes, plan)
     for name, letter in run.threads.items():
         x, top = plan.dot[name], ROW / 2
-        axes.text(x - DOT / 2, top, f"{letter}  {name}", size=pt(14), family=SANS, weight="bold", color=INK, va="center")
+        axes.text(x - _DOT / 2, top, f"{letter}  {name}", size=pt(14), family=SANS, weight="bold", color=INK, va="center")
         axes.plot([x, x], [ROW, plan.bottom], color=LINE, linewidth=pt(1), linestyle=(0, (1, 3)), zorder=1)
     for lock in run.locks.itertuples():
         _draw_lock(axes, plan, lock)
@@ -86,7 +86,7 @@ def describe_lanes(scenario: Scenario, schedule: str | Iterable[str]) -> str:
     return "\n".join([*words, *(f"{name} {end}" for name, end in run.ends.items())])
 
 
-def _run(scenario: Scenario, schedule: str | Iterable[str]) -> Run:
+def _run(scenario: Scenario, schedule: str | Iterable[str]) -> _Run:
     """The schedule, done; the memory is left as it was."""
     if not isinstance(scenario, Scenario):
         raise TypeError(f"not a scenario but a {type(scenario).__name__}: write swim_lanes(proof.scenario, proof.shortest) "
@@ -102,11 +102,11 @@ def _run(scenario: Scenario, schedule: str | Iterable[str]) -> Run:
     machine = stepper.machine
     try:
         stepper.replay(schedule)
-        if stepper.t > STEPS:
-            raise ValueError(f"{stepper.t} steps are too many for one picture: write a schedule of at most {STEPS}")
+        if stepper.t > _STEPS:
+            raise ValueError(f"{stepper.t} steps are too many for one picture: write a schedule of at most {_STEPS}")
         stuck = bool(machine.next) and not machine.ready and not machine.crash
         ends = {} if machine.crash else {name: _end(machine, name) for name in machine.paths}
-        return Run(scenario.name, stepper.text, letters(machine.paths), frames.events(machine), frames.locks(machine),
+        return _Run(scenario.name, stepper.text, letters(machine.paths), frames.events(machine), frames.locks(machine),
                    machine.crash and machine.crash.t, stuck, ends)
     finally:
         machine.reset()
@@ -134,7 +134,7 @@ def _range(first: int, last: int) -> str:
 class _Plan:
     """Where everything stands: the row of each step, and in each lane its bars, its dots and its words, from left to right."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: _Run):
         self.run, self.y, self.freed, self.bar, self.dot, self.words = run, {}, {}, {}, {}, {}
         y = 1.25 * ROW
         for t in run.steps.t:
@@ -149,19 +149,19 @@ class _Plan:
         for name in run.threads:
             for lock in dict.fromkeys(run.locks.lock[run.locks.thread == name]):
                 self.bar[name, lock], x = x, x + BAR + 3
-            self.dot[name] = x + DOT / 2
-            self.words[name] = x + DOT + 4
+            self.dot[name] = x + _DOT / 2
+            self.words[name] = x + _DOT + 4
             rows = [width_of(call, "Mono") + 12 + width_of(answer, "-Bold") for call, answer in
                     map(_words, run.steps[run.steps.thread == name].itertuples())]
-            x = self.words[name] + max(*rows, width_of(run.ends.get(name, ""), "Mono") + 10, width_of(f"C  {name}") * 1.3, 0) + GAP
-        self.width = x - GAP + PAD
+            x = self.words[name] + max(*rows, width_of(run.ends.get(name, ""), "Mono") + 10, width_of(f"C  {name}") * 1.3, 0) + _GAP
+        self.width = x - _GAP + PAD
 
 
 def _draw_freed(axes: Axes, plan: _Plan) -> None:
     """The hatched ground, and a row that says what it means."""
     for t, y in plan.freed.items():
         if y == min(plan.freed.values()):
-            axes.axhspan(y, plan.height, hatch="////", facecolor=PAPER, edgecolor=HATCH, linewidth=0, zorder=0)
+            axes.axhspan(y, plan.height, hatch="////", facecolor=PAPER, edgecolor=_HATCH, linewidth=0, zorder=0)
         axes.axhline(y, color=INK, linewidth=pt(1.2), zorder=1)
         axes.text(min(plan.words.values()), y, f" {plan.run.freed[t]} ", size=pt(TEXT), family=SANS, weight="bold", color=INK,
                   va="center", zorder=5, bbox={"facecolor": PAPER, "edgecolor": INK, "linewidth": pt(1.2), "pad": 2})

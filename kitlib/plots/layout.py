@@ -12,7 +12,7 @@ from ..tree import Leaf, Node, Tree, leaf_text, nodes, ordered
 from .picture import font
 
 TEXT = 11.5                             # height of letters
-BOX, SLOT, GAP, LANE, PAD = 26, 42, 30, 10, 14
+BOX, SLOT, _GAP, LANE, PAD = 26, 42, 30, 10, 14
 BOX_WIDTH = 180                         # at the least: answers stand side by side under it
 ENDING_WIDTH = 16                       # letters in a line of an ending
 
@@ -124,7 +124,7 @@ class Plan:
         for row in range(max(self.row.values()) + 1):
             tracks = len(self.tracks[row])
             self.gap[row] = bottom + 20
-            self.y[row] = bottom + (GAP if row else BOX // 2) + LANE * tracks
+            self.y[row] = bottom + (_GAP if row else BOX // 2) + LANE * tracks
             slots = max([1] + [1 + edge.place for edge in self.edges if self.row[id(edge.source)] == row and edge.beside])
             bottom = self.y[row] + BOX + SLOT * (slots - 1)
         self.height = int(bottom + PAD)

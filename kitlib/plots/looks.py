@@ -37,7 +37,7 @@ _SHIFTS = {"mapcount": 0, "refcount": 15, "flags": 30, "owner": 46, "order": 56,
 _WIDTHS = {"mapcount": 15, "refcount": 15, "flags": 16, "owner": 10, "order": 4, "note": 4}
 
 
-class Look(NamedTuple):
+class PageWords(NamedTuple):
     """One row: what all pages of this look have in common, in words ("" where there is nothing to say)."""
 
     flags: str
@@ -73,7 +73,7 @@ def keys(zone: Zone, alike: np.ndarray, pages=slice(None), note: np.ndarray | in
     return key
 
 
-def rows(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: ModuleType, mode: Mode, release=None) -> list[Look]:
+def page_words(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: ModuleType, mode: Mode, release=None) -> list[PageWords]:
     """The words for each key, as `kernel` decides in `mode`."""
     part = {name: [int(key) >> shift & (1 << _WIDTHS[name]) - 1 for key in found] for name, shift in _SHIFTS.items()}
     # A zone with one page of each look, to ask the scanner about.
@@ -89,11 +89,11 @@ def rows(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: ModuleType
             for kind, order, note, code in zip(kinds, part["order"], part["note"], codes)]
 
 
-def _row(kind: Kind, order: int, note: int, mapping: AddressSpace | None, code: int, kernel: ModuleType, mode: Mode) -> Look:
+def _row(kind: Kind, order: int, note: int, mapping: AddressSpace | None, code: int, kernel: ModuleType, mode: Mode) -> PageWords:
     flags = " | ".join(word for bit, word in FLAG_WORDS.items() if kind.flags & bit)
     size = f"first of {1 << order:,} pages" if kind.flags & PG.HEAD else ""
     whose = f"{mapping.name}" if mapping else "anonymous" if kind.flags & PG.ANON else ""
-    return Look(flags or "none", kind.refcount, kind.mapcount, whose, " | ".join(flag_names(mapping.flags)) if mapping else "",
+    return PageWords(flags or "none", kind.refcount, kind.mapcount, whose, " | ".join(flag_names(mapping.flags)) if mapping else "",
                 size, f"{NOTES[note]}." if note else why(code, kernel, mode))
 
 

@@ -15,11 +15,11 @@ from .picture import Picture, font
 from .states import DARK, FAILED, ISOLATED, LIGHT, MARKS, STATES, check_states, describe, pageblocks
 
 MIGRATETYPES = ("UNMOVABLE", "MOVABLE", "RECLAIMABLE", "HIGHATOMIC")
-WIDTH, PAD = 1800, 24
+_WIDTH, MARGIN = 1800, 24
 PAGES_WIDE = 32                         # a pageblock's tile: 32 x 16 pages
 MARK_CELL = 10                          # marks and names need squares of at least this many pixels
 MOST_RINGS = 100                        # more would hide what they point at
-PAPER, MUTED, INK, STATE = 0, 42, 63, 64    # the image's palette: a ramp from paper to ink, then the states
+_PAPER, _MUTED, _INK, STATE = 0, 42, 63, 64    # the image's palette: a ramp from paper to ink, then the states
 
 
 def memory_map(states: np.ndarray, *, first_pfn: int = 0, migratetype: Sequence | None = None, title: str = "",
@@ -82,7 +82,7 @@ class _Grid(NamedTuple):
         """The left upper corner of the tile of the map's pageblock number `block`."""
         left, top = (110, 0) if self.sparse else (0, 30)
         row, column = divmod(block, self.columns)
-        return PAD + left + column * self.pitch[0], top + row * self.pitch[1]
+        return MARGIN + left + column * self.pitch[0], top + row * self.pitch[1]
 
     def page(self, index: int) -> tuple[int, int]:
         """The left upper corner of the square of the page number `index`, counted from the first tile's start."""
@@ -96,7 +96,7 @@ def _grid(states: np.ndarray, first_pfn: int, columns: int | None) -> _Grid:
     if columns is None:
         columns = next((n for n in (1, 2, 4, 8, 16) if n * n >= blocks), 32)
     grid = _Grid(pageblock_start_pfn(first_pfn), blocks, max(columns, 1), 0)
-    room = WIDTH + 6 - PAD - grid.tile(0)[0] - grid.columns * grid.pitch[0]
+    room = _WIDTH + 6 - MARGIN - grid.tile(0)[0] - grid.columns * grid.pitch[0]
     cell = min(18, room // (PAGES_WIDE * grid.columns))
     if columns < 1 or cell < 1 or blocks > 2048:
         raise ValueError(f"{blocks:,} pageblocks in {columns} columns do not fit: write columns=32 or fewer, and draw at most "
@@ -109,7 +109,7 @@ def _sheet(maps: Mapping, first_pfn: int, migratetype, dark: bool, columns: int 
     grid = _grid(every[0], first_pfn, columns)
     names = None if migratetype is None else _type_names(migratetype, grid)
     differ = _differ(list(every))
-    image, y = Image.new("L", (WIDTH, len(maps) * (grid.height + 80) + 300), PAPER), PAD
+    image, y = Image.new("L", (_WIDTH, len(maps) * (grid.height + 80) + 300), _PAPER), MARGIN
     for title, states in maps.items():
         size, _, counts = describe(states, first_pfn).partition(": ")
         y = _heading(image, y, title, counts if len(maps) > 1 else f"{size} of {pageblock_nr_pages()}, one square = 4 KiB")
@@ -119,9 +119,9 @@ def _sheet(maps: Mapping, first_pfn: int, migratetype, dark: bool, columns: int 
         y += grid.height + 10
     y = _legend(image, y, every[0] if len(maps) == 1 else None, palette)
     for note in _notes(grid, names, int((every == FAILED).sum(1).max()), int(differ.sum()), len(maps)):
-        ImageDraw.Draw(image).text((PAD, y + 18), note, MUTED, font(22), "ls")
+        ImageDraw.Draw(image).text((MARGIN, y + 18), note, _MUTED, font(22), "ls")
         y += 32
-    return Picture(_coloured(image.crop((0, 0, WIDTH, y + PAD - 10)), palette, dark), text)
+    return Picture(_coloured(image.crop((0, 0, _WIDTH, y + MARGIN - 10)), palette, dark), text)
 
 
 def _type_names(migratetype: Sequence, grid: _Grid) -> list[str]:
@@ -137,17 +137,17 @@ def _type_names(migratetype: Sequence, grid: _Grid) -> list[str]:
 def _heading(image: Image.Image, y: int, title: str, told: str) -> int:
     """A title at the left, what a square is at the right; where the next thing goes."""
     draw = ImageDraw.Draw(image)
-    draw.text((PAD, y + 24), title, INK, font(28, "-Bold"), "ls")
-    draw.text((WIDTH - PAD if title else PAD, y + 24), told, MUTED, font(22), "rs" if title else "ls")
+    draw.text((MARGIN, y + 24), title, _INK, font(28, "-Bold"), "ls")
+    draw.text((_WIDTH - MARGIN if title else MARGIN, y + 24), told, _MUTED, font(22), "rs" if title else "ls")
     return y + 44
 
 
 def _tiles(states: np.ndarray, grid: _Grid, first_pfn: int, palette: dict) -> Image.Image:
     """The pages of every pageblock, on paper."""
-    canvas = np.full((grid.height, WIDTH), PAPER, np.uint8)
+    canvas = np.full((grid.height, _WIDTH), _PAPER, np.uint8)
     padded = np.full(grid.blocks * pageblock_nr_pages(), len(STATES), np.uint8)
     padded[first_pfn - grid.first_pfn:][:len(states)] = states
-    stamps = np.stack([*(_stamp(state, grid.cell, palette) for state in STATES), np.full((grid.cell,) * 2, PAPER, np.uint8)])
+    stamps = np.stack([*(_stamp(state, grid.cell, palette) for state in STATES), np.full((grid.cell,) * 2, _PAPER, np.uint8)])
     rows = pageblock_nr_pages() // PAGES_WIDE
     tiles = stamps[padded].reshape(grid.blocks, rows, PAGES_WIDE, grid.cell, grid.cell).transpose(0, 1, 3, 2, 4)
     for block, tile in enumerate(tiles.reshape(grid.blocks, rows * grid.cell, PAGES_WIDE * grid.cell)):
@@ -164,7 +164,7 @@ def _annotate(tiles: Image.Image, states: np.ndarray, grid: _Grid, first_pfn: in
     if not grid.marked:
         return
     for x, y in (grid.page(start + int(index)) for index in np.flatnonzero(differ)):
-        draw.rectangle((x - 2, y - 2, x + grid.cell - 1, y + grid.cell - 1), outline=INK, width=2)
+        draw.rectangle((x - 2, y - 2, x + grid.cell - 1, y + grid.cell - 1), outline=_INK, width=2)
     failed = np.flatnonzero(states == FAILED)
     for x, y in (grid.page(start + int(index)) for index in failed[:len(failed) <= MOST_RINGS and MOST_RINGS]):
         draw.ellipse((x - 6, y - 6, x + grid.cell + 3, y + grid.cell + 3), outline=STATE + FAILED, width=3)
@@ -175,13 +175,13 @@ def _label(draw: ImageDraw.ImageDraw, grid: _Grid, block: int, kind: str) -> Non
     right, bottom = x + PAGES_WIDE * grid.cell - 2, y + pageblock_nr_pages() // PAGES_WIDE * grid.cell
     isolate = kind == "ISOLATE"
     if not grid.sparse:
-        draw.text((x, y - 8), address, INK if isolate else MUTED, font(20, "Mono-Bold" if isolate else "Mono"), "ls")
+        draw.text((x, y - 8), address, _INK if isolate else _MUTED, font(20, "Mono-Bold" if isolate else "Mono"), "ls")
     elif block % grid.columns == 0:
-        draw.text((x - 12, (y + bottom) // 2), address, MUTED, font(20, "Mono"), "rm")
+        draw.text((x - 12, (y + bottom) // 2), address, _MUTED, font(20, "Mono"), "rm")
     if grid.marked:
-        draw.text((right, y - 8), kind, INK if isolate else MUTED, font(18, "-Bold" if isolate else ""), "rs")
+        draw.text((right, y - 8), kind, _INK if isolate else _MUTED, font(18, "-Bold" if isolate else ""), "rs")
     elif kind and kind != "MOVABLE":
-        draw.rectangle((x, bottom + 2, right if kind == "UNMOVABLE" else (x + right) // 2, bottom + 4), INK)
+        draw.rectangle((x, bottom + 2, right if kind == "UNMOVABLE" else (x + right) // 2, bottom + 4), _INK)
     if isolate:
         draw.rectangle((x - 4, y - 4, right + 4, bottom + 2), outline=STATE + ISOLATED, width=3)
 
@@ -189,7 +189,7 @@ def _label(draw: ImageDraw.ImageDraw, grid: _Grid, block: int, kind: str) -> Non
 @lru_cache(maxsize=64)
 def _stamp_of(state: str, cell: int, mark: int) -> np.ndarray:
     side = cell - (2 if cell >= MARK_CELL else cell >= 5)
-    image = Image.new("L", (cell, cell), PAPER)
+    image = Image.new("L", (cell, cell), _PAPER)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, side - 1, side - 1), STATE + STATES.index(state))
 
@@ -214,21 +214,21 @@ def _stamp_of(state: str, cell: int, mark: int) -> np.ndarray:
 def _stamp(state: str, cell: int, palette: dict) -> np.ndarray:
     """One page's square: the state's colour and mark, the mark in paper or ink, whichever stands out."""
     bright = sum(bytes.fromhex(palette[state][1:])) > 450
-    return _stamp_of(state, cell, PAPER if bright == (palette is DARK) else INK)
+    return _stamp_of(state, cell, _PAPER if bright == (palette is DARK) else _INK)
 
 
 def _legend(image: Image.Image, y: int, states: np.ndarray | None, palette: dict) -> int:
     """Every state with its colour and mark, and how many pages are in it; where the next thing goes."""
-    draw, x, swatch, write = ImageDraw.Draw(image), PAD, 30, font(24)
+    draw, x, swatch, write = ImageDraw.Draw(image), MARGIN, 30, font(24)
     counts = [None] * len(STATES) if states is None else np.bincount(states, minlength=len(STATES))
     for state, count in zip(STATES, counts):
         name, amount = f"{state} ", "" if count is None else f"{count:,}"
         wide = swatch + 10 + int(write.getlength(name + amount))
-        if x + wide > WIDTH - PAD:
-            x, y = PAD, y + 44
+        if x + wide > _WIDTH - MARGIN:
+            x, y = MARGIN, y + 44
         image.paste(Image.fromarray(_stamp(state, swatch, palette)), (x, y))
-        draw.text((x + swatch + 8, y + 22), name, MUTED if count == 0 else INK, write, "ls")
-        draw.text((x + swatch + 8 + write.getlength(name), y + 22), amount, MUTED, write, "ls")
+        draw.text((x + swatch + 8, y + 22), name, _MUTED if count == 0 else _INK, write, "ls")
+        draw.text((x + swatch + 8 + write.getlength(name), y + 22), amount, _MUTED, write, "ls")
         x += wide + 28
     return y + 44
 
@@ -249,7 +249,7 @@ def _notes(grid: _Grid, names: list | None, failed: int, differ: int, maps: int)
 
 def _coloured(image: Image.Image, palette: dict, dark: bool) -> Image.Image:
     paper, ink = (np.array([list(bytes.fromhex(colour))]) for colour in (("1E1E1E", "E6E8EA") if dark else ("FFFFFF", "1F2328")))
-    ramp = paper + (ink - paper) * np.arange(INK + 1)[:, None] // INK
+    ramp = paper + (ink - paper) * np.arange(_INK + 1)[:, None] // _INK
     states = [list(bytes.fromhex(colour[1:])) for colour in palette.values()]
     coloured = Image.frombytes("P", image.size, image.tobytes())
     coloured.putpalette(np.concatenate([ramp, states]).astype(np.uint8).tobytes())

@@ -18,8 +18,8 @@ from .flow import DPI, SANS, Chart
 from .picture import SCALE, Picture
 from .states import DARK, FAILED, ISOLATED, LIGHT, MIGRATED, STATES
 
-WIDTH, HEIGHT = 6.4, 3.4
-PAPER, INK, MUTED, GRID = ({"light": one, "dark": other} for one, other in (
+_WIDTH, HEIGHT = 6.4, 3.4
+_PAPER, _INK, _MUTED, GRID = ({"light": one, "dark": other} for one, other in (
     ("#FFFFFF", "#1E1E1E"), ("#1F2328", "#E6E8EA"), ("#57606A", "#A5ADB6"), ("#E4E8EC", "#343A42")))
 ENDS = {"complete": "the scanners have met, and had begun at the zone's ends", "partial_skipped": "the scanners have met",
         "success": "a free block of the order asked for is there", "contended": "it is called off, for want of a target or at a signal"}
@@ -57,13 +57,13 @@ class FilmChart:
 
     def __init__(self, film: Film, dark: bool = False):
         self.film, theme = film, "dark" if dark else "light"
-        figure = Chart(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor=PAPER[theme])
+        figure = Chart(figsize=(_WIDTH, HEIGHT), dpi=DPI, facecolor=_PAPER[theme])
         upper, lower = figure.add_axes((0.12, 0.6, 0.66, 0.34)), figure.add_axes((0.12, 0.13, 0.66, 0.34))
         for axes, title in ((upper, "where the scanners are (pfn)"), (lower, "pages by state, now")):
             _dress(axes, title, theme, film.last)
         self._scanners(upper, theme)
         self._states(lower, DARK if dark else LIGHT, theme)
-        lower.set_xlabel("step", color=MUTED[theme], family=SANS, fontsize=9)
+        lower.set_xlabel("step", color=_MUTED[theme], family=SANS, fontsize=9)
         self.text = self._told()
         self.pixels = figure.picture().image
         high = self.pixels.size[1]
@@ -71,7 +71,7 @@ class FilmChart:
         self._rows = [(round(high * (1 - bottom - tall)), round(high * (1 - bottom))) for _, bottom, _, tall in self._boxes]
         palette = self.pixels.getpalette()
         self._cursor = len(palette) // 3
-        self.pixels.putpalette([*palette, *bytes.fromhex(INK[theme][1:])])
+        self.pixels.putpalette([*palette, *bytes.fromhex(_INK[theme][1:])])
         self._indices = np.asarray(self.pixels)
 
     def picture(self, t: int) -> Picture:
@@ -100,7 +100,7 @@ class FilmChart:
         for name, place, look in (("free (down)", "free_pfn", dict(linestyle=STYLES[1], marker="v")),
                                   ("migrate (up)", "migrate_pfn", dict(linestyle=STYLES[0], marker="^"))):
             at = np.array([getattr(frame, place) for frame in self.film.frames])
-            axes.plot(at, color=INK[theme], linewidth=1.4, markersize=4.5, markevery=max(1, len(at) // 10), label=name, **look)
+            axes.plot(at, color=_INK[theme], linewidth=1.4, markersize=4.5, markevery=max(1, len(at) // 10), label=name, **look)
         _legend(axes, theme)
 
     def _states(self, axes: Axes, palette: dict, theme: str) -> None:
@@ -122,18 +122,18 @@ def _ends(film: Film) -> Iterator:
 
 
 def _dress(axes: Axes, title: str, theme: str, last: int) -> None:
-    axes.set_facecolor(PAPER[theme])
-    axes.set_title(title, loc="left", fontsize=9.5, family=SANS, color=INK[theme], pad=6)
+    axes.set_facecolor(_PAPER[theme])
+    axes.set_title(title, loc="left", fontsize=9.5, family=SANS, color=_INK[theme], pad=6)
     axes.set_xlim(0, max(1, last))
     axes.grid(color=GRID[theme], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED[theme])
-    axes.tick_params(colors=MUTED[theme], labelsize=8)
+    axes.spines[["left", "bottom"]].set_color(_MUTED[theme])
+    axes.tick_params(colors=_MUTED[theme], labelsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _legend(axes: Axes, theme: str) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8.5, labelcolor=INK[theme], handlelength=2.4)
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8.5, labelcolor=_INK[theme], handlelength=2.4)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..automaton import Node
+from ..automaton import State
 from ..explore import FATES, Proof
-from ..frames import RELEASES, TAKES
+from ..frames import UNLOCK_STEPS, LOCK_STEPS
 from ..graph import Graph
 from ..sched import read_schedule, schedule_text
 from .flow import INK, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
@@ -22,11 +22,11 @@ from .layout import PAD, TEXT, width_of
 from .states import LIGHT
 
 CANNOT, CAN, MUST = FATES
-KINDS = (CANNOT, "ended", CAN, MUST, "bug")           # from harmless to worst
-FILL = dict(zip(KINDS, (PALE, PAPER, LIGHT["isolated"], LIGHT["failed"], PAPER)))
-EDGE = dict(zip(KINDS, ("#B4BCC5", LIGHT["migrated"], INK, INK, LIGHT["failed"])))
-MARKS = {CAN: (".", INK), MUST: ("_", PAPER), "bug": ("x", LIGHT["failed"])}
-HATCH, STEPS, CELL, BARS, LEGEND = "#6B7580", 80, 22, 12, 30
+STATE_KINDS = (CANNOT, "ended", CAN, MUST, "bug")           # from harmless to worst
+FILL = dict(zip(STATE_KINDS, (PALE, PAPER, LIGHT["isolated"], LIGHT["failed"], PAPER)))
+EDGE = dict(zip(STATE_KINDS, ("#B4BCC5", LIGHT["migrated"], INK, INK, LIGHT["failed"])))
+STATE_MARKS = {CAN: (".", INK), MUST: ("_", PAPER), "bug": ("x", LIGHT["failed"])}
+_HATCH, _STEPS, CELL, BARS, LEGEND = "#6B7580", 80, 22, 12, 30
 
 
 class Progress(NamedTuple):
@@ -45,7 +45,7 @@ class Progress(NamedTuple):
 
 
 def kind(proof: Proof, number: int) -> str:
-    """What is drawn of a state: one of KINDS."""
+    """What is drawn of a state: one of STATE_KINDS."""
     ending = proof.graph.endings.get(number, "")
     return proof.fate_of(number) if ending == "" else "bug" if ending else "ended"
 
@@ -86,16 +86,16 @@ def _progress(proof: Proof) -> Progress:
                     {lock: held[lock] for lock in locked if locked[lock]}, steps)
 
 
-def _holds(nodes: list[Node]) -> dict[Node, set[str]]:
+def _holds(nodes: list[State]) -> dict[State, set[str]]:
     """The locks that a thread can hold at each node."""
     queue = nodes[1:2]                              # where it starts; the first is END
     holds = {node: set() for node in queue}
     for node in queue:                              # the list grows meanwhile
         for answer, child in node.branches.items():
             here, known = set(holds[node]), child in holds
-            if node.step.name in TAKES and answer is TAKES[node.step.name]:
+            if node.step.name in LOCK_STEPS and answer is LOCK_STEPS[node.step.name]:
                 here.add(node.step.on)
-            if node.step.name in RELEASES:
+            if node.step.name in UNLOCK_STEPS:
                 here.discard(node.step.on)
             if not known or not here <= holds[child]:
                 holds[child] = here | holds.get(child, set())
@@ -124,7 +124,7 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
     Shown is `schedule`, or the shortest that fails, or where none does each thread first and alone. `places` has the positions.
     """
     progress, ways = _progress(proof), _ways(proof, schedule)
-    if max(progress.size) > STEPS:
+    if max(progress.size) > _STEPS:
         raise ValueError(f"{max(progress.size)} steps of one thread are too many for one picture: write a scenario with "
                          "fewer folios, or state_graph(proof)")
     plan = _Plane(progress, _step_names(proof, progress, ways[0]), _legend(proof, progress, ways))
@@ -135,8 +135,8 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
             _draw_excluded(axes, *plan.at(xs[0], y), len(xs))
     cells = defaultdict(list)
     for at, kinds in progress.kinds.items():
-        worst = max(kinds, key=KINDS.index)
-        cells[worst, len(kinds) == 1 or worst in KINDS[:2]].append(plan.at(*at))
+        worst = max(kinds, key=STATE_KINDS.index)
+        cells[worst, len(kinds) == 1 or worst in STATE_KINDS[:2]].append(plan.at(*at))
     for (which, whole), points in cells.items():
         _draw_cell(axes, points, which, whole)
     for number, way in enumerate(ways):
@@ -149,9 +149,9 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
 
 def _legend(proof: Proof, progress: Progress, ways: list[list[str]]) -> list[tuple]:
     """Rows for the kinds that are found, for a part of the states, for what is excluded, and for the schedules."""
-    some = [max(kinds, key=KINDS.index) for kinds in progress.kinds.values() if len(kinds) > 1]
+    some = [max(kinds, key=STATE_KINDS.index) for kinds in progress.kinds.values() if len(kinds) > 1]
     rows = samples(proof, {which for kinds in progress.kinds.values() for which in kinds}, "s", CELL - 3)
-    if bad := [which for which in KINDS[2:] if which in some]:
+    if bad := [which for which in STATE_KINDS[2:] if which in some]:
         rows.append((lambda axes, x, y: _draw_cell(axes, [(x, y)], bad[0], False), "small: after some answers, not after all"))
     if progress.locked:
         rows.append((_draw_excluded, f"both would hold the lock of {' or '.join(sorted(progress.held))}"))
@@ -163,7 +163,7 @@ def _legend(proof: Proof, progress: Progress, ways: list[list[str]]) -> list[tup
 
 
 def _draw_bar(axes: Axes, x: float, y: float, wide: float, high: float) -> None:
-    axes.add_patch(Rectangle((x, y), wide, high, facecolor=HATCH, linewidth=0))
+    axes.add_patch(Rectangle((x, y), wide, high, facecolor=_HATCH, linewidth=0))
 
 
 def _runs(numbers: list[int]) -> list[list[int]]:
@@ -172,7 +172,7 @@ def _runs(numbers: list[int]) -> list[list[int]]:
 
 
 def _draw_excluded(axes: Axes, x: float, y: float, positions: int = 1) -> None:
-    axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), positions * CELL, CELL, hatch="xxxx", facecolor=PAPER, edgecolor=HATCH,
+    axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), positions * CELL, CELL, hatch="xxxx", facecolor=PAPER, edgecolor=_HATCH,
                              linewidth=0, zorder=1))
 
 
@@ -186,12 +186,12 @@ def _draw_cell(axes: Axes, points: list[tuple[float, float]], which: str, whole:
 def describe_progress(proof: Proof, schedule: str = "") -> str:
     """The progress graph in words: how many positions are of which kind, what a lock excludes, and the schedule shown."""
     progress, ways = _progress(proof), _ways(proof, schedule)
-    worst = Counter(max(kinds, key=KINDS.index) for kinds in progress.kinds.values())
+    worst = Counter(max(kinds, key=STATE_KINDS.index) for kinds in progress.kinds.values())
     shared = sum(kinds.total() > 1 for kinds in progress.kinds.values())
     (first, most), (second, more) = zip(progress.names, progress.size)
     words = [f"{proof.scenario.name}, progress of {first} (0 to {most} steps) and {second} (0 to {more}).",
              f"{len(progress.kinds):,} positions, {shared:,} of them shared by several states; the worst of each: "
-             + ", ".join(f"{worst[which]:,} {which}" for which in KINDS if worst[which])]
+             + ", ".join(f"{worst[which]:,} {which}" for which in STATE_KINDS if worst[which])]
     if progress.locked:
         words.append(f"{len(progress.locked):,} positions excluded by the lock of {' and of '.join(sorted(progress.held))}")
     shown = " and ".join(schedule_text(way, progress.names) for way in ways)
@@ -255,8 +255,8 @@ def draw_states(axes: Axes, points: Iterable[tuple[float, float]], which: str, s
     edge, order = 2.5 if which in ("ended", "bug") else 0.8, 8 if which == "bug" else 3
     axes.plot(*zip(*points), linestyle="none", marker=shape, markersize=pt(size - edge), markerfacecolor=FILL[which],
               markeredgecolor=EDGE[which], markeredgewidth=pt(edge), zorder=order)
-    if which in MARKS:
-        mark, colour = MARKS[which]
+    if which in STATE_MARKS:
+        mark, colour = STATE_MARKS[which]
         axes.plot(*zip(*points), linestyle="none", marker=mark, markersize=pt(size * 0.45), color=colour,
                   markeredgewidth=pt(2), zorder=order)
 
@@ -272,7 +272,7 @@ def samples(proof: Proof, found: Iterable[str], shape: str, size: float) -> list
     """The legend's rows for the kinds of states that are found."""
     words = {"ended": "every thread has ended", "bug": " or ".join(proof.bugs)}
     return [(lambda axes, x, y, which=which: draw_states(axes, [(x, y)], which, shape, size), words.get(which, which))
-            for which in KINDS if which in found]
+            for which in STATE_KINDS if which in found]
 
 
 def legend_width(rows: list[tuple]) -> float:

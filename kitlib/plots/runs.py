@@ -17,9 +17,9 @@ from .curves import COLOURS, STYLES, new_axes
 from .flow import INK, PALE, SANS, Chart
 
 MIGRATE = dict(color=COLOURS[2], marker="^", linestyle=STYLES[0])
-FREE = dict(color=COLOURS[1], marker="v", linestyle=STYLES[1])
+_FREE = dict(color=COLOURS[1], marker="v", linestyle=STYLES[1])
 TITLE_WIDTH = 72                        # characters that fit on the paper
-SCANNERS = {"migrate": ("migrate scanner", MIGRATE), "free": ("free scanner", FREE)}
+SCANNERS = {"migrate": ("migrate scanner", MIGRATE), "free": ("free scanner", _FREE)}
 
 
 def scanners(cc: CompactControl, title: str = "") -> Chart:
@@ -28,7 +28,7 @@ def scanners(cc: CompactControl, title: str = "") -> Chart:
     if not events:
         raise ValueError("the run has no steps to draw: write compact_zone(cc) first, over more than one pageblock")
     figure, axes = new_axes(title or f"Both scanners over {cc.zone.name}", "step (a range that a scanner looked at)", "pfn")
-    for kind, name, look in ((IsolateEvent, "migrate scanner", MIGRATE), (FreeEvent, "free scanner", FREE)):
+    for kind, name, look in ((IsolateEvent, "migrate scanner", MIGRATE), (FreeEvent, "free scanner", _FREE)):
         here = {step: event for step, event in enumerate(events, 1) if type(event) is kind}
         # In a pageblock both go upward; from one to the next the free scanner goes down.
         at = [event.end_pfn if kind is IsolateEvent else pageblock_start_pfn(event.start_pfn) for event in here.values()]

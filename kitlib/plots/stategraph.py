@@ -10,28 +10,28 @@ from ..graph import Graph
 from ..sched import read_schedule
 from .flow import Chart, pt, sheet
 from .layout import PAD
-from .races import KINDS, LEGEND, draw_legend, draw_states, draw_way, kind, known, legend_width, samples
+from .races import STATE_KINDS, LEGEND, draw_legend, draw_states, draw_way, kind, known, legend_width, samples
 from .states import LIGHT
 
 # The steps of each thread.
 EDGES = ((LIGHT["unmovable"], "-"), (LIGHT["unevictable"], (0, (3, 1.5))), (LIGHT["migrated"], (0, (1, 1))))
-STATES, DOT, NEXT, SWEEPS = 450, 14, 18, 24
-WIDTH, NEAR, FAR = 900, 22, 38          # of all layers together, where that leaves between one and the next
+MOST_STATES, _DOT, NEXT, SWEEPS = 450, 14, 18, 24
+_WIDTH, NEAR, FAR = 900, 22, 38          # of all layers together, where that leaves between one and the next
 
 
-def state_graph(proof: Proof, title: str = "", limit: int = STATES) -> Chart:
+def state_graph(proof: Proof, title: str = "", limit: int = MOST_STATES) -> Chart:
     """Every state as a dot, in layers by its distance from the start, and every step; the shortest failing schedule is blue."""
     graph = known(proof, "state_graph")
     if len(graph.states) > limit:
         raise ValueError(f"{len(graph.states):,} states are no picture: write a smaller scenario, swim_lanes(proof.scenario, "
                          f"{proof.shortest or 'C3T16'!r}), or state_graph(proof, limit={len(graph.states)})")
     away = _distances(graph)
-    rows, apart = _rows(graph, away), min(FAR, max(NEAR, WIDTH / (max(away) + 1)))
-    place = {number: (PAD + DOT + distance * apart, PAD + DOT + rows[number] * NEXT) for number, distance in enumerate(away)}
-    kinds = {which: [at for number, at in place.items() if kind(proof, number) == which] for which in KINDS}
-    legend = [*samples(proof, [which for which in KINDS if kinds[which]], "o", DOT), *_edges(proof)]
-    columns, low = (legend[:len(legend) // 2], legend[len(legend) // 2:]), max(y for _, y in place.values()) + LEGEND + DOT
-    wide = max(max(x for x, _ in place.values()) + DOT + PAD, sum(map(legend_width, columns)) + 2 * PAD)
+    rows, apart = _rows(graph, away), min(FAR, max(NEAR, _WIDTH / (max(away) + 1)))
+    place = {number: (PAD + _DOT + distance * apart, PAD + _DOT + rows[number] * NEXT) for number, distance in enumerate(away)}
+    kinds = {which: [at for number, at in place.items() if kind(proof, number) == which] for which in STATE_KINDS}
+    legend = [*samples(proof, [which for which in STATE_KINDS if kinds[which]], "o", _DOT), *_edges(proof)]
+    columns, low = (legend[:len(legend) // 2], legend[len(legend) // 2:]), max(y for _, y in place.values()) + LEGEND + _DOT
+    wide = max(max(x for x, _ in place.values()) + _DOT + PAD, sum(map(legend_width, columns)) + 2 * PAD)
     figure, axes = sheet(wide, low + LEGEND * len(columns[1]), title or f"{proof.scenario.name}: {len(away)} states")
     figure.colours = 256                # thin lines and small dots
     for number, at in place.items():
@@ -39,7 +39,7 @@ def state_graph(proof: Proof, title: str = "", limit: int = STATES) -> Chart:
             _draw_edge(axes, [at, place[to]], graph.names.index(name))
     for which, points in kinds.items():
         if points:
-            draw_states(axes, points, which, "o", DOT)
+            draw_states(axes, points, which, "o", _DOT)
     if proof.shortest:
         draw_way(axes, [place[number] for number in _along(graph, read_schedule(proof.shortest, graph.names))], order=2)
     draw_legend(axes, (PAD, low), columns[0])
@@ -67,7 +67,7 @@ def describe_states(proof: Proof) -> str:
     steps = Counter(name for number in range(len(graph.states)) for name, _ in graph.successors(number))
     ends = "no schedule fails" if proof.safe else f"shortest to fail: {proof.shortest}, {proof.bug}"
     return (f"{proof.scenario.name}: {len(graph.states):,} states at up to {max(_distances(graph))} steps from the start: "
-            f"{', '.join(f'{found[which]:,} {which}' for which in KINDS if found[which])}; "
+            f"{', '.join(f'{found[which]:,} {which}' for which in STATE_KINDS if found[which])}; "
             f"{', '.join(f'{steps[name]:,} steps of {name}' for name in graph.names)}; {ends}")
 
 

@@ -10,7 +10,7 @@ from ..mapping import AS_UNMOVABLE
 from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
 
 STATES = ("free", "movable", "unevictable", "unmovable", "isolated", "migrated", "failed")
-FREE, MOVABLE, UNEVICTABLE, UNMOVABLE, ISOLATED, MIGRATED, FAILED = range(len(STATES))
+FREE, _MOVABLE, UNEVICTABLE, _UNMOVABLE, ISOLATED, MIGRATED, FAILED = range(len(STATES))
 LIGHT = dict(zip(STATES, ("#EDF0F3", "#86B0F0", "#7338C6", "#222A36", "#F7CB2D", "#178A72", "#C22D0C")))
 DARK = dict(zip(STATES, ("#2A313A", "#3A59B8", "#B597F2", "#DDE4E6", "#F3C613", "#1DB58E", "#D2402A")))
 # The second channel. The three plain states are told apart by lightness alone.
@@ -20,7 +20,7 @@ MARKS = dict(zip(STATES, ("plain, nearest to the paper", "plain", "dot", "plain,
 _KINDS_OF_FLAGS = np.arange(1 << 16, dtype=np.uint16)
 _STATE_OF_FLAGS = np.select(
     [_KINDS_OF_FLAGS & (PG.BUDDY | PG.FREE_TAIL) != 0, _KINDS_OF_FLAGS & PG.LRU == 0, _KINDS_OF_FLAGS & PG.UNEVICTABLE != 0],
-    [FREE, UNMOVABLE, UNEVICTABLE], MOVABLE).astype(np.uint8)
+    [FREE, _UNMOVABLE, UNEVICTABLE], _MOVABLE).astype(np.uint8)
 
 
 def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np.ndarray:
@@ -46,7 +46,7 @@ def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np
 def plain_states(flags: np.ndarray, mapping: np.ndarray, mappings: list) -> np.ndarray:
     """What pages are of themselves, by these entries of their columns: free, movable, unevictable or unmovable."""
     declared = np.array([owner is not None and owner.flags >> AS_UNMOVABLE & 1 for owner in mappings], bool)
-    return np.where(declared[mapping], np.uint8(UNMOVABLE), _STATE_OF_FLAGS[flags])
+    return np.where(declared[mapping], np.uint8(_UNMOVABLE), _STATE_OF_FLAGS[flags])
 
 
 def _pages(pages, total: int, name: str) -> np.ndarray:

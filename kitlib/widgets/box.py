@@ -93,7 +93,7 @@ def picture_html(picture: Picture) -> str:
             f"src='data:image/png;base64,{b64encode(picture.png).decode()}'>")
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table; the cells are HTML already."""
     lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
     return f"<table class='kit-table'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{''.join(lines)}</table>"
@@ -102,7 +102,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def comparison(rows: Iterable[tuple[str, str, str]]) -> str:
     """A table of (what, before, after), in plain text, that says in words what is different."""
     heads = ("", "before", "after", "difference")
-    return table(heads, ((*map(escape, row), "same" if row[1] == row[2] else "<b>different</b>") for row in rows))
+    return html_table(heads, ((*map(escape, row), "same" if row[1] == row[2] else "<b>different</b>") for row in rows))
 
 
 def way_text(way: list[tuple[tree.Tree, str]]) -> str:
@@ -128,4 +128,4 @@ def tree_table(grown: tree.Tree, way: list[tuple[tree.Tree, str]]) -> str:
         return f"<b>{words}</b>" if id(node) in lit else words
 
     rows = ((number[id(node)], question(node), "".join(chip(node, *to) for to in tree.ordered(node))) for node in asked)
-    return table(("", "question", "answers, and the next question or the end"), rows)
+    return html_table(("", "question", "answers, and the next question or the end"), rows)

@@ -232,7 +232,7 @@ class CompactionPlayer:
 
     def _whose(self) -> str:
         if self.recording:
-            return f"recording {self.recording.name}, Linux {self.recording.release}, {len(self.map.states):,} pages"
+            return f"recording {self.recording.name}, Linux {self.recording.kernel_version}, {len(self.map.states):,} pages"
         if self.settings["memory"] != MADE_UP:
             return f"{self._zone!r}"
         shares = ", ".join(f"{name} {self.settings[name]:g}" for name in SHARES)
@@ -245,7 +245,7 @@ class CompactionPlayer:
         return f"{self.settings['caller']}, kernel {self.settings['kernel']}{allowed}"
 
     def _title(self) -> str:
-        return f"Linux {self.recording.release}, recorded" if self.recording else f"Compaction by {self.settings['caller']}"
+        return f"Linux {self.recording.kernel_version}, recorded" if self.recording else f"Compaction by {self.settings['caller']}"
 
     def _counted(self):
         return ((name, now, f"  (the kernel: {kernel:,})" if kernel is not None else "")

@@ -20,7 +20,7 @@ STYLE = """<style>
             outline: 2px solid #F7CB2D; box-shadow: inset 0 0 0 2px #F7CB2D; }
 .kit-row { left: 0; right: 0; height: 24px; margin-top: -12px; border: 2px solid #1B1E24; outline: 2px solid #F7CB2D; outline-offset: -4px; }
 </style>"""
-CELL = "1 / 1 / 2 / 2"                  # the picture and its cursor share one cell of a grid
+_CELL = "1 / 1 / 2 / 2"                  # the picture and its cursor share one cell of a grid
 
 
 class Drawing:
@@ -30,7 +30,7 @@ class Drawing:
         self.kind, self.what, self.places = cursor, None, {}
         self.ticked = ipywidgets.Checkbox(description=words, indent=False, layout={"width": "auto"})
         self.ticked.observe(guard(lambda _: render()), "value")
-        self.picture, self.cursor = (ipywidgets.HTML(layout={"grid_area": CELL}) for _ in range(2))
+        self.picture, self.cursor = (ipywidgets.HTML(layout={"grid_area": _CELL}) for _ in range(2))
         self.text = ipywidgets.HTML(layout={"flex": "1 1 300px", "min_width": "0"})
         self.over = ipywidgets.GridBox([self.picture, self.cursor], layout={"width": "fit-content", "max_width": "100%"})
         self.over.add_class("kit-over")

@@ -15,12 +15,12 @@ import pandas as pd
 
 from .. import plots
 from ..experiments import memory, sweep
-from .box import Box, picture_html, said, table, title
+from .box import Box, html_table, picture_html, said, title
 from .experiment_settings import CALLERS, DEFAULTS, KERNELS, NUMBERS, PAGES, RESULTS, SHARES, check_together, checked, over, values
 from .guard import Guard
 
-SHOWN = ("kernel", "caller", "seed", "isolated", "migrated", "targets", "status")
-TITLE = title("An experiment", "How much of memory can compaction take, and what does it cost?")
+_SHOWN = ("kernel", "caller", "seed", "isolated", "migrated", "targets", "status")
+_TITLE = title("An experiment", "How much of memory can compaction take, and what does it cost?")
 BREATH = 0.001                      # seconds between two runs: a click on Stop comes in
 
 
@@ -113,11 +113,11 @@ class ExperimentPanel:
         self.undo_button.disabled = not self.history
         result = self.state["show"]
         if len(self.frame) and self._drawn != result:
-            chart, last = self._curve(), self.frame[[self._ran["vary"], *SHOWN]].tail(3)
+            chart, last = self._curve(), self.frame[[self._ran["vary"], *_SHOWN]].tail(3)
             self.chart.value = picture_html(chart.picture())
             self.told.value = f"<div class='kit-words'>{escape(chart.text)}</div>"
             rows = ([escape(str(cell)) for cell in row] for row in last.itertuples(index=False))
-            self.rows.value = f"<b>The last {len(last)} of {len(self.frame)} rows</b><div class='kit-wide'>{table(last.columns, rows)}</div>"
+            self.rows.value = f"<b>The last {len(last)} of {len(self.frame)} rows</b><div class='kit-wide'>{html_table(last.columns, rows)}</div>"
             self._drawn = result
 
     @property
@@ -252,6 +252,6 @@ class ExperimentPanel:
         controls = [column("vary", "low", "high", "steps"), column("kernels", "callers"),
                     column("pages", "seeds", "show", "grouped", "sysctl")]
         buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.undo_button])
-        return [ipywidgets.HTML(TITLE), ipywidgets.HBox(controls, layout=wrap),
+        return [ipywidgets.HTML(_TITLE), ipywidgets.HBox(controls, layout=wrap),
                 ipywidgets.HBox([buttons, self.bar], layout=wrap), self.guard.strip, self.said,
                 ipywidgets.HBox([self.chart, self.told], layout=wrap), self.rows, self.code]

@@ -18,7 +18,7 @@ from ..verdict import Mode, Result, Verdict, check_mode
 from . import source
 from .box import Box, comparison, title, tree_table, way_text
 from .guard import Guard
-from .looking import Look, look, patch, result_html, rows
+from .looking import Decided, compared_rows, decide, patch, result_html
 
 _unfolded = functools.cache(tree.unfold)
 
@@ -42,10 +42,10 @@ OF_MAPPING = {"as_unevictable": (f"AS_UNEVICTABLE: bit {AS_UNEVICTABLE}", "the r
 MODE = {"async_migrate": ("ISOLATE_ASYNC_MIGRATE", "refuse writeback, and dirty without migrate_folio"),
         "isolate_unevictable": ("ISOLATE_UNEVICTABLE", "take unevictable folios (vm.compact_unevictable_allowed)"),
         "gfp_fs": ("__GFP_FS", "without it only anonymous folios are taken")}
-SWITCHES = FLAGS | OF_MAPPING | MODE
-LEGAL = {"kind": KINDS, **dict.fromkeys(FLAGS, (False, True)), **dict.fromkeys(COUNTS, range(COUNT_LIMIT)),
+_SWITCHES = FLAGS | OF_MAPPING | MODE
+_LEGAL = {"kind": KINDS, **dict.fromkeys(FLAGS, (False, True)), **dict.fromkeys(COUNTS, range(COUNT_LIMIT)),
          "mapping": MAPPINGS, **dict.fromkeys((*OF_MAPPING, *MODE), (False, True))}
-TITLE = title("One folio, one decision", "May compaction take this folio? <code>isolate_folio()</code> is the part of "
+_TITLE = title("One folio, one decision", "May compaction take this folio? <code>isolate_folio()</code> is the part of "
               "<code>isolate_migratepages_block()</code> (mm/compaction.c) that looks at one folio.", source.STYLE)
 
 
@@ -54,7 +54,7 @@ class FolioLab:
 
     def __init__(self, kind: str = "guest_memfd", kernel: ModuleType = after, mode: Mode = Mode()):
         self.kernels = {name_of(one): one for one in (before, racy, after, check_kernel(kernel))}
-        self.legal = LEGAL | {"kernel": tuple(self.kernels)}
+        self.legal = _LEGAL | {"kernel": tuple(self.kernels)}
         self.history: list[tuple] = []                  # one event each: the (setting, value) pairs that it changed
         self._event: list[tuple] | None = None          # the event under way
         self._check({"kind": kind})
@@ -84,7 +84,7 @@ class FolioLab:
     @property
     def verdict(self) -> Verdict:
         """What the chosen kernel decides on the folio as it is now."""
-        return look(self.folio, self.kernel, self.mode).verdict
+        return decide(self.folio, self.kernel, self.mode).verdict
 
     def set(self, **settings) -> None:
         """Change settings as one event, the kind first: `set(kind="ramfs", unmovable=True, kernel="before")`."""
@@ -122,7 +122,7 @@ class FolioLab:
         kernel, (chosen, old, new, grown, way) = name_of(self.kernel), self._seen()
         self.result.value = result_html(kernel, chosen)
         self.patch.value = (f"<p class='kit-words'><b>What the patch does:</b> {escape(patch(old, new))}.</p>"
-                            f"{comparison(rows(old, new))}")
+                            f"{comparison(compared_rows(old, new))}")
         self.tree.value = (f"<p class='kit-words'><b>The decision of {escape(kernel)} in this mode.</b> &#9654; marks the "
                            f"branch taken: {escape(way_text(way))}</p>{tree_table(grown, way)}")
         self.source.value = (f"<p class='kit-words'><b>The same in its source.</b> &#9654; marks the lines that asked, with the "
@@ -130,8 +130,8 @@ class FolioLab:
         if chosen.error:
             raise chosen.error
 
-    def _seen(self) -> tuple[Look, Look, Look, tree.Tree, list]:
-        chosen, old, new = (look(self.folio, kernel, self.mode) for kernel in (self.kernel, before, after))
+    def _seen(self) -> tuple[Decided, Decided, Decided, tree.Tree, list]:
+        chosen, old, new = (decide(self.folio, kernel, self.mode) for kernel in (self.kernel, before, after))
         try:
             grown = _unfolded(self.kernel.isolate_folio, mode=self.mode)
         except Exception as error:                          # a learner's own path: the strip says so, and there is no tree
@@ -219,7 +219,7 @@ class FolioLab:
                 style={"button_width": "auto", "description_width": "50px"})}
         for name, (words, tip) in COUNTS.items():
             controls[name] = ipywidgets.BoundedIntText(min=0, max=COUNT_LIMIT - 1, description=words, tooltip=tip, **wide)
-        for name, (words, tip) in SWITCHES.items():
+        for name, (words, tip) in _SWITCHES.items():
             controls[name] = ipywidgets.Checkbox(description=words, tooltip=tip, indent=False, layout={"width": "auto"})
         self.controls = {name: controls[name] for name in self.legal}
         for name, control in self.controls.items():
@@ -243,7 +243,7 @@ class FolioLab:
                   group("mode and kernel", "260px", *map(self.controls.get, MODE), self.controls["kernel"], buttons)]
         left = ipywidgets.VBox([self.patch, self.tree], layout={"flex": "1 1 500px", "min_width": "0"})
         below = ipywidgets.HBox([left, self.source], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
-        return [ipywidgets.HTML(TITLE), ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"}), self.guard.strip,
+        return [ipywidgets.HTML(_TITLE), ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"}), self.guard.strip,
                 self.result, below]
 
 

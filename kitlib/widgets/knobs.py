@@ -16,9 +16,9 @@ SHARES = {"free": "free pages", "unmovable": "pages of guest_memfd", "unevictabl
           "dirty": "dirty pages of a file"}
 DEFAULTS = {"memory": MADE_UP, "pages": 4096, "free": 0.4, "unmovable": 0.1, "unevictable": 0.1, "pinned": 0.05, "dirty": 0.05,
             "seed": 0, "caller": "compact_memory", "kernel": "after", "compact_unevictable_allowed": True}
-PAGES = (1024, 4096, 16384, 65536, 131072)
-RUN = ("caller", "kernel", "compact_unevictable_allowed")
-LEGAL = {"pages": PAGES, "caller": tuple(CALLERS), "kernel": tuple(KERNELS), "compact_unevictable_allowed": (True, False)}
+_PAGES = (1024, 4096, 16384, 65536, 131072)
+_RUN = ("caller", "kernel", "compact_unevictable_allowed")
+_LEGAL = {"pages": _PAGES, "caller": tuple(CALLERS), "kernel": tuple(KERNELS), "compact_unevictable_allowed": (True, False)}
 
 
 class Knobs:
@@ -31,7 +31,7 @@ class Knobs:
                      style={"description_width": "82px"})
         make = {
             "memory": lambda: ipywidgets.Dropdown(options=self.memories, description="memory", **wide),
-            "pages": lambda: ipywidgets.Dropdown(options=[(f"{pages:,}", pages) for pages in PAGES], description="pages", **wide),
+            "pages": lambda: ipywidgets.Dropdown(options=[(f"{pages:,}", pages) for pages in _PAGES], description="pages", **wide),
             "seed": lambda: ipywidgets.BoundedIntText(min=0, max=9999, description="seed", **wide),
             "caller": lambda: ipywidgets.Dropdown(options=list(CALLERS), description="who compacts", **wide),
             "kernel": lambda: ipywidgets.Dropdown(options=list(KERNELS), description="kernel", **wide),
@@ -48,7 +48,7 @@ class Knobs:
             return ipywidgets.VBox([head, *map(self.controls.get, names)], layout={"width": "320px", "margin": "0 12px 0 0"})
 
         self.shares = column("shares of memory", *SHARES)
-        self.run = column("the run", *RUN)
+        self.run = column("the run", *_RUN)
         self.box = ipywidgets.HBox([column("memory", "memory", "pages", "seed"), self.shares, self.run],
                                    layout={"flex_flow": "row wrap"})
 
@@ -57,8 +57,8 @@ class Knobs:
         for name, value in settings.items():
             if name not in DEFAULTS:
                 raise TypeError(f"no setting is called {name!r}: write one of {', '.join(DEFAULTS)}, t")
-            if name in LEGAL and value not in LEGAL[name]:
-                raise ValueError(f"{name}={value!r} is no such setting: write one of {', '.join(map(str, LEGAL[name]))}")
+            if name in _LEGAL and value not in _LEGAL[name]:
+                raise ValueError(f"{name}={value!r} is no such setting: write one of {', '.join(map(str, _LEGAL[name]))}")
         if not isinstance(settings["seed"], int) or not 0 <= settings["seed"] <= 9999:
             raise ValueError(f"no seed {settings['seed']!r}: write a whole number from 0 to 9999")
         return settings

@@ -20,7 +20,7 @@ LABELS = {"isolate_success": "goto isolate_success: it is off its LRU list, and 
           "isolate_fail_put": "goto isolate_fail_put: the reference is dropped first"}
 
 
-class Look(NamedTuple):
+class Decided(NamedTuple):
     """One kernel's run over the folio: how it ended, every step, the line of each in `code`, and what it raised, if anything."""
 
     verdict: Verdict
@@ -55,15 +55,15 @@ class Look(NamedTuple):
         return next((tree.answer_name(event.result) for event in self.trace if event.step == step), "not asked")
 
 
-def look(folio: Folio, kernel: ModuleType, mode: Mode) -> Look:
+def decide(folio: Folio, kernel: ModuleType, mode: Mode) -> Decided:
     """Run a kernel's decision on the folio, and put the zone back."""
     begin, machine, lines = folio.zone.snapshot(), None, []
     code = kernel.isolate_folio.__code__
     try:
         machine = Machine(folio.zone, {"compaction": lambda: _watched(lambda: kernel.isolate_folio(folio, mode), lines)})
-        return Look(run(machine).results["compaction"], machine.trace, code, lines)
+        return Decided(run(machine).results["compaction"], machine.trace, code, lines)
     except Exception as error:
-        return Look(Verdict("no verdict", f"{type(error).__name__}: {error}"), machine.trace if machine else [], code, lines, error)
+        return Decided(Verdict("no verdict", f"{type(error).__name__}: {error}"), machine.trace if machine else [], code, lines, error)
     finally:
         folio.zone.restore(begin)
 
@@ -81,21 +81,21 @@ def _watched(start: Callable[[], Path], lines: list[int]) -> Path:
         answer = yield step
 
 
-def rows(old: Look, new: Look) -> list[tuple[str, str, str]]:
+def compared_rows(old: Decided, new: Decided) -> list[tuple[str, str, str]]:
     """What can differ between two kernels: (what, with the one, with the other)."""
     return [("goes to", old.verdict.label, new.verdict.label), ("outcome", old.ending, new.ending),
             *((f"{step}()", old.answer(step), new.answer(step)) for step in ("folio_trylock", "mapping_unmovable"))]
 
 
-def patch(old: Look, new: Look) -> str:
+def patch(old: Decided, new: Decided) -> str:
     """What the patch does to this folio, in words."""
     if old.verdict != new.verdict:
         return f'it changes the verdict, from "{old.ending}" to "{new.ending}"'
-    steps = " and ".join(what for what, was, now in rows(old, new) if was != now)
+    steps = " and ".join(what for what, was, now in compared_rows(old, new) if was != now)
     return f"the verdict stays; the way there differs at {steps}" if steps else "it changes nothing here"
 
 
-def result_html(kernel: str, seen: Look) -> str:
+def result_html(kernel: str, seen: Decided) -> str:
     """The verdict, large; it is spoken when it changes."""
     colour, does = "kit-passed", "comes to no end: " if seen.error else "passes over the folio: "
     if seen.verdict.isolated:

@@ -110,7 +110,7 @@ class MemoryMap:
             alike, first = looks.owners(zone)
             found, numbers = np.unique(looks.keys(zone, alike, part), return_inverse=True)
             told = (source.kernel, source.mode, source.release) if zone is not source else (self.kernel, self.mode)
-            self.paint(pages, numbers, looks.rows(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
+            self.paint(pages, numbers, looks.page_words(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
                        **{} if title is None else {"title": title})
 
     def paint(self, pages: np.ndarray, numbers: np.ndarray, rows: Sequence, **traits) -> None:
@@ -157,11 +157,11 @@ class MemoryMap:
         with self.guard.aloud():
             self.canvas.spotlight = _check_state(state)
 
-    def look(self, pfn: int) -> looks.Look:
+    def look(self, pfn: int) -> looks.PageWords:
         """What the tooltip of a page says."""
         at = self._check(pfn) - self.canvas.first_pfn
         wide = len(self.canvas.looks) // len(self.canvas.pages)
-        return looks.Look(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
+        return looks.PageWords(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
 
     def picture(self) -> plots.Picture:
         """The static twin."""

@@ -24,7 +24,7 @@ STYLE = """<style>
              border: 2px dashed #C22D0C; }
 .kit-reused { background: #FDEDEA; color: #3A0E05; border: 2px dashed #C22D0C; }
 </style>"""
-FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
+_FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
 MOST = 8                            # folios that are shown
 _FILE = re.compile(r" \((?:[^()]|\(\))*\.[ch]\b(?:[^()]|\(\))*\)")
 # What each step does, in the first sentence of its docstring, without the file that it is in.
@@ -121,7 +121,7 @@ def _gone(mapping: AddressSpace) -> str:
 
 
 def _folio(folio: Folio, held: dict[str, str]) -> Thing:
-    flags = tuple(f"PG_{flag}" for flag in FLAGS if getattr(folio, flag))
+    flags = tuple(f"PG_{flag}" for flag in _FLAGS if getattr(folio, flag))
     lock = _lock("locked by ", held.get(str(folio)), "locked since before") if folio.locked else "not locked"
     points = f"folio->mapping -> {folio.mapping}" if folio.mapping else "folio->mapping is NULL"
     count = f"refcount {folio.refcount}" if folio.refcount else "refcount frozen at 0" if folio.mapping else "refcount 0: a free page"

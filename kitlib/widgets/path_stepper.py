@@ -19,7 +19,7 @@ from . import box, objects, source
 from .stepping import StepperView, beginnings, thread_source, where
 
 KNOWN = 1000                        # steps that are looked ahead, so that the slider has an end
-TITLE = box.title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; at a <code>yield</code> "
+_TITLE = box.title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; at a <code>yield</code> "
                   "another CPU may run.", source.STYLE, objects.STYLE)
 
 
@@ -41,7 +41,7 @@ class PathStepper(StepperView):
         self.source, self.events = ipywidgets.HTML(layout={"flex": "3 1 480px", "min_width": "0"}), ipywidgets.HTML()
         right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px", "min_width": "0"})
         below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
-        self.box = box.Box([ipywidgets.HTML(TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
+        self.box = box.Box([ipywidgets.HTML(_TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
                            layout={"max_width": "1200px"})
         with self.guard:
             self.render()
@@ -67,7 +67,7 @@ class PathStepper(StepperView):
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
         self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
-        table = box.table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
+        table = box.html_table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
         self.events.value = f"<b>Events</b><div class='kit-wide'>{table}</div>"
 
     def _look_ahead(self) -> None:

@@ -19,18 +19,18 @@ from .drawing import Drawing
 from .stepping import StepperView, beginnings
 from .thread_column import ThreadColumn
 
-LIMIT = 40_000                      # states: about a second at the most
-COLUMNS = 6                         # threads at the most
+_LIMIT = 40_000                      # states: about a second at the most
+_COLUMNS = 6                         # threads at the most
 ENORMOUS = 10 ** 15                 # schedules that nobody cares to read digit by digit
 COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1), "mlockers": (0, 1)}
 USUAL = {"folios": 1, "compactors": 1, "truncators": 1, "reclaimers": 0, "mlockers": 0, "truncate": "locked",
          "clear_inode": "cycles", "migrate": False, "reuse": False}
-WORDS = {"truncate": {"locked": "truncation holds the folio lock", "unlock_early": "truncation unlocks early"},
+_WORDS = {"truncate": {"locked": "truncation holds the folio lock", "unlock_early": "truncation unlocks early"},
          "clear_inode": {"cycles": "clear_inode cycles the tree lock", "no_cycle": "clear_inode does not"}}
 TIPS = {"truncate": "until when truncation holds the folio lock", "clear_inode": "whether it waits for who is inside the tree lock"}
-SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
+_SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
             "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
-COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
+_COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
 TITLE = title("You are the scheduler", "Compaction looks at the folios of one file while the file is truncated and its inode "
               "freed. Whose step comes next?", source.STYLE, objects.STYLE, drawing.STYLE)
 
@@ -56,7 +56,7 @@ class RaceStepper(StepperView):
         self.lanes = Drawing(self.guard, "swim lanes: this schedule", "row", self.render)
         self._prove(self._checked(settings))
         self._make_controls()
-        self.columns = [ThreadColumn(self) for _ in range(COLUMNS)]
+        self.columns = [ThreadColumn(self) for _ in range(_COLUMNS)]
         self.box = Box(self._layout(), describe=self.describe, picture=self._picture, layout={"max_width": "1200px"},
                        also=[column.box for column in self.columns])
         with self.guard:
@@ -147,7 +147,7 @@ class RaceStepper(StepperView):
     def _prove(self, settings: dict) -> None:
         """Make the race of these settings, before its first step; when that fails nothing is changed."""
         scenario = self._scenario(settings)
-        proof = prove(scenario, LIMIT)
+        proof = prove(scenario, _LIMIT)
         self.settings, self.proof, self.stepper = settings, proof, Stepper(scenario.machine())
         self.begin = beginnings(self.machine)
         self.progress.forget(), self.lanes.forget()
@@ -190,7 +190,7 @@ class RaceStepper(StepperView):
             control.value = self.settings[name]
         words, proof = verdict(self.proof), self.proof
         word, _, rest = words.partition(":")
-        self.verdict.value = said(f"<span class='kit-chip {COLOURS[proof.safe]}'>{word}:</span> <b>{escape(rest.strip())}</b><br>"
+        self.verdict.value = said(f"<span class='kit-chip {_COLOURS[proof.safe]}'>{word}:</span> <b>{escape(rest.strip())}</b><br>"
                                   f"{escape(_what_is_proved(proof))}") if self.tells else ""
 
     def _make_controls(self) -> None:
@@ -199,11 +199,11 @@ class RaceStepper(StepperView):
 
         button = self.guard.button
         controls = {"kernel": choice(list(self.kernels), [f"compaction decides as {name} does" for name in self.kernels])}
-        for name, words in WORDS.items():
+        for name, words in _WORDS.items():
             controls[name] = choice([(said, value) for value, said in words.items()], [TIPS[name]] * len(words))
         for name, legal in COUNTS.items():
             controls[name] = choice([(_count(name, number), number) for number in legal], [f"how many {name}"] * len(legal))
-        for name, (words, tip) in SWITCHES.items():
+        for name, (words, tip) in _SWITCHES.items():
             controls[name] = ipywidgets.Checkbox(description=words, tooltip=tip, indent=False, layout={"width": "auto"})
         self.controls = controls
         self.verdict, self.schedule_error = ipywidgets.HTML(layout={"flex": "1 1 520px", "min_width": "0"}), ipywidgets.HTML()
@@ -227,8 +227,8 @@ class RaceStepper(StepperView):
 
         controls = self.controls
         self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px", "margin": "0 2px 6px"})
-        return [ipywidgets.HTML(TITLE), row("kernel", controls["kernel"], self.undo_button), row("locks", *map(controls.get, WORDS)),
-                row("threads", *map(controls.get, COUNTS)), row("besides", *map(controls.get, SWITCHES)),
+        return [ipywidgets.HTML(TITLE), row("kernel", controls["kernel"], self.undo_button), row("locks", *map(controls.get, _WORDS)),
+                row("threads", *map(controls.get, COUNTS)), row("besides", *map(controls.get, _SWITCHES)),
                 row("", self.verdict, self.play_button), row("", self.position, self.schedule),
                 row("show", self.hint_box, self.progress.ticked, self.lanes.ticked), self.schedule_error,
                 self.guard.strip, self.said, self.objects, self.threads, self.progress.box, self.lanes.box]
@@ -237,7 +237,7 @@ class RaceStepper(StepperView):
 def verdict(proof: Proof) -> str:
     """The proof in one line: SAFE, UNSAFE, or NO PROOF."""
     if proof.safe is None:
-        return f"NO PROOF: no bug in the first {LIMIT:,} states, and the rest was not looked at. Too large a race to prove here."
+        return f"NO PROOF: no bug in the first {_LIMIT:,} states, and the rest was not looked at. Too large a race to prove here."
     if proof.safe:
         known = proof.schedules < ENORMOUS
         return f"SAFE: all {proof.schedules:,} schedules" if known else f"SAFE: all schedules, {_number(proof.schedules)} of them"

@@ -43,7 +43,7 @@ def agreement(film: plots.Film, recording: Recording) -> str:
         ours = Counter((number[frame.zone], *frame.event) for frame in film.frames if type(frame.event) is kind)
         same = (ours & Counter(map(tuple, kernel.tolist()))).total()
         words.append(f"{same:,} of the {len(kernel):,} ranges of its {scanner} scanner")
-    return f"<p>Beside Linux {recording.release} itself: the model&rsquo;s run has {' and '.join(words)}.</p>"
+    return f"<p>Beside Linux {recording.kernel_version} itself: the model&rsquo;s run has {' and '.join(words)}.</p>"
 
 
 def state_table(begin: Sequence[int], now: Sequence[int]) -> str:
