@@ -33,7 +33,7 @@ bench-browser: $(VENV)/dev
 	$(BIN)/python tests/bench_browser.py
 
 publish: $(VENV)/dev
-	$(BIN)/python -m kitlib.publish
+	$(BIN)/python -m kitlib.course.publish
 
 clean:
 	rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""For nbgrader, in the course's folder: what a student finds where a solution was (kitlib.publish reads it, too)."""
+"""For nbgrader, in the course's folder: what a student finds where a solution was (kitlib.course.publish reads it, too)."""
 from nbgrader import preprocessors
 
 c = get_config()  # noqa: F821

@@ -22,11 +22,12 @@ import pandas as pd
 from IPython import get_ipython
 
 from . import frames, scan
-from .allocator import count_free_blocks, fragmentation_index
-from .compaction import CALLERS, compact_zone, control_for, isolation_mode
+from .compaction.compact_zone import compact_zone
+from .compaction.control import CALLERS, control_for, isolation_mode
 from .kernels import after, before, check_kernel, name, racy
+from .mm.page_alloc import count_free_blocks, fragmentation_index
+from .mm.zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
 from .scenarios import memory
-from .zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
 
 KERNELS = {"before": before, "racy": racy, "after": after}
 # What a run takes besides its zone; every other key of `over` is a parameter of `build`.

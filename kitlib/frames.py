@@ -9,15 +9,17 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pandas as pd
 
-from . import filemap, folio, mapping, scan
-from .control import CompactControl, IsolateEvent
-from .folio import PG
-from .mapping import AS_UNMOVABLE, FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
-from .sched import Event, Machine
+from . import scan
+from .compaction.control import CompactControl
+from .compaction.events import IsolateEvent
+from .concurrency.sched import Event, Machine
+from .concurrency.tree import answer_name
+from .mm import filemap, folio, mapping
+from .mm.folio import PG
+from .mm.mapping import AS_UNMOVABLE, FLAG_NAMES, FLAG_RELEASES, FLAG_VALUES, AddressSpace
+from .mm.verdict import Code, Mode, Result
+from .mm.zone import Zone
 from .step import KernelBug
-from .tree import answer_name
-from .verdict import Code, Mode, Result
-from .zone import Zone
 
 EVENTS = ["t", "thread", "step", "on", "result"]
 _KINDS = ["mapping", "flags", "pages", "isolated"]

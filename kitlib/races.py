@@ -8,17 +8,17 @@ from functools import partial
 from inspect import signature
 from types import FunctionType, ModuleType
 
-from .filemap import folio_freed_from_under_us, folio_set_lru
-from .folio import PG, Folio, folio_put, folio_trylock, folio_unlock
+from .concurrency.automaton import Chain
+from .concurrency.sched import Event, Scenario
 from .kernels import check_kernel, name as name_of
-from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable, mapping_unmovable
-from .automaton import Chain
-from .sched import Event, Scenario
+from .mm.filemap import folio_freed_from_under_us, folio_set_lru
+from .mm.folio import PG, Folio, folio_put, folio_trylock, folio_unlock
+from .mm.mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable, mapping_unmovable
+from .mm.truncate import (evict, evict_no_cycle, iput_final, munlock_and_mlock, shrink_folio, truncate_batch,
+                          truncate_folio, truncate_folio_unlock_early)
+from .mm.verdict import MigrateMode, Mode, check_mode
+from .mm.zone import Kind, Zone
 from .step import Path, Step, atomic
-from .truncate import (evict, evict_no_cycle, iput_final, munlock_and_mlock, shrink_folio, truncate_batch, truncate_folio,
-                       truncate_folio_unlock_early)
-from .verdict import MigrateMode, Mode, check_mode
-from .zone import Kind, Zone
 
 TRUNCATE = {"locked": truncate_folio, "unlock_early": truncate_folio_unlock_early}
 CLEAR_INODE = {"cycles": evict, "no_cycle": evict_no_cycle}

@@ -9,13 +9,13 @@ from types import ModuleType
 
 import numpy as np
 
-from .control import Release, skip_isolation_order
-from .folio import PG
+from .compaction.releases import Release, skip_isolation_order
+from .concurrency.tree import Leaf, Tree, unfold
 from .kernels import after, before, check_kernel, racy
-from .mapping import AddressSpace, has_migrate_folio, mapping_unmovable
-from .tree import Leaf, Tree, unfold
-from .verdict import MODES, WHY, Code, Mode, check_mode
-from .zone import Zone
+from .mm.folio import PG
+from .mm.mapping import AddressSpace, has_migrate_folio, mapping_unmovable
+from .mm.verdict import MODES, WHY, Code, Mode, check_mode
+from .mm.zone import Zone
 
 # An index into the table: ten flags as they stand in the flags column, then five more bits about the page.
 FLAG_BITS = 10

@@ -1,39 +1,16 @@
 """Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from.
 
-The races have a module of their own (races.py) and are handed on here.
+The races have a module of their own (races.py).
 """
 import random
 from collections.abc import Mapping
 from functools import lru_cache
 from numbers import Real
 
-from .folio import PG, Folio
-from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
-from .races import opposite_orders, truncation_race
-from .verdict import Result
-from .zone import FREE_PAGE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
+from .mm.a_ops import EXT4, GMEM, OLD_FS, RAMFS, SECRETMEM, SHM_LOCK, TMPFS, mappings
+from .mm.folio import PG, Folio
+from .mm.zone import FREE_PAGE, MAX_ORDER, MIGRATE_UNMOVABLE, Kind, Zone, pageblock_nr_pages
 
-# Who stands behind a mapping (kernel function or file in brackets).
-shmem_aops = AddressSpaceOperations("shmem_aops")                               # mm/shmem.c
-ext4_aops = AddressSpaceOperations("ext4_da_aops")                              # fs/ext4/inode.c
-ram_aops = AddressSpaceOperations("ram_aops", None)                             # fs/libfs.c: the fallback moves it
-old_fs_aops = AddressSpaceOperations("a file system without migrate_folio", None)
-secretmem_aops = AddressSpaceOperations("secretmem_aops", Result.EBUSY)         # mm/secretmem.c
-kvm_gmem_aops = AddressSpaceOperations("kvm_gmem_aops", Result.EINVAL)          # virt/kvm/guest_memfd.c, with a WARN
-
-
-def mappings() -> list[AddressSpace]:
-    """New mappings, one of each sort, in the order in which the palette numbers them from 1."""
-    ext4, old_fs, tmpfs = (AddressSpace(a_ops.name, a_ops) for a_ops in (ext4_aops, old_fs_aops, shmem_aops))
-    shm_lock, ramfs = AddressSpace("shmem_aops (SHM_LOCK)", shmem_aops), AddressSpace("ram_aops", ram_aops)
-    secretmem, gmem = AddressSpace("secretmem_aops", secretmem_aops), AddressSpace("kvm_gmem_aops", kvm_gmem_aops)
-    for mapping in (shm_lock, ramfs, secretmem):
-        mapping_set_unevictable(mapping)
-    mapping_set_unmovable(gmem)
-    return [ext4, old_fs, tmpfs, shm_lock, ramfs, secretmem, gmem]
-
-
-EXT4, OLD_FS, TMPFS, SHM_LOCK, RAMFS, SECRETMEM, GMEM = range(1, 8)
 _ANON = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.UPTODATE
 _FILE = PG.LRU | PG.UPTODATE
 _SHMEM = _FILE | PG.SWAPBACKED

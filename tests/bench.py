@@ -14,10 +14,10 @@ import spin
 
 import kitlib as kl
 from kitlib import recordings, scan
-from kitlib.compaction import isolation_mode
+from kitlib.compaction.control import isolation_mode
+from kitlib.concurrency.explore import prove
+from kitlib.concurrency.promela import promela
 from kitlib.experiments import memory, sweep
-from kitlib.explore import prove
-from kitlib.promela import promela
 
 PAGES = 1 << 20
 SAMPLE = 20_000

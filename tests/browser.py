@@ -100,7 +100,7 @@ def _end(server: subprocess.Popen, base: str) -> None:
 @contextmanager
 def chromium():
     """A running Chromium."""
-    from playwright.sync_api import sync_playwright         # here, because it may be missing
+    from playwright.sync_api import sync_playwright  # here, because it may be missing
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:

@@ -5,8 +5,8 @@ A program is nested tuples, made by a seed; a thread is a generator that walks t
 import random
 from functools import partial
 
-from kitlib.automaton import Chain
-from kitlib.sched import Scenario
+from kitlib.concurrency.automaton import Chain
+from kitlib.concurrency.sched import Scenario
 from kitlib.step import KernelBug, NotLocked, atomic
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import kitlib as kl
-from kitlib.explore import prove
-from kitlib.promela import promela
+from kitlib.concurrency.explore import prove
+from kitlib.concurrency.promela import promela
+from kitlib.concurrency.sched import read_schedule
 
 GOLDEN = Path(__file__).parent / "golden"
 MISSING = [tool for tool in ("spin", "gcc") if not shutil.which(tool)]
@@ -63,7 +64,7 @@ def ask_spin(source, *flags):
 def our_answer(scenario):
     """The same from the explorer."""
     proof = prove(scenario)
-    lengths = {bug: len(kl.sched.read_schedule(schedule, scenario.paths)) for bug, schedule in proof.bugs.items()}
+    lengths = {bug: len(read_schedule(schedule, scenario.paths)) for bug, schedule in proof.bugs.items()}
     deadlock = lengths.pop("deadlock", None)
     verdict = "assertion" if lengths else "safe" if deadlock is None else "deadlock"
     return proof.states, proof.transitions, verdict, min(lengths.values(), default=deadlock)

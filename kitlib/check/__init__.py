@@ -1,8 +1,8 @@
 """Checks of the exercises, one function each: what was tried, what came out, what to look at. Nothing is hidden in them."""
 from ..kernels import made_of
 from .backstop import batch_for, the_backstop, what_it_costs
-from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use, preparations_for, the_preparation, why_it_fails,
-                  zone_for)
+from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use, preparations_for,
+                  the_preparation, why_it_fails, zone_for)
 from .counts import counts_like_the_kernel
 from .designs import fair_comparison, savings, threshold_for
 from .flags import set_the_flag, why_both

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from functools import cache
 from numbers import Integral
 
-from ..control import CompactControl
-from ..folio import PG
-from ..isolate import isolate_migratepages_block
+from ..compaction.control import CompactControl
+from ..compaction.isolate import isolate_migratepages_block
+from ..compaction.migrate_pages import NR_MAX_MIGRATE_PAGES_RETRY, migrate_pages
+from ..concurrency.sched import Machine, run
 from ..kernels import after, before, made_of
-from ..mapping import AS_UNMOVABLE, set_bit
-from ..migrate import NR_MAX_MIGRATE_PAGES_RETRY, migrate_pages
+from ..mm.folio import PG
+from ..mm.mapping import AS_UNMOVABLE, set_bit
+from ..mm.verdict import MigrateMode, Mode, Result
 from ..scenarios import KINDS, zone_of
-from ..sched import Machine, run
 from ..step import KernelBug, NullDereference, Path
-from ..verdict import MigrateMode, Mode, Result
 from .paths import every_step_is_yielded, not_a_path
 from .report import Finding, Report, attempt, by_name, compared, seed_of, shown, unsolved
 

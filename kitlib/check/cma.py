@@ -10,15 +10,18 @@ from numbers import Integral
 
 import pandas as pd
 
-from ..allocator import free_one_page, isolate_free_page
-from ..compaction import alloc_contig_range, compact_zone, control_for, isolation_mode
-from ..folio import PG
+from ..compaction.compact_zone import compact_zone
+from ..compaction.contig import alloc_contig_range
+from ..compaction.control import control_for, isolation_mode
+from ..concurrency.sched import run_path
 from ..kernels import after
-from ..mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, clear_bit, mapping_set_unmovable
-from ..scenarios import GMEM, KIND, KINDS, mappings
-from ..sched import run_path
-from ..verdict import Result
-from ..zone import MIGRATE_CMA, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
+from ..mm.a_ops import GMEM, mappings
+from ..mm.folio import PG
+from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, clear_bit, mapping_set_unmovable
+from ..mm.page_alloc import free_one_page, isolate_free_page
+from ..mm.verdict import Result
+from ..mm.zone import MIGRATE_CMA, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
+from ..scenarios import KIND, KINDS
 from .folios import looks
 from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
 

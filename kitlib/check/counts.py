@@ -3,9 +3,9 @@ from collections.abc import Callable
 from functools import cache
 from numbers import Integral
 
-from ..control import COMPACT_CLUSTER_MAX
+from ..compaction.releases import COMPACT_CLUSTER_MAX
+from ..mm.verdict import Mode
 from ..scenarios import random_zone
-from ..verdict import Mode
 from .report import INSTRUCTIONS, Finding, Report, attempt, shown, text_of, unsolved
 from .scans import called
 

@@ -2,8 +2,8 @@
 from collections.abc import Callable
 
 from ..kernels import after
-from ..mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, set_bit
-from ..scenarios import shmem_aops
+from ..mm.a_ops import shmem_aops
+from ..mm.mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, set_bit
 from .paths import compacted
 from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
 

@@ -4,13 +4,13 @@ from numbers import Integral
 
 import pandas as pd
 
-from ..folio import Folio
+from ..concurrency.sched import Machine, run
+from ..concurrency.tree import Leaf, leaf_text, nodes, unfold
 from ..kernels import after
-from ..mapping import AS_UNMOVABLE, flag_names
+from ..mm.folio import Folio
+from ..mm.mapping import AS_UNMOVABLE, flag_names
+from ..mm.verdict import MODES, Mode
 from ..scenarios import one_folio
-from ..sched import Machine, run
-from ..tree import Leaf, leaf_text, nodes, unfold
-from ..verdict import MODES, Mode
 from .report import NO_ANSWER, Finding, Report, by_name, compared, seed_of, shown, text_of, unsolved
 
 PAGE_FLAGS = ("lru", "unevictable", "mlocked", "dirty", "writeback", "locked", "private")

@@ -4,15 +4,15 @@ from itertools import combinations
 from types import ModuleType
 
 from .. import frames
-from ..explore import Proof, prove
-from ..folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping, folio_test_lru,
-                     folio_test_unevictable, folio_test_writeback)
+from ..concurrency.explore import Proof, prove
+from ..concurrency.sched import Scenario, Stepper
 from ..kernels.labels import isolate_fail, isolate_fail_put
+from ..mm.folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping,
+                        folio_test_lru, folio_test_unevictable, folio_test_writeback)
+from ..mm.verdict import MODES, Mode
 from ..races import truncation_race
 from ..scenarios import KIND
-from ..sched import Scenario, Stepper
 from ..step import AnotherInodeRead, NullDereference, Path, UseAfterFree
-from ..verdict import MODES, Mode
 from .paths import case_text, decision, kernels_decision
 from .report import Finding, claim
 

@@ -1,9 +1,9 @@
 """Exercise 07, "lock before you look"."""
 from collections.abc import Callable
 
+from ..concurrency.tree import StandIn
 from ..kernels import made_of
-from ..tree import StandIn
-from ..verdict import Mode
+from ..mm.verdict import Mode
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
 from .paths import every_step_is_yielded, step_names
 from .report import INSTRUCTIONS, Report, attempt, unsolved

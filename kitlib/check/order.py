@@ -6,13 +6,13 @@ from types import ModuleType
 import pandas as pd
 
 from .. import frames
-from ..folio import Folio, folio_test_clear_lru
+from ..concurrency.sched import Machine, run
 from ..kernels import after, made_of
 from ..kernels.labels import isolate_fail_put, isolate_success
+from ..mm.folio import Folio, folio_test_clear_lru
+from ..mm.verdict import MODES, Mode
 from ..scenarios import KIND, one_folio
-from ..sched import Machine, run
 from ..step import Deadlock, KernelBug, NullDereference, Path
-from ..verdict import MODES, Mode
 from .kernel import LOCKS, on_the_lru
 from .paths import case_text, every_step_is_yielded, kernels_decision, not_a_path
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved

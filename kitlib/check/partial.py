@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
-from ..automaton import Chain, automaton
-from ..explore import prove
-from ..folio import Folio, folio_put
+from ..concurrency.automaton import Chain, automaton
+from ..concurrency.explore import prove
+from ..concurrency.sched import Event, Machine, Scenario, run
 from ..kernels import after
-from ..mapping import AddressSpace, test_bit
+from ..mm.folio import Folio, folio_put
+from ..mm.mapping import AddressSpace, test_bit
+from ..mm.truncate import iput_final
 from ..races import truncation_race
 from ..scenarios import zone_of
-from ..sched import Event, Machine, Scenario, run
 from ..step import KernelBug, Path, atomic
-from ..truncate import iput_final
 from .kernel import LOCKS, proved, shown_by
 from .paths import every_step_is_yielded, not_a_path
 from .report import Finding, Report, attempt, claim

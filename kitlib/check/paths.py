@@ -6,16 +6,17 @@ from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
-from .. import filemap, folio, mapping, races, truncate
-from ..automaton import automaton
-from ..folio import Folio
+from .. import races
+from ..concurrency.automaton import automaton
+from ..concurrency.sched import run_path
+from ..concurrency.tree import StandIn
 from ..kernels import after, labels
-from ..mapping import AddressSpace
+from ..mm import filemap, folio, mapping, truncate
+from ..mm.folio import Folio
+from ..mm.mapping import AddressSpace
+from ..mm.verdict import MODES, MigrateMode, Mode, Result, Verdict
 from ..scenarios import one_folio, zone_of
-from ..sched import run_path
 from ..step import KernelBug
-from ..tree import StandIn
-from ..verdict import MODES, MigrateMode, Mode, Result, Verdict
 from .report import Finding, Report, attempt, shown, unsolved
 
 PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()

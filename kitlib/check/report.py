@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..sched import StepLimit
+from ..concurrency.sched import StepLimit
 
 KIT = str(Path(__file__).parent.parent)
 INSTRUCTIONS = 2_000_000           # of Python's: some tenths of a second

@@ -4,12 +4,14 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .. import scan
-from ..control import CompactControl, release_of
-from ..isolate import isolate_migratepages_block
+from ..compaction.control import CompactControl
+from ..compaction.isolate import isolate_migratepages_block
+from ..compaction.releases import release_of
 from ..kernels import after, before
-from ..scenarios import KINDS, mappings
-from ..verdict import MigrateMode, Mode
-from ..zone import Zone
+from ..mm.a_ops import mappings
+from ..mm.verdict import MigrateMode, Mode
+from ..mm.zone import Zone
+from ..scenarios import KINDS
 from .report import Report, by_name, compared, seed_of, text_of, unsolved
 
 _NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")

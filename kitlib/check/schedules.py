@@ -1,10 +1,10 @@
 """Exercise 06, "break it in the fewest switches"; and what can be said of a schedule that a learner has found by hand."""
 from collections.abc import Mapping
 
-from ..explore import FATES, Proof, prove
+from ..concurrency.explore import FATES, Proof, prove
+from ..concurrency.sched import Event, ScheduleError, Stepper, letters, read_schedule
 from ..kernels import after, after_unlock, cached, no_null_check, racy
 from ..races import truncation_race
-from ..sched import Event, ScheduleError, Stepper, letters, read_schedule
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 
 # What is to be broken: the kernel, and how long truncation holds the folio lock.

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from inspect import isgeneratorfunction
 from types import ModuleType
 
+from ..concurrency.tree import StandIn
 from ..kernels import after
-from ..mapping import AS_ENOSPC, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_set_unevictable, set_bit, test_bit
+from ..mm.a_ops import shmem_aops
+from ..mm.mapping import (AS_ENOSPC, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, mapping_set_unevictable, set_bit,
+                          test_bit)
+from ..mm.verdict import MigrateMode, Mode
 from ..races import truncation_race
-from ..scenarios import KIND, shmem_aops
+from ..scenarios import KIND
 from ..step import KernelBug, Step
-from ..tree import StandIn
-from ..verdict import MigrateMode, Mode
 from .backstop import Moved, kernels_move
 from .flags import flags_after, flags_set
 from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried

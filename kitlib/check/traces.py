@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from .. import recordings, scan
-from ..control import COMPACT_CLUSTER_MAX
-from ..recordings import Recording
-from ..verdict import WHY, Code
-from ..zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
+from ..compaction.releases import COMPACT_CLUSTER_MAX
+from ..mm.verdict import WHY, Code
+from ..mm.zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
+from ..recordings.runs import Recording
 from .report import NO_ANSWER, Report, by_name, compared, seed_of, text_of, unsolved
 
 RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")    # quiet, with many kinds of memory

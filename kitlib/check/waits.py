@@ -2,12 +2,12 @@
 from collections.abc import Mapping, Sequence, Set
 
 from .. import frames
-from ..explore import FATES, Proof, prove
+from ..concurrency.explore import FATES, Proof, prove
+from ..concurrency.sched import Machine, Stepper
 from ..kernels import after, before, blocking
+from ..mm.verdict import Mode
 from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
-from ..sched import Machine, Stepper
-from ..verdict import Mode
 from .paths import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import followed, how_to_go_on

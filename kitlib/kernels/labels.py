@@ -1,7 +1,7 @@
 """The labels that the decision on a folio jumps to (isolate_migratepages_block(), mm/compaction.c): a goto is a return."""
-from ..folio import Folio, folio_put
+from ..mm.folio import Folio, folio_put
+from ..mm.verdict import Verdict
 from ..step import Path
-from ..verdict import Verdict
 
 
 def isolate_fail(why: str) -> Verdict:

@@ -3,12 +3,13 @@
 Wrong: it asks the mapping without the folio lock, so truncation and eviction can free the mapping between the two steps.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
-from ..folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
-                     folio_has_extra_refs, folio_mapping, folio_test_clear_lru, folio_test_dirty, folio_test_lru,
-                     folio_test_unevictable, folio_test_writeback, folio_trylock, folio_unlock, migrate_folio)
-from ..mapping import has_migrate_folio, mapping_unmovable
+from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
+                        folio_has_extra_refs, folio_mapping, folio_test_clear_lru, folio_test_dirty,
+                        folio_test_lru, folio_test_unevictable, folio_test_writeback, folio_trylock,
+                        folio_unlock, migrate_folio)
+from ..mm.mapping import has_migrate_folio, mapping_unmovable
+from ..mm.verdict import MigrateMode, Mode, Result, check_mode
 from ..step import Path
-from ..verdict import MigrateMode, Mode, Result, check_mode
 from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 

@@ -11,16 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import scan
-from ..allocator import count_free_blocks
-from ..compaction import compact_zone, control_for, isolation_mode
-from ..control import BeginEvent, CompactControl, EndEvent, FreeEvent, IsolateEvent, MigrateEvent, MigratePagesEvent
-from ..folio import PG
+from ..compaction.compact_zone import compact_zone
+from ..compaction.control import CompactControl, control_for, isolation_mode
+from ..compaction.events import BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent, MigratePagesEvent
 from ..kernels import after
-from ..recordings import Recording, check_recording, verdicts
-from ..snapshot import pcp_of
-from ..verdict import Mode, Result
-from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages, pageblock_start_pfn
-from . import looks
+from ..mm.folio import PG
+from ..mm.page_alloc import count_free_blocks
+from ..mm.verdict import Mode, Result
+from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages, pageblock_start_pfn
+from ..recordings.memory import pcp_of
+from ..recordings.runs import Recording, check_recording, verdicts
+from . import page_words
 from .states import FAILED, FREE, ISOLATED, MIGRATED, STATES, page_states, plain_states
 
 COUNTERS = ("compact_migrate_scanned", "compact_free_scanned", "compact_isolated", "pgmigrate_success", "pgmigrate_fail",
@@ -49,16 +50,16 @@ class Film:
         self.told = kernel, mode, release
         self.frames: list[Frame] = []
         self._pages = slice(first_pfn, end_pfn)
-        self._owners = looks.owners(memory)
+        self._owners = page_words.owners(memory)
         self._begin = page_states(memory)[self._pages]
-        self._begin_keys = looks.keys(memory, self._owners[0], self._pages)
+        self._begin_keys = page_words.keys(memory, self._owners[0], self._pages)
         self._taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []       # pfns, states and keys, frame by frame
 
     def finish(self, memory: Zone) -> "Film":
         """Join what was noted, and find the words; the film is then only read."""
         pfns, states, keys = map(np.concatenate, zip(*self._taken))
         found, numbers = np.unique(np.append(self._begin_keys, keys), return_inverse=True)
-        self.rows = looks.page_words(found, memory, self._owners[1], *self.told)
+        self.rows = page_words.page_words(found, memory, self._owners[1], *self.told)
         numbers = numbers.astype(np.uint16)
         self._changes = pfns - self.first_pfn, states, numbers[len(self._begin):]
         self._begin_looks = numbers[:len(self._begin)]
@@ -143,7 +144,7 @@ class _Camera:
         self.failed = dict(cc.failed)
         gave_up = self._gave_up(event, failed) if isinstance(event, MigratePagesEvent) else {}
         pages = self._changed(zone, gave_up)
-        self.film._taken.append((pages, self.states[pages], looks.keys(self.memory, self.film._owners[0], pages, self.notes[pages])))
+        self.film._taken.append((pages, self.states[pages], page_words.keys(self.memory, self.film._owners[0], pages, self.notes[pages])))
         self.changes += len(pages)
         self._move_scanners(event)
         isolated = zone.vmstat["nr_isolated_anon"], zone.vmstat["nr_isolated_file"]
@@ -161,13 +162,13 @@ class _Camera:
         on_lru, is_free = flags & PG.LRU > 0, flags & (PG.BUDDY | PG.FREE_TAIL) > 0
         held = ~on_lru & ~is_free
         # A target is nobody's page until a folio has moved there; a page that failed shows it after it was put back, too.
-        target = held & ((flags & PG.SLAB > 0) | (notes == looks.TARGET))
-        arrived, stays = on_lru & (notes == looks.TARGET), on_lru & (states == FAILED) | on_lru & (states == MIGRATED)
+        target = held & ((flags & PG.SLAB > 0) | (notes == page_words.TARGET))
+        arrived, stays = on_lru & (notes == page_words.TARGET), on_lru & (states == FAILED) | on_lru & (states == MIGRATED)
         plain = plain_states(flags, self.columns[3][heads], self.memory.mappings)
         for when, state in ((stays, states[stays]), (arrived, MIGRATED), (held, ISOLATED), (is_free, FREE)):
             plain[when] = state
         note = np.zeros_like(notes)
-        for when, what in ((stays, notes[stays]), (arrived, looks.ARRIVED), (held, looks.TAKEN), (target, looks.TARGET)):
+        for when, what in ((stays, notes[stays]), (arrived, page_words.ARRIVED), (held, page_words.TAKEN), (target, page_words.TARGET)):
             note[when] = what
         self.states[pages], self.notes[pages] = plain, note
         for head, note in gave_up.items():
@@ -198,7 +199,7 @@ class _Camera:
                 (zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]))
             last = pages >= event.failed and Result.ENOMEM in failed
             why = fate[0] if fate and fate[0] else Result.ENOMEM if last else Result.EAGAIN
-            stayed[pfn] = looks.GIVEN_UP[why.name]
+            stayed[pfn] = page_words.GIVEN_UP[why.name]
         return stayed
 
     def _move_scanners(self, event: NamedTuple) -> None:

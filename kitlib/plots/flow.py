@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from ..tree import Leaf, Node, Tree, leaf_text, nodes
+from ..concurrency.tree import Leaf, Node, Tree, leaf_text, nodes
 from .layout import BOX, PAD, SLOT, TEXT, Edge, Plan, ending, width_of
 from .picture import SCALE, Picture, font
 from .states import LIGHT

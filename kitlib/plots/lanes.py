@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from .. import frames
-from ..sched import Scenario, ScheduleError, Stepper, letters, schedule_text
+from ..concurrency.sched import Scenario, ScheduleError, Stepper, letters, schedule_text
 from .flow import INK, LINE, LIT, MONO, PALE, PAPER, SANS, Chart, pt, sheet
 from .layout import PAD, TEXT, width_of
 from .states import LIGHT

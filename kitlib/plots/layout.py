@@ -8,7 +8,7 @@ import textwrap
 from collections import defaultdict
 from typing import NamedTuple
 
-from ..tree import Leaf, Node, Tree, leaf_text, nodes, ordered
+from ..concurrency.tree import Leaf, Node, Tree, leaf_text, nodes, ordered
 from .picture import font
 
 TEXT = 11.5                             # height of letters

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..zone import PAGEBLOCK_ORDER, pageblock_nr_pages, pageblock_start_pfn
+from ..mm.zone import PAGEBLOCK_ORDER, pageblock_nr_pages, pageblock_start_pfn
 from .picture import Picture, font
 from .states import DARK, FAILED, ISOLATED, LIGHT, MARKS, STATES, check_states, describe, pageblocks
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from ..compaction import CompactControl, compact_scanners_met
-from ..control import FreeEvent, IsolateEvent
-from ..zone import pageblock_nr_pages, pageblock_start_pfn
+from ..compaction.compact_zone import CompactControl, compact_scanners_met
+from ..compaction.events import FreeEvent, IsolateEvent
+from ..mm.zone import pageblock_nr_pages, pageblock_start_pfn
 from .curves import COLOURS, STYLES, new_axes
 from .flow import INK, PALE, SANS, Chart
 

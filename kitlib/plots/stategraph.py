@@ -5,12 +5,13 @@ step an edge is: swim lanes say that. A layout by barycentres, without more.
 """
 from collections import Counter, defaultdict
 
-from ..explore import Proof
-from ..graph import Graph
-from ..sched import read_schedule
+from ..concurrency.explore import Proof
+from ..concurrency.graph import Graph
+from ..concurrency.sched import read_schedule
 from .flow import Chart, pt, sheet
 from .layout import PAD
-from .races import STATE_KINDS, LEGEND, draw_legend, draw_states, draw_way, kind, known, legend_width, samples
+from .progress_graphs import (LEGEND, STATE_KINDS, draw_legend, draw_states, draw_way, kind, known,
+                             legend_width, samples)
 from .states import LIGHT
 
 # The steps of each thread.

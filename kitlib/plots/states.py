@@ -5,9 +5,9 @@ Leaves out why a page is what it is: that is said by `scan.REASONS`. Free pages 
 import numpy as np
 
 from .. import scan
-from ..folio import PG
-from ..mapping import AS_UNMOVABLE
-from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
+from ..mm.folio import PG
+from ..mm.mapping import AS_UNMOVABLE
+from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
 
 STATES = ("free", "movable", "unevictable", "unmovable", "isolated", "migrated", "failed")
 FREE, _MOVABLE, UNEVICTABLE, _UNMOVABLE, ISOLATED, MIGRATED, FAILED = range(len(STATES))

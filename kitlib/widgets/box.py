@@ -9,11 +9,11 @@ from html import escape
 
 import ipywidgets
 
-from .. import tree
+from ..concurrency import tree
 from ..plots.picture import SCALE, Picture
 from .access import Access
 
-STYLE = """<style>
+BOX_STYLE = """<style>
 .kit-box { border: 1px solid #8A929C80; border-radius: 8px; padding: 10px 16px 12px; }
 .kit-title { line-height: 1.5; margin-bottom: 4px; }
 .kit-title h3 { margin: 0; font-size: 1.3em; line-height: 1.5; }
@@ -78,7 +78,7 @@ def _within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
 
 def title(words: str, says: str, *styles: str) -> str:
     """How every view begins: its name, one sentence in HTML, and the style sheets that it needs."""
-    return f"{STYLE}{''.join(styles)}<div class='kit-title'><h3>{words}</h3><p>{says}</p></div>"
+    return f"{BOX_STYLE}{''.join(styles)}<div class='kit-title'><h3>{words}</h3><p>{says}</p></div>"
 
 
 def said(words: str, colour: str = "") -> str:

@@ -12,10 +12,10 @@ import ipywidgets
 from .. import plots, recordings
 from ..experiments import KERNELS
 from ..kernels import name as name_of
-from ..recordings import Recording
+from ..mm.zone import Zone
+from ..recordings.runs import Recording
 from ..scenarios import memory
-from ..zone import Zone
-from .box import STYLE, Box
+from .box import BOX_STYLE, Box
 from .guard import Guard
 from .knobs import DEFAULTS, GIVEN, MADE_UP, SHARES, Knobs
 from .memory_map import MemoryMap, types
@@ -264,7 +264,7 @@ class CompactionPlayer:
         self.slider.observe(self.guard(lambda change: change["new"] != self.t and self.jump(change["new"])), "value")
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        title = (f"{STYLE}{TABLE_STYLE}<h3 style='margin:0'>A compaction run, event by event</h3>Two scanners walk towards each "
+        title = (f"{BOX_STYLE}{TABLE_STYLE}<h3 style='margin:0'>A compaction run, event by event</h3>Two scanners walk towards each "
                  "other: one isolates what may move, the other finds free pages to move it to.")
         where = ipywidgets.HBox([*self.buttons, self.slider], layout={"flex_flow": "row wrap"})
         chart = ipywidgets.VBox([self.chart_image, self.chart_text], layout={"flex": "1 1 420px", "max_width": "640px", "min_width": "0"})

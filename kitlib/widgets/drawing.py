@@ -12,7 +12,7 @@ from ..plots.flow import Chart
 from .box import picture_html
 from .guard import Guard
 
-STYLE = """<style>
+DRAWING_STYLE = """<style>
 .kit-over > * { margin: 0; overflow: hidden; }
 .kit-over .widget-html-content { position: relative; width: 100%; height: 100%; line-height: 0; }
 .kit-ring, .kit-row { position: absolute; box-sizing: border-box; }

@@ -16,7 +16,8 @@ import pandas as pd
 from .. import plots
 from ..experiments import memory, sweep
 from .box import Box, html_table, picture_html, said, title
-from .experiment_settings import CALLERS, DEFAULTS, KERNELS, NUMBERS, PAGES, RESULTS, SHARES, check_together, checked, over, values
+from .experiment_settings import (CALLERS, KERNEL_NAMES, NUMBERS, PAGES, RESULTS, SWEEP_DEFAULTS, SWEPT,
+                                  check_together, checked, over, values)
 from .guard import Guard
 
 _SHOWN = ("kernel", "caller", "seed", "isolated", "migrated", "targets", "status")
@@ -37,7 +38,7 @@ class ExperimentPanel:
         self._drawn = ""                                # the result that the chart shows of it
         self._stop = False
         self._task: asyncio.Task | None = None
-        self._start = DEFAULTS | checked(settings)
+        self._start = SWEEP_DEFAULTS | checked(settings)
         check_together(self._start)
         self._make_controls()
         self.bar = ipywidgets.IntProgress(min=0, max=1, description="runs", style={"bar_color": "#6B7580", "description_width": "initial"}, layout={"width": "360px"})
@@ -224,18 +225,18 @@ class ExperimentPanel:
             return ipywidgets.BoundedIntText(min=NUMBERS[name][0], max=NUMBERS[name][1], description=name, **wide)
 
         make = {
-            "vary": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in SHARES.items()], description="share of", **wide),
+            "vary": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in SWEPT.items()], description="share of", **wide),
             "low": lambda: ipywidgets.FloatSlider(description="from", **share),
             "high": lambda: ipywidgets.FloatSlider(description="to", **share),
             "steps": lambda: count("steps"),
             "pages": lambda: ipywidgets.Dropdown(options=PAGES, description="pages in the zone", **wide),
-            "kernels": lambda: ipywidgets.SelectMultiple(options=KERNELS, rows=3, description="kernels", **wide),
+            "kernels": lambda: ipywidgets.SelectMultiple(options=KERNEL_NAMES, rows=3, description="kernels", **wide),
             "callers": lambda: ipywidgets.SelectMultiple(options=list(CALLERS), rows=6, description="callers", **wide),
             "seeds": lambda: count("seeds"),
             "show": lambda: ipywidgets.Dropdown(options=[(words, name) for name, words in RESULTS.items()], description="show", **wide),
             "grouped": lambda: ipywidgets.Checkbox(description="group the unmovable folios", indent=False, layout={"width": "auto"}),
             "sysctl": lambda: ipywidgets.Checkbox(description="vm.compact_unevictable_allowed", indent=False, layout={"width": "auto"})}
-        self.controls = {name: make[name]() for name in DEFAULTS}
+        self.controls = {name: make[name]() for name in SWEEP_DEFAULTS}
         for name, control in self.controls.items():
             control.value = self._start[name]
             control.observe(self.guard(functools.partial(self._heard, name)), "value")

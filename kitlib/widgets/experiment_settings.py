@@ -1,16 +1,16 @@
 """What an experiment can be set to, what that goes over, and what is refused with the line to write."""
-from ..compaction import CALLERS
+from ..compaction.control import CALLERS
 
-SHARES = {"unmovable": "unmovable folios (guest_memfd)", "unevictable": "mlocked folios", "pinned": "pinned folios",
+SWEPT = {"unmovable": "unmovable folios (guest_memfd)", "unevictable": "mlocked folios", "pinned": "pinned folios",
           "dirty": "dirty file folios"}
 RESULTS = {"isolation_success": "pages isolated / LRU pages scanned", "migration_success": "migrated / isolated",
            "targets": "target pages asked for", "isolated": "pages isolated"}
-KERNELS = ("before", "racy", "after")
+KERNEL_NAMES = ("before", "racy", "after")
 PAGES = (1024, 4096, 16384)
 NUMBERS = {"low": (0.0, 0.6), "high": (0.0, 0.6), "steps": (2, 41), "seeds": (1, 100)}     # from the least to the most
-DEFAULTS = {"vary": "unmovable", "low": 0.0, "high": 0.5, "steps": 6, "pages": 4096, "kernels": ("before", "after"),
+SWEEP_DEFAULTS = {"vary": "unmovable", "low": 0.0, "high": 0.5, "steps": 6, "pages": 4096, "kernels": ("before", "after"),
             "callers": ("compact_memory",), "seeds": 5, "show": "isolation_success", "grouped": False, "sysctl": True}
-CHOICES = {"vary": tuple(SHARES), "pages": PAGES, "kernels": KERNELS, "callers": tuple(CALLERS), "show": tuple(RESULTS)}
+CHOICES = {"vary": tuple(SWEPT), "pages": PAGES, "kernels": KERNEL_NAMES, "callers": tuple(CALLERS), "show": tuple(RESULTS)}
 
 
 def values(state: dict) -> list[float]:
@@ -28,8 +28,8 @@ def over(state: dict) -> dict[str, list]:
 def checked(settings: dict) -> dict:
     """The settings, if each of them can be."""
     for name, value in settings.items():
-        if name not in DEFAULTS:
-            raise TypeError(f"no setting is called {name!r}: write one of {', '.join(DEFAULTS)}")
+        if name not in SWEEP_DEFAULTS:
+            raise TypeError(f"no setting is called {name!r}: write one of {', '.join(SWEEP_DEFAULTS)}")
         _check(name, value)
     return settings
 
@@ -39,7 +39,7 @@ def _check(name: str, value: object) -> None:
     if name in NUMBERS:
         least, most = NUMBERS[name]
         legal, options = type(value) in (int, type(least)) and least <= value <= most, f"a number from {least} to {most}"
-    elif isinstance(DEFAULTS[name], tuple):
+    elif isinstance(SWEEP_DEFAULTS[name], tuple):
         legal, options = isinstance(value, tuple | list) and set(value) <= set(CHOICES[name]), f"some of {', '.join(map(repr, CHOICES[name]))}"
     else:
         choices = CHOICES.get(name, (False, True))

@@ -10,20 +10,22 @@ from types import ModuleType
 
 import ipywidgets
 
-from .. import plots, scenarios, tree
-from ..folio import PG
+from .. import plots, scenarios
+from ..concurrency import tree
 from ..kernels import after, before, check_kernel, name as name_of, racy
-from ..mapping import AS_UNEVICTABLE, AS_UNMOVABLE, AddressSpace, clear_bit, flag_names, set_bit
-from ..verdict import Mode, Result, Verdict, check_mode
+from ..mm import a_ops
+from ..mm.folio import PG
+from ..mm.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, AddressSpace, clear_bit, flag_names, set_bit
+from ..mm.verdict import Mode, Result, Verdict, check_mode
 from . import source
 from .box import Box, comparison, title, tree_table, way_text
+from .decision import Decided, compared_rows, decide, patch, result_html
 from .guard import Guard
-from .looking import Decided, compared_rows, decide, patch, result_html
 
 _unfolded = functools.cache(tree.unfold)
 
-KINDS = tuple(kind.name for kind in scenarios.KINDS if not kind.flags & (PG.BUDDY | PG.SLAB))
-MAPPINGS = ("none", *(mapping.name for mapping in scenarios.mappings()))
+FOLIO_KINDS = tuple(kind.name for kind in scenarios.KINDS if not kind.flags & (PG.BUDDY | PG.SLAB))
+MAPPINGS = ("none", *(mapping.name for mapping in a_ops.mappings()))
 COUNT_LIMIT = 1000
 MODE_FIELD = dict(zip(("async_migrate", "isolate_unevictable", "gfp_fs"), Mode._fields))
 BITS = {"as_unevictable": AS_UNEVICTABLE, "unmovable": AS_UNMOVABLE}
@@ -34,7 +36,7 @@ FLAGS = {"lru": ("PG_lru: on an LRU list", "whoever clears it has isolated the f
          "dirty": ("PG_dirty: newer than its file", "the folio must be written before it is dropped"),
          "writeback": ("PG_writeback: being written out", "the write is under way"),
          "locked": ("PG_locked: by somebody else", "folio_trylock() will not get the lock")}
-COUNTS = {"refcount": ("reference count", "references held before compaction takes its own"),
+FOLIO_COUNTS = {"refcount": ("reference count", "references held before compaction takes its own"),
           "mapcount": ("page-table entries", "how often the folio is mapped")}
 OF_MAPPING = {"as_unevictable": (f"AS_UNEVICTABLE: bit {AS_UNEVICTABLE}", "the raw bit of mapping->flags"),
               "unmovable": (f"AS_UNMOVABLE: bit {AS_UNMOVABLE}", "the raw bit of mapping->flags"),
@@ -43,10 +45,10 @@ MODE = {"async_migrate": ("ISOLATE_ASYNC_MIGRATE", "refuse writeback, and dirty 
         "isolate_unevictable": ("ISOLATE_UNEVICTABLE", "take unevictable folios (vm.compact_unevictable_allowed)"),
         "gfp_fs": ("__GFP_FS", "without it only anonymous folios are taken")}
 _SWITCHES = FLAGS | OF_MAPPING | MODE
-_LEGAL = {"kind": KINDS, **dict.fromkeys(FLAGS, (False, True)), **dict.fromkeys(COUNTS, range(COUNT_LIMIT)),
+_LEGAL = {"kind": FOLIO_KINDS, **dict.fromkeys(FLAGS, (False, True)), **dict.fromkeys(FOLIO_COUNTS, range(COUNT_LIMIT)),
          "mapping": MAPPINGS, **dict.fromkeys((*OF_MAPPING, *MODE), (False, True))}
 _TITLE = title("One folio, one decision", "May compaction take this folio? <code>isolate_folio()</code> is the part of "
-              "<code>isolate_migratepages_block()</code> (mm/compaction.c) that looks at one folio.", source.STYLE)
+              "<code>isolate_migratepages_block()</code> (mm/compaction.c) that looks at one folio.", source.SOURCE_STYLE)
 
 
 class FolioLab:
@@ -75,7 +77,7 @@ class FolioLab:
     def state(self) -> dict:
         """Every setting by name, as the folio, its mapping, the mode and the kernel have it now."""
         folio, mapping = self.folio, self.folio.mapping
-        return {"kind": self.kind, **{name: getattr(folio, name) for name in (*FLAGS, *COUNTS)},
+        return {"kind": self.kind, **{name: getattr(folio, name) for name in (*FLAGS, *FOLIO_COUNTS)},
                 "mapping": mapping.name if mapping else "none",
                 **{name: bool(mapping and mapping.flags >> bit & 1) for name, bit in BITS.items()},
                 "migrate_folio": bool(mapping and mapping.a_ops.migrate_folio is not None),
@@ -212,12 +214,12 @@ class FolioLab:
         wide = {"layout": {"width": "auto"}, "style": {"description_width": "initial"}}
         mappings = [("none: anonymous, or truncated", "none"), *((one, one) for one in MAPPINGS[1:])]
         controls = {
-            "kind": ipywidgets.Dropdown(options=KINDS, description="start from", tooltip="folio and mapping", **wide),
+            "kind": ipywidgets.Dropdown(options=FOLIO_KINDS, description="start from", tooltip="folio and mapping", **wide),
             "mapping": ipywidgets.Dropdown(options=mappings, description="mapping", tooltip="folio->mapping", **wide),
             "kernel": ipywidgets.ToggleButtons(
                 options=list(self.kernels), tooltips=[f"decide as {one} does" for one in self.kernels], description="kernel",
                 style={"button_width": "auto", "description_width": "50px"})}
-        for name, (words, tip) in COUNTS.items():
+        for name, (words, tip) in FOLIO_COUNTS.items():
             controls[name] = ipywidgets.BoundedIntText(min=0, max=COUNT_LIMIT - 1, description=words, tooltip=tip, **wide)
         for name, (words, tip) in _SWITCHES.items():
             controls[name] = ipywidgets.Checkbox(description=words, tooltip=tip, indent=False, layout={"width": "auto"})
@@ -238,7 +240,7 @@ class FolioLab:
             return ipywidgets.VBox([head, *shown], layout={"width": width, "margin": "0 12px 0 0"})
 
         buttons = ipywidgets.HBox([self.undo_button, self.reset_button], layout={"margin": "24px 0 0 0"})
-        groups = [group("folio", "280px", self.controls["kind"], *map(self.controls.get, (*FLAGS, *COUNTS))),
+        groups = [group("folio", "280px", self.controls["kind"], *map(self.controls.get, (*FLAGS, *FOLIO_COUNTS))),
                   group("mapping", "310px", self.controls["mapping"], *map(self.controls.get, OF_MAPPING), self.set_unmovable),
                   group("mode and kernel", "260px", *map(self.controls.get, MODE), self.controls["kernel"], buttons)]
         left = ipywidgets.VBox([self.patch, self.tree], layout={"flex": "1 1 500px", "min_width": "0"})
@@ -253,6 +255,6 @@ def _act_on_mapping(mapping: AddressSpace | None, name: str, value: bool) -> Non
     if name in BITS:
         (set_bit if value else clear_bit)(BITS[name], mapping)
     else:
-        usual = next(one.a_ops.migrate_folio for one in scenarios.mappings() if one.name == mapping.name)
+        usual = next(one.a_ops.migrate_folio for one in a_ops.mappings() if one.name == mapping.name)
         there = Result.SUCCESS if usual is None else usual
         mapping.a_ops = mapping.a_ops._replace(migrate_folio=there if value else None)

@@ -7,7 +7,7 @@ from functools import partial
 
 import ipywidgets
 
-from ..compaction import CALLERS
+from ..compaction.control import CALLERS
 from ..experiments import KERNELS
 from .guard import Guard
 

@@ -13,9 +13,9 @@ import traitlets
 
 from .. import plots, recordings
 from ..kernels import after, check_kernel
-from ..plots import looks
-from ..verdict import Mode, check_mode
-from ..zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
+from ..mm.verdict import Mode, check_mode
+from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
+from ..plots import page_words
 from .box import Box
 from .guard import Guard
 
@@ -107,10 +107,10 @@ class MemoryMap:
                                 "or MemoryMap(recordings.load(name))")
             part = slice(zone.start_pfn, zone.end_pfn)
             pages = plots.check_states(plots.page_states(source if zone is not source else zone, **states)[part])
-            alike, first = looks.owners(zone)
-            found, numbers = np.unique(looks.keys(zone, alike, part), return_inverse=True)
+            alike, first = page_words.owners(zone)
+            found, numbers = np.unique(page_words.keys(zone, alike, part), return_inverse=True)
             told = (source.kernel, source.mode, source.release) if zone is not source else (self.kernel, self.mode)
-            self.paint(pages, numbers, looks.page_words(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
+            self.paint(pages, numbers, page_words.page_words(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
                        **{} if title is None else {"title": title})
 
     def paint(self, pages: np.ndarray, numbers: np.ndarray, rows: Sequence, **traits) -> None:
@@ -157,11 +157,11 @@ class MemoryMap:
         with self.guard.aloud():
             self.canvas.spotlight = _check_state(state)
 
-    def look(self, pfn: int) -> looks.PageWords:
+    def look(self, pfn: int) -> page_words.PageWords:
         """What the tooltip of a page says."""
         at = self._check(pfn) - self.canvas.first_pfn
         wide = len(self.canvas.looks) // len(self.canvas.pages)
-        return looks.PageWords(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
+        return page_words.PageWords(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
 
     def picture(self) -> plots.Picture:
         """The static twin."""

@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
-from .. import filemap, folio as folios_module, frames, mapping as mappings_module
-from ..folio import Folio
-from ..mapping import AddressSpace, flag_names
-from ..sched import Machine
+from .. import frames
+from ..concurrency.sched import Machine
+from ..mm import filemap, folio as folios_module, mapping as mappings_module
+from ..mm.folio import Folio
+from ..mm.mapping import AddressSpace, flag_names
+from ..mm.verdict import Verdict
+from ..mm.zone import Zone
 from ..step import KernelBug
-from ..verdict import Verdict
-from ..zone import Zone
 from .source import standing
 
-STYLE = """<style>
+OBJECTS_STYLE = """<style>
 .kit-objects { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 8px; line-height: 1.5; margin-bottom: 6px; }
 .kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; min-height: 96px; }
 .kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05;

@@ -10,17 +10,17 @@ from types import GeneratorType, ModuleType
 import ipywidgets
 
 from .. import frames, scenarios
-from ..folio import Folio
+from ..concurrency.sched import Machine, Scenario, Stepper
 from ..kernels import after, check_kernel, name as name_of
-from ..sched import Machine, Scenario, Stepper
+from ..mm.folio import Folio
+from ..mm.verdict import Mode, check_mode
 from ..step import Path
-from ..verdict import Mode, check_mode
 from . import box, objects, source
 from .stepping import StepperView, beginnings, thread_source, where
 
 KNOWN = 1000                        # steps that are looked ahead, so that the slider has an end
 _TITLE = box.title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; at a <code>yield</code> "
-                  "another CPU may run.", source.STYLE, objects.STYLE)
+                  "another CPU may run.", source.SOURCE_STYLE, objects.OBJECTS_STYLE)
 
 
 class PathStepper(StepperView):

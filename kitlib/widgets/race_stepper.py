@@ -9,10 +9,11 @@ from types import ModuleType
 import ipywidgets
 
 from .. import frames, plots
-from ..explore import Proof, percent, prove
-from ..kernels import after, after_unlock, before, blocking, cached, check_kernel, name as name_of, no_null_check, racy
+from ..concurrency.explore import Proof, percent, prove
+from ..concurrency.sched import Scenario, Stepper, letters
+from ..kernels import (after, after_unlock, before, blocking, cached, check_kernel, name as name_of,
+                       no_null_check, racy)
 from ..races import CLEAR_INODE, TRUNCATE, truncation_race
-from ..sched import Scenario, Stepper, letters
 from . import drawing, objects, source
 from .box import Box, said, title
 from .drawing import Drawing
@@ -22,7 +23,7 @@ from .thread_column import ThreadColumn
 _LIMIT = 40_000                      # states: about a second at the most
 _COLUMNS = 6                         # threads at the most
 ENORMOUS = 10 ** 15                 # schedules that nobody cares to read digit by digit
-COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1), "mlockers": (0, 1)}
+RACE_COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1), "mlockers": (0, 1)}
 USUAL = {"folios": 1, "compactors": 1, "truncators": 1, "reclaimers": 0, "mlockers": 0, "truncate": "locked",
          "clear_inode": "cycles", "migrate": False, "reuse": False}
 _WORDS = {"truncate": {"locked": "truncation holds the folio lock", "unlock_early": "truncation unlocks early"},
@@ -32,7 +33,7 @@ _SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_f
             "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
 _COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
 TITLE = title("You are the scheduler", "Compaction looks at the folios of one file while the file is truncated and its inode "
-              "freed. Whose step comes next?", source.STYLE, objects.STYLE, drawing.STYLE)
+              "freed. Whose step comes next?", source.SOURCE_STYLE, objects.OBJECTS_STYLE, drawing.DRAWING_STYLE)
 
 
 class RaceStepper(StepperView):
@@ -47,7 +48,7 @@ class RaceStepper(StepperView):
         self.tells = verdict
         kernels = (before, racy, after, cached, after_unlock, no_null_check, blocking, check_kernel(kernel))
         self.kernels = {name_of(one): one for one in kernels}
-        self.legal = {"kernel": tuple(self.kernels), **COUNTS, "truncate": tuple(TRUNCATE), "clear_inode": tuple(CLEAR_INODE),
+        self.legal = {"kernel": tuple(self.kernels), **RACE_COUNTS, "truncate": tuple(TRUNCATE), "clear_inode": tuple(CLEAR_INODE),
                       "migrate": (False, True), "reuse": (False, True)}
         self.fixed = {name: value for name, value in arguments.items() if name not in self.legal}
         self.history: list[tuple[dict, list[str], int]] = []       # before each change: settings, schedule, position
@@ -201,7 +202,7 @@ class RaceStepper(StepperView):
         controls = {"kernel": choice(list(self.kernels), [f"compaction decides as {name} does" for name in self.kernels])}
         for name, words in _WORDS.items():
             controls[name] = choice([(said, value) for value, said in words.items()], [TIPS[name]] * len(words))
-        for name, legal in COUNTS.items():
+        for name, legal in RACE_COUNTS.items():
             controls[name] = choice([(_count(name, number), number) for number in legal], [f"how many {name}"] * len(legal))
         for name, (words, tip) in _SWITCHES.items():
             controls[name] = ipywidgets.Checkbox(description=words, tooltip=tip, indent=False, layout={"width": "auto"})
@@ -228,7 +229,7 @@ class RaceStepper(StepperView):
         controls = self.controls
         self.threads = ipywidgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(min(100%, 360px), 1fr))", "grid_gap": "8px", "margin": "0 2px 6px"})
         return [ipywidgets.HTML(TITLE), row("kernel", controls["kernel"], self.undo_button), row("locks", *map(controls.get, _WORDS)),
-                row("threads", *map(controls.get, COUNTS)), row("besides", *map(controls.get, _SWITCHES)),
+                row("threads", *map(controls.get, RACE_COUNTS)), row("besides", *map(controls.get, _SWITCHES)),
                 row("", self.verdict, self.play_button), row("", self.position, self.schedule),
                 row("show", self.hint_box, self.progress.ticked, self.lanes.ticked), self.schedule_error,
                 self.guard.strip, self.said, self.objects, self.threads, self.progress.box, self.lanes.box]

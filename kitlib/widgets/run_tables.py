@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from .. import plots
-from ..control import FreeEvent, IsolateEvent
-from ..recordings import Recording
+from ..compaction.events import FreeEvent, IsolateEvent
+from ..recordings.runs import Recording
 
 TABLE_STYLE = f"""<style>
 .kit-said {{ border-left: 4px solid #1976D2; padding: 2px 12px; line-height: 1.6; margin: 4px 0; min-height: 3.2em; }}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..step import Path
 
-STYLE = """<style>
+SOURCE_STYLE = """<style>
 .kit-source { border-collapse: collapse; font-family: var(--jp-code-font-family, monospace); font-size: 12px; line-height: 1.45; }
 .kit-source td { padding: 0 6px 0 0; vertical-align: top; white-space: pre-wrap; overflow-wrap: anywhere; text-align: left; }
 .kit-source td:first-child { text-align: right; opacity: 0.65; white-space: pre; }

@@ -8,7 +8,7 @@ from html import escape
 
 import ipywidgets
 
-from ..sched import Machine, Stepper, letters, schedule_text
+from ..concurrency.sched import Machine, Stepper, letters, schedule_text
 from . import objects
 from .box import Box, said
 from .guard import Guard

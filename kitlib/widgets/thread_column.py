@@ -4,7 +4,7 @@ from html import escape
 import ipywidgets
 
 from .. import frames
-from ..explore import FATES
+from ..concurrency.explore import FATES
 from . import objects
 from .stepping import thread_source, where
 

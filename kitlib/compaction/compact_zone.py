@@ -1,0 +1,198 @@
+"""The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
+
+The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
+(freepages.py), migration moves (migrate_pages.py), until the scanners meet. direct_compaction() is what an allocation does when
+no block is free. Leaves out deferral, fast_find_migrateblock()
+and fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints (compact_blockskip_flush).
+"""
+from ..mm.folio import PG
+from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
+                             drain_pages_zone, fragmentation_index)
+from ..mm.verdict import MigrateMode, Mode, Result
+from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
+                       pageblock_nr_pages, pageblock_start_pfn)
+from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
+from .events import BeginEvent, EndEvent, MigrateEvent
+from .freepages import pageblock_present, release_freepages
+from .isolate import (fatal_signal_pending, isolate_migratepages_block, putback_movable_pages,
+                      update_cached_migrate)
+from .migrate_pages import migrate_pages
+
+SYSCTL_EXTFRAG_THRESHOLD = 500
+
+
+def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
+    """Compact until the scanners meet, or a free block of cc.order is there; counters and events are in cc and its zone."""
+    zone = cc.zone
+    if cc.alloc_contig:
+        raise ValueError("alloc_contig_range() does not compact the zone: write alloc_contig_range(cc, start_pfn, end_pfn)")
+    if cc.verdicts is not None and len(cc.verdicts) < zone.end_pfn:
+        raise ValueError(f"verdicts for {len(cc.verdicts)} pages, but {zone!r}: "
+                         "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
+    _start(cc)
+    sync = "async" if cc.mode == MigrateMode.ASYNC else "sync"
+    cc.trace.append(BeginEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync))
+    zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
+    try:
+        count_free_blocks(zone)
+        status = _run(cc, isolation_mode(cc, compact_unevictable_allowed))
+        release_freepages(cc)
+    finally:
+        zone.verdicts = None
+    for who in ("compact", "compact_daemon") if cc.kcompactd else ("compact",):
+        zone.vmstat[f"{who}_migrate_scanned"] += cc.total_migrate_scanned
+        zone.vmstat[f"{who}_free_scanned"] += cc.total_free_scanned
+    cc.trace.append(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
+    return status
+
+
+def _start(cc: CompactControl) -> None:
+    """Both scanners where they begin: at the zone's ends, or where the last run left off."""
+    zone = cc.zone
+    cc.total_migrate_scanned = cc.total_free_scanned = 0
+    last_block = pageblock_start_pfn(zone.end_pfn - 1)
+    if cc.whole_zone:
+        cc.migrate_pfn, cc.free_pfn = zone.start_pfn, last_block
+        return
+    cc.migrate_pfn, cc.free_pfn = zone.cached_migrate_pfn[cc.mode != MigrateMode.ASYNC], zone.cached_free_pfn
+    if not zone.start_pfn <= cc.free_pfn < zone.end_pfn:
+        cc.free_pfn = zone.cached_free_pfn = last_block
+    if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
+        cc.migrate_pfn = zone.start_pfn
+        zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+
+
+def _run(cc: CompactControl, mode: Mode) -> Status:
+    """The loop of compact_zone(): isolate, migrate, until it is finished."""
+    zone, cached = cc.zone, cc.zone.cached_migrate_pfn
+    last_migrated_block = None          # the kernel says 0, and takes the pageblock at pfn 0 for one it has migrated from
+    update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
+    while (status := compact_finished(cc)) == Status.CONTINUE:
+        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        rescan = True
+        while rescan:
+            if isolate_migratepages(cc, mode):
+                putback_movable_pages(cc)
+                return Status.CONTENDED
+            if not cc.nr_migratepages:
+                if update_cached:
+                    cached[1] = cached[0]
+                break
+            update_cached = False
+            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
+            result = _migrate(cc)
+            # No target is left because the scanners met: compact_finished() will say so.
+            if result == Result.ENOMEM and not compact_scanners_met(cc):
+                return Status.CONTENDED
+            # What failed must not be looked at again soon: the rest of the pageblock now, and its skip bit is set.
+            rescan = bool(result and cc.migrate_pfn % pageblock_nr_pages() and cc.mode < MigrateMode.SYNC
+                          and not cc.ignore_skip_hint and not cc.finish_pageblock)
+            if rescan:
+                cc.finish_pageblock = True
+                if cc.order == PAGEBLOCK_ORDER:
+                    last_migrated_block = None
+        if cc.order > 0 and last_migrated_block is not None and (
+                last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
+            # A block of this order is behind the scanner: its pages may merge, so that compact_finished() can see it.
+            drain_pages_zone(zone)
+            last_migrated_block = None
+    return status
+
+
+def _migrate(cc: CompactControl) -> Result | int:
+    """Migrate what is isolated, and put back what stays."""
+    handed_over = cc.nr_migratepages
+    result = migrate_pages(cc)
+    cc.trace.append(MigrateEvent(cc.nr_succeeded, handed_over - cc.nr_succeeded))
+    cc.nr_migratepages = 0
+    if result:
+        putback_movable_pages(cc)
+    return result
+
+
+def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
+    """Isolate from the next pageblock that may be a source (mm/compaction.c); cc.nr_migratepages says whether any."""
+    zone, low_pfn = cc.zone, cc.migrate_pfn
+    block_end = pageblock_end_pfn(low_pfn)
+    while block_end <= cc.free_pfn:
+        start = max(pageblock_start_pfn(low_pfn), zone.start_pfn)
+        if pageblock_present(zone, start, block_end):
+            at_start = low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn
+            skipped = at_start and zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
+            if not skipped:
+                if suitable_migration_source(cc, start):
+                    return isolate_migratepages_block(cc, low_pfn, block_end, mode)
+                update_cached_migrate(cc, block_end)
+        low_pfn = cc.migrate_pfn = block_end
+        block_end += pageblock_nr_pages()
+    return Result.SUCCESS
+
+
+def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
+    """Not a pageblock filled by one compound page; for direct async compaction only one of the allocation's own type."""
+    flags = cc.zone.flags[pfn]
+    if flags & PG.TAIL or flags & PG.HEAD and not flags & PG.BUDDY and cc.zone.order[pfn] >= PAGEBLOCK_ORDER:
+        return False
+    if cc.mode != MigrateMode.ASYNC or not cc.direct_compaction:
+        return True
+    kind = cc.zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+    return kind == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and kind == MIGRATE_CMA)
+
+
+def compact_scanners_met(cc: CompactControl) -> bool:
+    """Whether both scanners are in the same pageblock, or have passed each other."""
+    return cc.free_pfn >> PAGEBLOCK_ORDER <= cc.migrate_pfn >> PAGEBLOCK_ORDER
+
+
+def compact_finished(cc: CompactControl) -> Status:
+    """Whether the run is over (__compact_finished(), mm/compaction.c)."""
+    zone = cc.zone
+    if compact_scanners_met(cc):
+        zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+        zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
+        return Status.COMPLETE if cc.whole_zone else Status.PARTIAL_SKIPPED
+    if cc.order == -1 or cc.migrate_pfn % pageblock_nr_pages():
+        return Status.CONTINUE
+    if any(block_suits(by_type, order, cc.migratetype) for order, by_type in enumerate(zone.nr_free) if order >= cc.order):
+        return Status.SUCCESS
+    return Status.CONTENDED if cc.contended or fatal_signal_pending(cc, cc.migrate_pfn) else Status.CONTINUE
+
+
+def compaction_suitable(zone: Zone, order: int) -> bool:
+    """Whether there is room to compact for `order`, and fragmentation rather than want of memory is what is wrong."""
+    count_free_blocks(zone)
+    compact_gap = 2 << order
+    free_pages = sum(sum(by_type) << size for size, by_type in enumerate(zone.nr_free))
+    costly = order > PAGE_ALLOC_COSTLY_ORDER
+    return free_pages > compact_gap and not (costly and 0 <= fragmentation_index(zone, order) <= SYSCTL_EXTFRAG_THRESHOLD)
+
+
+def try_to_compact_pages(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
+    """One attempt of an allocation of cc.order: the zone is compacted unless that cannot help (compact_zone_order())."""
+    if not compaction_suitable(cc.zone, cc.order):
+        return Status.SKIPPED
+    return compact_zone(cc, compact_unevictable_allowed)
+
+
+def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool = True, **orders) -> dict[str, Status]:
+    """An allocation of 2^order movable pages compacts for itself, harder from time to time, until a block is free.
+
+    How each attempt ended, by caller. Counts compact_stall, and compact_success or compact_fail, for every attempt that was
+    not skipped (__alloc_pages_direct_compact(), mm/page_alloc.c). Costly orders begin with the asynchronous attempt and
+    never go to the last (MIN_COMPACT_COSTLY_PRIORITY); the others leave out the first. Leaves out reclaim in between,
+    and the allocation: the block stays free.
+    """
+    if not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
+        raise ValueError(f"no order {order!r}: write 1 to {MAX_ORDER}; a single page needs no compaction")
+    attempts = {}
+    for caller in DIRECT[:2] if order > PAGE_ALLOC_COSTLY_ORDER else DIRECT[1:]:
+        cc = control_for(caller, zone, order, **orders)
+        attempts[caller] = status = try_to_compact_pages(cc, compact_unevictable_allowed)
+        if status == Status.SKIPPED:
+            break
+        found = any(by_type[kind] for by_type in zone.nr_free[order:] for kind in (*FALLBACKS, MIGRATE_CMA))
+        zone.vmstat["compact_stall"] += 1
+        zone.vmstat["compact_success" if found else "compact_fail"] += 1
+        if found:
+            break
+    return attempts

@@ -1,0 +1,78 @@
+"""alloc_contig_range(): a range is emptied and allocated, for CMA (mm/page_alloc.c, mm/compaction.c, 0003e2a41468)."""
+from ..mm.page_alloc import count_free_blocks, drain_pages_zone, has_unmovable_pages, isolate_freepages_range
+from ..mm.verdict import Result
+from ..mm.zone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER, pageblock_end_pfn, pageblock_start_pfn
+from .control import CompactControl, isolation_mode
+from .freepages import BuddyTargets, pageblock_present
+from .isolate import fatal_signal_pending, isolate_migratepages_block, putback_movable_pages
+from .migrate_pages import migrate_pages
+from .releases import COMPACT_CLUSTER_MAX
+
+CONTIG_TRIES = 5
+
+
+def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Result:
+    """Empty pages `start_pfn` to `end_pfn` (exclusive) and allocate them all, for CMA (mm/page_alloc.c).
+
+    `cc` is control_for("alloc_contig_range", zone). 0; or -EBUSY at once when a page can never move
+    (has_unmovable_pages(), which takes every LRU page for movable), or at the end when one has stayed; or -ENOMEM, -EINTR.
+    Targets lie outside the pageblocks of the range. Leaves out what the kernel does first: it reclaims clean page cache, and
+    empties the CPUs' LRU batches (lru_cache_disable(), d479960e44f2), so that a page in one is no obstacle.
+    """
+    zone = cc.zone
+    if not cc.alloc_contig:
+        raise ValueError('no orders for a contiguous range: write cc = control_for("alloc_contig_range", zone)')
+    if not zone.start_pfn <= start_pfn < end_pfn <= zone.end_pfn:
+        raise ValueError(f"the range {start_pfn} to {end_pfn} does not fit {zone!r}: "
+                         f"write {zone.start_pfn} <= start_pfn < end_pfn <= {zone.end_pfn}")
+    if has_unmovable_pages(zone, start_pfn, end_pfn):
+        return Result.EBUSY
+    blocks = slice(start_pfn >> PAGEBLOCK_ORDER, (end_pfn - 1 >> PAGEBLOCK_ORDER) + 1)
+    kinds, pcp = zone.migratetype[blocks], zone.pcp
+    drain_pages_zone(zone)
+    # start_isolate_page_range(): what is freed in these pageblocks goes past the per-CPU lists, and is nobody's target.
+    zone.migratetype[blocks], zone.pcp = bytes([MIGRATE_ISOLATE]) * len(kinds), None
+    count_free_blocks(zone)
+    result = _migrate_range(cc, start_pfn, end_pfn)
+    if result in (Result.SUCCESS, Result.EBUSY):
+        result = isolate_freepages_range(zone, start_pfn, end_pfn)
+    zone.migratetype[blocks], zone.pcp = kinds, pcp
+    count_free_blocks(zone)
+    return result
+
+
+def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
+    """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is."""
+    targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
+    while pfn < end_pfn or cc.migratepages:
+        if fatal_signal_pending(cc, cc.migrate_pfn):
+            result = Result.EINTR
+            break
+        if not cc.migratepages:
+            cc.nr_migratepages = tries = 0
+            result = isolate_migratepages_range(cc, pfn, end_pfn)
+            if result and result != Result.EAGAIN:
+                break
+            pfn = cc.migrate_pfn
+        elif (tries := tries + 1) == CONTIG_TRIES:
+            result = Result.EBUSY
+            break
+        result = migrate_pages(cc, targets.alloc, targets.free, "contig_range")
+        if result == Result.ENOMEM:
+            break
+    if result < 0:
+        putback_movable_pages(cc)
+    return min(result, Result.SUCCESS)
+
+
+def isolate_migratepages_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
+    """Isolate from `pfn` on until COMPACT_CLUSTER_MAX pages are: the mode is exactly ISOLATE_UNEVICTABLE (mm/compaction.c)."""
+    result = Result.SUCCESS
+    while pfn < end_pfn and not result and cc.nr_migratepages < COMPACT_CLUSTER_MAX:
+        block_end = min(pageblock_end_pfn(pfn), end_pfn)
+        if pageblock_present(cc.zone, max(pageblock_start_pfn(pfn), cc.zone.start_pfn), block_end):
+            result = isolate_migratepages_block(cc, pfn, block_end, isolation_mode(cc))
+        else:
+            cc.migrate_pfn = block_end
+        pfn = block_end
+    return result

@@ -1,0 +1,99 @@
+"""A compaction run's orders and progress (struct compact_control), and who gives such orders."""
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import ModuleType
+
+from ..kernels import after, check_kernel
+from ..mm.verdict import MigrateMode, Mode
+from ..mm.zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
+from .releases import Release, release_of
+
+
+class Status(IntEnum):
+    """enum compact_result (include/linux/compaction.h), as far as a run can end so."""
+
+    SKIPPED = 1
+    CONTINUE = 4
+    COMPLETE = 5
+    PARTIAL_SKIPPED = 6
+    CONTENDED = 7
+    SUCCESS = 8
+
+
+@dataclass
+class CompactControl:
+    """One compaction run's orders and its progress (struct compact_control, mm/internal.h)."""
+
+    zone: Zone
+    kernel: ModuleType = after
+    release: str | Release = "6.8"              # a version is looked up once; from then on a Release
+    mode: MigrateMode = MigrateMode.SYNC
+    order: int = -1                             # -1: the whole zone, as vm.compact_memory asks
+    migratetype: int = 1                        # of the allocation that compaction is for: MIGRATE_MOVABLE
+    gfp_fs: bool = True                         # __GFP_FS in gfp_mask
+    direct_compaction: bool = False             # a task compacts for its own allocation
+    kcompactd: bool = False                     # the kcompactd thread compacts
+    whole_zone: bool = False                    # from end to end, whatever the cached positions
+    ignore_skip_hint: bool = False
+    no_set_skip_hint: bool = False
+    ignore_block_suitable: bool = False         # targets may come from pageblocks of any type
+    finish_pageblock: bool = False
+    alloc_contig: bool = False                  # for alloc_contig_range(): large folios are taken in every release
+    fatal_signal_pfn: int | None = None         # a fatal signal is pending once the scanner is here; None: never
+    verdicts: bytes | None = None               # a Code or reason per pfn, made by scan.verdicts; None: run the paths
+    migrate_pfn: int = 0                        # where the migrate scanner stands
+    free_pfn: int = 0                           # where the free scanner stands
+    migratepages: list[int] = field(default_factory=list)    # pfns of isolated folios, newest last (the kernel's list: first)
+    nr_migratepages: int = 0                    # pages on that list; from 6.9 on also the number of targets still wanted
+    freepages: list[deque] = field(default_factory=lambda: [deque() for _ in range(MAX_ORDER + 1)])    # targets by order
+    nr_freepages: int = 0                       # pages in them
+    nr_succeeded: int = 0                       # pages that the last migrate_pages() has moved
+    total_migrate_scanned: int = 0
+    total_free_scanned: int = 0
+    targets: int = 0                            # how often compaction_alloc() was asked
+    contended: bool = False
+    failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
+    fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (migrate_folio.py)
+    trace: list = field(default_factory=list)   # trace events, in the order of the run
+
+    def __post_init__(self):
+        check_kernel(self.kernel)
+        self.release = release_of(self.release)
+        if not isinstance(self.mode, MigrateMode):
+            raise TypeError(f"unknown mode {self.mode!r}: write kl.MigrateMode.ASYNC, SYNC_LIGHT or SYNC")
+        if not isinstance(self.order, int) or not -1 <= self.order <= MAX_ORDER:
+            raise ValueError(f"no order {self.order!r}: write -1 for the whole zone, or 0 to {MAX_ORDER}")
+        if self.order == -1 and self.direct_compaction and self.mode == MigrateMode.ASYNC:
+            raise ValueError("direct asynchronous compaction is for an allocation: write order=9 or the like")
+
+
+# Who runs compact_zone(), and how (kernel functions and priorities beside them); without `order` the caller has its own.
+CALLERS = {
+    "direct async": dict(mode=MigrateMode.ASYNC, direct_compaction=True),                       # COMPACT_PRIO_ASYNC
+    "direct sync light": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True),             # COMPACT_PRIO_SYNC_LIGHT
+    "direct full": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True, whole_zone=True, ignore_skip_hint=True,
+                        ignore_block_suitable=True),                                            # COMPACT_PRIO_SYNC_FULL
+    "kcompactd": dict(mode=MigrateMode.SYNC_LIGHT, kcompactd=True),                             # kcompactd_do_work()
+    "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, kcompactd=True, whole_zone=True,
+                      ignore_skip_hint=True),                                                   # proactive_compact_node()
+    "compact_memory": dict(mode=MigrateMode.SYNC, order=-1, whole_zone=True, ignore_skip_hint=True),    # compact_node()
+}
+DIRECT = "direct async", "direct sync light", "direct full"         # by priority, the least effort first
+# Who does not: alloc_contig_range() has its own loop.
+CONTIG = {"alloc_contig_range": dict(mode=MigrateMode.SYNC, order=-1, ignore_skip_hint=True, no_set_skip_hint=True,
+                                     alloc_contig=True)}
+
+
+def control_for(caller: str, zone: Zone, order: int = PAGEBLOCK_ORDER, **orders) -> CompactControl:
+    """The compact_control of a caller by name; `order` is of the allocation, where the caller has one."""
+    known = CALLERS | CONTIG
+    if caller not in known:
+        raise ValueError(f"no caller {caller!r}: write one of {', '.join(known)}")
+    return CompactControl(zone, **{"order": order, **known[caller], **orders})
+
+
+def isolation_mode(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Mode:
+    """How this run isolates (isolate_migratepages()): the sysctl, and async unless MIGRATE_SYNC. CMA ignores the sysctl."""
+    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, unevictable=compact_unevictable_allowed or cc.alloc_contig,
+                gfp_fs=cc.gfp_fs)

@@ -1,0 +1,61 @@
+"""Trace events: a class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h)."""
+from typing import NamedTuple
+
+# Trace events: a class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h).
+
+class BeginEvent(NamedTuple):
+    """Where both scanners start; `sync` is "sync" in MIGRATE_SYNC_LIGHT, too."""
+
+    zone_start: int
+    migrate_pfn: int
+    free_pfn: int
+    zone_end: int
+    sync: str
+    tracepoint = "mm_compaction_begin"
+
+
+class EndEvent(NamedTuple):
+    """Where both scanners stopped, and how the run ended: "complete" when they met and had started at the zone's ends."""
+
+    zone_start: int
+    migrate_pfn: int
+    free_pfn: int
+    zone_end: int
+    sync: str
+    status: str
+    tracepoint = "mm_compaction_end"
+
+
+class IsolateEvent(NamedTuple):
+    """One call of isolate_migratepages_block(); end_pfn is exclusive."""
+
+    start_pfn: int
+    end_pfn: int
+    nr_scanned: int
+    nr_taken: int
+    tracepoint = "mm_compaction_isolate_migratepages"
+
+
+class FreeEvent(IsolateEvent):
+    """One call of isolate_freepages_block(); end_pfn is exclusive."""
+
+    __slots__ = ()
+    tracepoint = "mm_compaction_isolate_freepages"
+
+
+class MigrateEvent(NamedTuple):
+    """What became of the pages handed over: all that did not migrate are failed here, tried or not."""
+
+    nr_migrated: int
+    nr_failed: int
+    tracepoint = "mm_compaction_migratepages"
+
+
+class MigratePagesEvent(NamedTuple):
+    """One call of migrate_pages(), in base pages; those that were never tried are not failed. THP counts are left out."""
+
+    succeeded: int
+    failed: int
+    mode: str
+    reason: str
+    tracepoint = "mm_migrate_pages"

@@ -1,0 +1,209 @@
+"""The migrate scanner's inner loop: isolate_migratepages_block() (mm/compaction.c, 0003e2a41468).
+
+It walks page frames upward, counts what it looks at, and takes folios off the LRU for migration. What one page comes to
+is asked of scanned.py: by the kernel's own path, or by a verdict per page made from that path.
+
+Leaves out hugetlb folios, movable_ops pages, folios that grow while they are scanned,
+and the lruvec lock: at most one CPU compacts.
+"""
+import sys
+from collections.abc import Iterable
+
+from ..mm.folio import PG
+from ..mm.mapping import mapping_unevictable
+from ..mm.page_alloc import free_unref_page
+from ..mm.verdict import MigrateMode, Mode, Result, check_mode
+from ..mm.zone import PAGEBLOCK_ORDER, Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
+from ..step import Deadlock
+from .control import CompactControl
+from .events import IsolateEvent
+from .releases import COMPACT_CLUSTER_MAX, skip_isolation_order
+from .scanned import ScanByPath, ScanByTable
+
+
+def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, mode: Mode) -> Result:
+    """Isolate the folios from `low_pfn` to `end_pfn` (exclusive) that may migrate (mm/compaction.c, 0003e2a41468).
+
+    They go to cc.migratepages; cc.migrate_pfn tells where the scan stopped, cc.trace gets the kernel's trace event.
+    Returns 0, -EAGAIN (too many pages are isolated already) or -EINTR (fatal signal). ValueError for a range that is
+    not within the zone; nothing is changed then.
+    """
+    zone = cc.zone
+    _check_range(zone, low_pfn, end_pfn, cc.verdicts)
+    check_mode(mode)
+    start_pfn = cc.migrate_pfn = low_pfn
+    while too_many_isolated(zone, mode):
+        if cc.nr_migratepages or cc.mode == MigrateMode.ASYNC:
+            return Result.EAGAIN
+        if fatal_signal_pending(cc, low_pfn):
+            return Result.EINTR
+        raise Deadlock("isolate_migratepages_block() sleeps in reclaim_throttle(): too many pages are isolated, "
+                       "and nobody else runs who could put them back")
+
+    counts_jumped, finish_pageblock = cc.release.counts_jumped, cc.finish_pageblock and cc.release.finishes_pageblock
+    skip_on_failure = cc.direct_compaction and cc.mode == MigrateMode.ASYNC
+    next_skip_pfn = block_end_pfn(low_pfn, cc.order) if skip_on_failure else end_pfn
+    if cc.verdicts is None:
+        look = ScanByPath(zone, cc.release, cc.kernel, mode, skip_isolation_order(cc.release, cc.order, cc.alloc_contig))
+    else:
+        look = ScanByTable(zone, cc.release, cc.verdicts, skip_on_failure)
+    enough = sys.maxsize if finish_pageblock or cc.contended else cc.release.cluster_max
+    nr_scanned = nr_isolated = 0
+    valid_block = None                      # the pageblock whose skip bit this scan may set
+    skip_updated = False
+    interrupted = False
+    stop = low_pfn                          # the kernel asks the next three questions at every page; only here can it matter
+
+    while low_pfn < end_pfn:
+        if low_pfn >= stop:
+            if skip_on_failure and low_pfn >= next_skip_pfn:
+                if nr_isolated:
+                    break
+                next_skip_pfn = block_end_pfn(low_pfn, cc.order)
+            if low_pfn % COMPACT_CLUSTER_MAX == 0 and fatal_signal_pending(cc, low_pfn):
+                cc.contended = interrupted = True
+                break
+            if valid_block is None and (low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn):
+                if zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint:
+                    nr_scanned += 1
+                    low_pfn = end_pfn
+                    break
+                valid_block = low_pfn >> PAGEBLOCK_ORDER
+            stop = min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn))
+
+        first = valid_block is not None and not skip_updated
+        wanted = 1 if first else max(1, enough - cc.nr_migratepages)
+        pages, folios, failed, jumped = look(low_pfn, stop, wanted)
+        nr_scanned += 1 if jumped and not counts_jumped else pages
+        low_pfn += pages
+
+        if folios:
+            taken = pages if jumped else len(folios)
+            if first:
+                skip_updated = True
+                if _test_and_set_skip(cc, valid_block) and not finish_pageblock:
+                    zone.flags[folios[0]] |= PG.LRU
+                    zone.refcount[folios[0]] -= 1
+                    nr_scanned -= taken - 1
+                    low_pfn = end_pfn
+                    break
+            count_isolated(zone, folios, 1)
+            cc.migratepages += folios
+            cc.nr_migratepages += taken
+            nr_isolated += taken
+            if cc.nr_migratepages >= enough:
+                break
+
+        if failed and skip_on_failure:
+            # The chunk can no longer become one free block: what was taken of it goes back.
+            if nr_isolated:
+                putback_movable_pages(cc)
+                nr_isolated = 0
+            if low_pfn <= next_skip_pfn:
+                low_pfn = stop = next_skip_pfn
+                next_skip_pfn += 1 << cc.order
+
+    low_pfn = min(low_pfn, end_pfn)
+    if not interrupted:
+        if low_pfn == end_pfn and (not nr_isolated or finish_pageblock):
+            if valid_block is not None and not skip_updated and not cc.no_set_skip_hint:
+                zone.skip[valid_block] = 1
+            update_cached_migrate(cc, low_pfn)
+        cc.trace.append(IsolateEvent(start_pfn, low_pfn, nr_scanned, nr_isolated))
+    cc.total_migrate_scanned += nr_scanned
+    zone.vmstat["compact_isolated"] += nr_isolated
+    cc.migrate_pfn = low_pfn
+    return Result.EINTR if interrupted else Result.SUCCESS
+
+
+def putback_movable_pages(cc: CompactControl) -> None:
+    """Put everything on cc.migratepages back on the LRU and drop its reference, which may be the last (mm/migrate.c)."""
+    zone, refcount = cc.zone, cc.zone.refcount
+    count_isolated(zone, cc.migratepages, -1)
+    for pfn in cc.migratepages:
+        refcount[pfn] -= 1
+        if refcount[pfn]:
+            folio_add_lru(zone, pfn)
+        else:
+            free_unref_page(zone, pfn, zone.order[pfn])
+    cc.migratepages.clear()
+    cc.nr_migratepages = 0
+
+
+def count_isolated(zone: Zone, folios: Iterable[int], sign: int) -> None:
+    """So many pages more (1) or fewer (-1) are isolated: nr_isolated_anon and nr_isolated_file."""
+    flags, orders = zone.flags, zone.order
+    anon = file = 0
+    for pfn in folios:
+        if flags[pfn] & _SWAPBACKED:
+            anon += 1 << orders[pfn]
+        else:
+            file += 1 << orders[pfn]
+    zone.vmstat["nr_isolated_anon"] += sign * anon
+    zone.vmstat["nr_isolated_file"] += sign * file
+
+
+def folio_add_lru(zone: Zone, pfn: int) -> None:
+    """PG_lru, and PG_unevictable as folio_evictable() says now (lru_add_fn(), mm/swap.c)."""
+    flags, mapping = zone.flags[pfn] | PG.LRU, zone.mapping[pfn]
+    if flags & PG.MLOCKED or mapping and mapping_unevictable(zone.mappings[mapping]):
+        zone.flags[pfn] = flags | PG.UNEVICTABLE
+    else:
+        zone.flags[pfn] = flags & ~PG.UNEVICTABLE
+
+
+def too_many_isolated(zone: Zone, mode: Mode) -> bool:
+    """Whether more pages are isolated than half of those on the evictable LRU lists; an eighth of that with __GFP_FS."""
+    isolated = zone.vmstat["nr_isolated_anon"] + zone.vmstat["nr_isolated_file"]
+    if not isolated:
+        return False
+    flags = zone.flags[zone.start_pfn:zone.end_pfn]
+    evictable = sum(1 << zone.order[pfn] for pfn, page in enumerate(flags, zone.start_pfn) if page & _ON_LRU == PG.LRU)
+    return isolated > (evictable >> 3 if mode.gfp_fs else evictable) // 2
+
+
+_ON_LRU, _SWAPBACKED = PG.LRU | PG.UNEVICTABLE, PG.SWAPBACKED
+
+
+def _check_range(zone: Zone, low_pfn: int, end_pfn: int, verdicts: bytes | None) -> None:
+    if not (isinstance(low_pfn, int) and isinstance(end_pfn, int) and zone.start_pfn <= low_pfn <= end_pfn <= zone.end_pfn):
+        raise ValueError(f"the range {low_pfn} to {end_pfn} does not fit {zone!r}: "
+                         f"write {zone.start_pfn} <= low_pfn <= end_pfn <= {zone.end_pfn}")
+    if verdicts is not None and len(verdicts) < end_pfn:
+        raise ValueError(f"verdicts for {len(verdicts)} pages, but the range ends at {end_pfn}: "
+                         "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
+
+
+def fatal_signal_pending(cc: CompactControl, pfn: int) -> bool:
+    """Whether the run's fatal signal has come by the time the migrate scanner is at `pfn`."""
+    return cc.fatal_signal_pfn is not None and pfn >= cc.fatal_signal_pfn
+
+
+def _next_stop(cc: CompactControl, low_pfn: int) -> int:
+    # A run of pages must not pass a pageblock's start, where a skip bit waits, nor the place where the signal is seen.
+    if cc.fatal_signal_pfn is None:
+        return pageblock_end_pfn(low_pfn)
+    seen = -(-max(low_pfn + 1, cc.fatal_signal_pfn) // COMPACT_CLUSTER_MAX) * COMPACT_CLUSTER_MAX
+    return min(pageblock_end_pfn(low_pfn), seen)
+
+
+def _test_and_set_skip(cc: CompactControl, block: int) -> bool:
+    if cc.ignore_skip_hint:
+        return False
+    was_set = bool(cc.zone.skip[block])
+    if not cc.no_set_skip_hint:
+        cc.zone.skip[block] = 1
+    return was_set
+
+
+def update_cached_migrate(cc: CompactControl, pfn: int) -> None:
+    """Where the next run starts: `pfn` was the end of what need not be looked at again (mm/compaction.c)."""
+    if cc.no_set_skip_hint:
+        return
+    # The end is rounded up once more although it is aligned already, as in the kernel: one pageblock is passed over.
+    pfn = pageblock_end_pfn(pfn)
+    cached = cc.zone.cached_migrate_pfn
+    cached[0] = max(cached[0], pfn)
+    if cc.mode != MigrateMode.ASYNC:
+        cached[1] = max(cached[1], pfn)
+

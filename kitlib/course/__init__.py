@@ -1,0 +1,1 @@
+"""The notebooks as a course: which exercises hold, and how everything is published."""

@@ -1,0 +1,178 @@
+"""The mapping (struct address_space): a file's page cache, with its flags and its operations.
+
+Flags are bit *indices*, as in `enum mapping_flags` (include/linux/pagemap.h, 0003e2a41468): flag f is set where
+`flags & 1 << f`. Setters are plain functions, not steps: each is called while nobody else can see the mapping yet, or
+(SHM_LOCK) under locks that compaction never takes. The inode around the mapping lives and dies with it: one object.
+Leaves out the xarray but for its lock, the invalidate lock, write-back, and RCU's delay between an inode's end and its free.
+"""
+from typing import NamedTuple
+
+from ..step import AnotherInodeRead, DoubleLock, KernelBug, NotLocked, NullDereference, UseAfterFree, atomic
+from .verdict import Result
+
+(AS_EIO, AS_ENOSPC, AS_MM_ALL_LOCKS, AS_UNEVICTABLE, AS_EXITING, AS_NO_WRITEBACK_TAGS, AS_LARGE_FOLIO_SUPPORT,
+ AS_RELEASE_ALWAYS, AS_UNMOVABLE) = range(9)
+
+FLAG_NAMES = ("AS_EIO", "AS_ENOSPC", "AS_MM_ALL_LOCKS", "AS_UNEVICTABLE", "AS_EXITING", "AS_NO_WRITEBACK_TAGS",
+              "AS_LARGE_FOLIO_SUPPORT", "AS_RELEASE_ALWAYS", "AS_UNMOVABLE")
+
+# The same flag has another number from release to release; None: the release has no such flag.
+FLAG_RELEASES = ("0003e2a41468", "v6.8-v6.10", "v6.11", "6.12", "7.3")
+FLAG_VALUES = {
+    "AS_EIO": (0, 0, 0, 0, 0),
+    "AS_ENOSPC": (1, 1, 1, 1, 1),
+    "AS_MM_ALL_LOCKS": (2, 2, 2, 2, 2),
+    "AS_UNEVICTABLE": (3, 3, 3, 3, 3),
+    "AS_EXITING": (4, 4, 4, 4, 4),
+    "AS_NO_WRITEBACK_TAGS": (5, 5, 5, 5, 5),
+    "AS_LARGE_FOLIO_SUPPORT": (6, 6, 6, None, None),
+    "AS_RELEASE_ALWAYS": (7, 7, 7, 6, 6),
+    "AS_STABLE_WRITES": (None, 8, 8, 7, 7),
+    "AS_UNMOVABLE": (8, 9, None, None, None),
+    "AS_INACCESSIBLE": (None, None, 9, 8, 8),
+    "AS_WRITEBACK_MAY_DEADLOCK_ON_RECLAIM": (None, None, None, None, 9),
+    "AS_KERNEL_FILE": (None, None, None, None, 10),
+}
+
+
+class AddressSpaceOperations(NamedTuple):
+    """A mapping's method table (struct address_space_operations), as far as migration asks for it."""
+
+    name: str
+    migrate_folio: Result | None = Result.SUCCESS       # None: no callback; SUCCESS: it moves; or it refuses with this
+
+
+class AddressSpace:
+    """One inode's page cache (struct address_space). Compared by identity."""
+
+    __slots__ = ("name", "a_ops", "flags", "freed", "reused", "i_pages_locked", "i_count", "nrpages")
+
+    def __init__(self, name: str, a_ops: AddressSpaceOperations, flags: int = 0):
+        self.name = name
+        self.a_ops = a_ops
+        self.flags = flags              # bit indices of enum mapping_flags
+        self.freed = False              # the inode is gone; reading this mapping is a use after free
+        self.reused = False             # its memory is another inode's by now; reading it is a silent mistake
+        self.i_pages_locked = False     # the lock of i_pages, the tree lock
+        self.i_count = 1                # references on the inode: whoever drops the last one evicts it
+        self.nrpages = 0                # folios in the page cache, where truncation is modelled; 0 elsewhere
+
+    def snapshot(self) -> tuple:
+        """All of the mapping that threads can change, as values."""
+        return self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages
+
+    def restore(self, snapshot: tuple) -> None:
+        """Bring them back."""
+        self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages = snapshot
+
+    def __repr__(self):
+        return self.name
+
+
+def flag_names(flags: int) -> list[str]:
+    """The names of the flags that are set, by the numbers of the patch commit."""
+    return [name for bit, name in enumerate(FLAG_NAMES) if flags >> bit & 1]
+
+
+def set_bit(flag: int, mapping: AddressSpace) -> None:
+    """Set the flag with this index."""
+    mapping.flags |= 1 << flag
+
+
+def clear_bit(flag: int, mapping: AddressSpace) -> None:
+    """Clear the flag with this index."""
+    mapping.flags &= ~(1 << flag)
+
+
+def dereference(mapping: AddressSpace | None) -> AddressSpace:
+    """Follow the pointer: the mapping, or the KernelBug that a kernel may not even notice."""
+    if mapping is None:
+        raise NullDereference("the mapping is NULL, and it is read")
+    if mapping.freed:
+        raise UseAfterFree(f"{mapping.name} was freed, and it is read")
+    if mapping.reused:
+        raise AnotherInodeRead(f"{mapping.name} was freed and is another inode's by now, and it is read")
+    return mapping
+
+
+def test_bit(flag: int, mapping: AddressSpace) -> bool:
+    """Whether the flag with this index is set."""
+    return bool(dereference(mapping).flags >> flag & 1)
+
+
+def mapping_set_unevictable(mapping: AddressSpace) -> None:
+    """ramfs and secretmem at creation, shmem on SHM_LOCK (include/linux/pagemap.h)."""
+    set_bit(AS_UNEVICTABLE, mapping)
+
+
+def mapping_clear_unevictable(mapping: AddressSpace) -> None:
+    """shmem on SHM_UNLOCK (include/linux/pagemap.h)."""
+    clear_bit(AS_UNEVICTABLE, mapping)
+
+
+def mapping_unevictable(mapping: AddressSpace | None) -> bool:
+    """Whether reclaim must leave the folios alone; unlike mapping_unmovable() it takes NULL (include/linux/pagemap.h)."""
+    return mapping is not None and test_bit(AS_UNEVICTABLE, mapping)
+
+
+def mapping_set_unmovable(mapping: AddressSpace) -> None:
+    """Mark the mapping as completely unmovable (include/linux/pagemap.h, 0003e2a41468). No kernel clears it again."""
+    # Unmovable implies unevictable: compaction locks a clean folio only when it is unevictable.
+    set_bit(AS_UNEVICTABLE, mapping)
+    set_bit(AS_UNMOVABLE, mapping)
+
+
+@atomic
+def mapping_unmovable(mapping: AddressSpace) -> bool:
+    """Whether no folio of the mapping may move (include/linux/pagemap.h, 0003e2a41468). The caller holds a folio lock."""
+    return test_bit(AS_UNMOVABLE, mapping)
+
+
+@atomic
+def has_migrate_folio(mapping: AddressSpace) -> bool:
+    """mapping->a_ops->migrate_folio: whether there is such a callback, which may still refuse."""
+    return dereference(mapping).a_ops.migrate_folio is not None
+
+
+@atomic(when=lambda mapping: not mapping.i_pages_locked or mapping.freed or mapping.reused)
+def xa_lock_irq(mapping: AddressSpace) -> None:
+    """Take the tree lock, mapping->i_pages.xa_lock; spins until it is free (include/linux/xarray.h)."""
+    if dereference(mapping).i_pages_locked:
+        raise DoubleLock(f"the tree lock of {mapping.name} is held already")
+    mapping.i_pages_locked = True
+
+
+@atomic
+def xa_unlock_irq(mapping: AddressSpace) -> None:
+    """Release the tree lock. It lies inside the mapping: whoever holds it must not let the mapping die."""
+    if not dereference(mapping).i_pages_locked:
+        raise NotLocked(f"the tree lock of {mapping.name} is released, and nobody holds it")
+    mapping.i_pages_locked = False
+
+
+@atomic
+def iput(mapping: AddressSpace) -> bool:
+    """Drop a reference on the inode; True for the last one, whose owner must evict the inode (fs/inode.c)."""
+    dereference(mapping).i_count -= 1
+    return mapping.i_count == 0
+
+
+@atomic
+def clear_inode(mapping: AddressSpace) -> None:
+    """The inode is about to go: BUG unless its page cache is empty (fs/inode.c). Its cycle of the tree lock is two steps of its own."""
+    if dereference(mapping).nrpages:
+        raise KernelBug(f"{mapping.name} is cleared, and {mapping.nrpages} of its folios are in the page cache")
+
+
+@atomic
+def free_inode(mapping: AddressSpace) -> None:
+    """destroy_inode() and the free after the grace period at once (fs/inode.c): the mapping is gone."""
+    if dereference(mapping).nrpages:
+        raise KernelBug(f"{mapping.name} is freed, and {mapping.nrpages} of its folios still point to it")
+    mapping.freed = True
+
+
+@atomic
+def reuse_inode(mapping: AddressSpace) -> None:
+    """The slab gives the same memory to another inode, with no flags (inode_init_always(), fs/inode.c)."""
+    mapping.freed, mapping.reused, mapping.flags = False, True, 0

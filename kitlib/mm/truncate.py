@@ -1,0 +1,138 @@
+"""The other CPUs: truncation and the end of an inode, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
+
+Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page cache, and
+`evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio is clean when reclaim has
+cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the locks, and reclaim's test of PG_unevictable:
+here it stands for everybody but truncation who takes a folio out of the page cache. Under the tree lock both ask whether the
+folio is still there; the kernel need not, for the folio lock has answered it. So a faulty variant shows its own bug first.
+"""
+from collections.abc import Callable
+
+from ..step import Path
+from .filemap import (filemap_free_folio, find_get_entry, folio_cancel_dirty, folio_clear_dirty_for_io,
+                      folio_clear_unevictable, folio_ref_freeze, folio_ref_unfreeze, folio_set_lru,
+                      folio_set_unevictable, page_cache_delete)
+from .folio import (Folio, folio_get_nontail_page, folio_lock, folio_mapping, folio_put, folio_test_clear_lru,
+                    folio_test_dirty, folio_trylock, folio_unlock)
+from .mapping import AddressSpace, clear_inode, free_inode, iput, reuse_inode, xa_lock_irq, xa_unlock_irq
+
+
+def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
+    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c); `folios` can be there, one at a time."""
+    folio = yield find_get_entry(mapping, *folios)
+    if not folio:
+        return
+    yield folio_lock(folio)
+    if (yield folio_mapping(folio)) is mapping:
+        yield folio_cancel_dirty(folio)
+        yield from filemap_remove_folio(mapping, folio)
+    # Only now may somebody else lock the folio, and what they find there is NULL.
+    yield folio_unlock(folio)
+    yield folio_put(folio)
+
+
+def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
+    """Wrong: the folio is unlocked while it is still in the page cache, so its mapping can die under a compactor's lock."""
+    folio = yield find_get_entry(mapping, *folios)
+    if not folio:
+        return
+    yield folio_lock(folio)
+    yield folio_cancel_dirty(folio)
+    yield folio_unlock(folio)
+    yield from filemap_remove_folio(mapping, folio)
+    yield folio_put(folio)
+
+
+def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
+    """A batch of truncate_inode_pages_range(): all folios are locked, in the given order, before the first is removed.
+
+    Nobody else removes them. The kernel locks a batch by trying, in find_lock_entries(); here it sleeps.
+    """
+    for folio in folios:
+        yield find_get_entry(mapping, folio)
+        yield folio_lock(folio)
+    for folio in folios:
+        yield folio_cancel_dirty(folio)
+        yield from filemap_remove_folio(mapping, folio)
+        yield folio_unlock(folio)
+        yield folio_put(folio)
+
+
+def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
+    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c)."""
+    yield xa_lock_irq(mapping)
+    there = (yield folio_mapping(folio)) is mapping
+    if there:
+        yield page_cache_delete(mapping, folio)
+    yield xa_unlock_irq(mapping)
+    if there:
+        yield filemap_free_folio(mapping, folio)
+
+
+def evict(mapping: AddressSpace, reuse: bool = False) -> Path:
+    """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), `reuse` and beyond."""
+    # clear_inode() cycles the tree lock: reclaim may still be inside it, after the folio has left the page cache.
+    yield xa_lock_irq(mapping)
+    yield xa_unlock_irq(mapping)
+    yield from evict_no_cycle(mapping, reuse)
+
+
+def evict_no_cycle(mapping: AddressSpace, reuse: bool = False) -> Path:
+    """Wrong: the inode is freed without waiting for whoever holds the tree lock."""
+    yield clear_inode(mapping)
+    yield free_inode(mapping)
+    if reuse:
+        yield reuse_inode(mapping)
+
+
+def iput_final(mapping: AddressSpace, evict: Callable[..., Path] = evict, reuse: bool = False) -> Path:
+    """Drop a reference on the inode, and evict it if that was the last (iput(), fs/inode.c)."""
+    if (yield iput(mapping)):
+        yield from evict(mapping, reuse)
+
+
+def shrink_folio(folio: Folio) -> Path:
+    """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c)."""
+    if not (yield folio_get_nontail_page(folio)):
+        return
+    removed = False
+    if (yield folio_test_clear_lru(folio)):
+        if (yield folio_trylock(folio)):
+            mapping = yield folio_mapping(folio)
+            if mapping:
+                yield folio_clear_dirty_for_io(folio)
+                removed = yield from remove_mapping(mapping, folio)
+            yield folio_unlock(folio)
+        if not removed:
+            yield folio_set_lru(folio)
+    if not removed:
+        yield folio_put(folio)
+
+
+def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
+    """__remove_mapping(): out of the page cache, if only the cache and the caller hold it and it is clean (mm/vmscan.c).
+
+    True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
+    """
+    yield xa_lock_irq(mapping)
+    removed = (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))
+    if removed and (yield folio_test_dirty(folio)):
+        yield folio_ref_unfreeze(folio, 2)
+        removed = False
+    if removed:
+        yield page_cache_delete(mapping, folio)
+    # The folio has left, and the mapping is still needed: the lock lies inside it.
+    yield xa_unlock_irq(mapping)
+    return removed
+
+
+def munlock_and_mlock(folio: Folio) -> Path:
+    """munlock_folio(), then mlock_folio() (mm/mlock.c): PG_unevictable goes and comes, each time off the LRU.
+
+    The caller has a reference, its page table's, which it drops at the end.
+    """
+    for set_or_clear in (folio_clear_unevictable, folio_set_unevictable):
+        if (yield folio_test_clear_lru(folio)):
+            yield set_or_clear(folio)
+            yield folio_set_lru(folio)
+    yield folio_put(folio)

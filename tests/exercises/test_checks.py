@@ -1,0 +1,201 @@
+"""Whatever is answered, a check ends with a report: nothing is raised out of it, goes on for ever, or is left changed."""
+import functools
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import kitlib as kl
+from kitlib import check
+from kitlib.check.report import begun, compared, text_of
+from kitlib.mm.folio import folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
+from kitlib.scenarios import KINDS
+
+
+class Unspeakable:
+    """Neither its text nor a comparison can be had."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+    def __eq__(self, other):
+        raise RuntimeError("no comparison")
+
+    __hash__ = object.__hash__
+
+
+ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits": 10**5000, "array": np.array([1, 2]), "NA": pd.NA,
+       "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(), "schedule": "C1000000000",
+       "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6, "surrogate": "\ud800"}
+TABLES = [
+    (check.why_both, ("AS_UNEVICTABLE alone", "both")),
+    (lambda told: check.twenty_folios(told, "x"), (1, 2, 20)),
+    (lambda told: check.lock_is_tried(told, "x"), (1, 2)),
+    (lambda told: check.left_alone(told, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
+    (lambda told: check.what_it_costs(told, "x"), ("returned", "asked of pinned")),
+    (lambda told: check.why_it_fails(told, "x"), (3, "x", None, (1,), 10**5000)),
+    (lambda told: check.now_or_never(told, "x"), (3, 4)),
+    (lambda told: check.the_preparation(told, "x"), "A"),
+    (lambda told: check.mended(told, "x"), "A"),
+    (check.break_it, ("racy", "cached")),
+    (check.no_order_breaks_it, ("some schedule crashes", "how I know", "states", "schedules")),
+    (check.compaction_sleeps, "A"),
+    (lambda told: check.a_deadlock(told, {}), "A"),
+    (lambda told: check.a_deadlock("T3C20", told), ("compaction", "truncation")),
+    (check.harmless, ("after, where blocking sleeps", "my choice")),
+    (check.what_trylock_costs, ("left for the lock", "would have been taken", "a skipped folio is")),
+    (check.account_for_scans, ("compact_memory", "many pages")),
+    (check.fair_comparison, "A"),
+    (lambda told: check.savings(told, pd.DataFrame()), ("before", "after", "from share")),
+    (check.read_a_trace, ("A", "B", "C", "D")),
+    (lambda told: check.split_kernel(told), "A"),
+    (check.set_the_flag, "A"), (check.in_the_right_order, "A"), (check.the_backstop, "A"), (check.lock_before_you_look, "A"),
+    (check.counts_like_the_kernel, "A"), (lambda told: check.two_setters(told, told), "A"), (check.inaccessible_step, "A"),
+    (check.partial_truncation, "A"),
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("ask, names", TABLES, ids=range(len(TABLES)))
+def test_an_odd_answer_is_told_wherever_it_stands(ask, names, odd):
+    odd = ODD[odd]
+    for answer in (odd, dict.fromkeys(names, odd), dict.fromkeys(names, (odd,) * 3), dict.fromkeys(names, [odd] * 4), [odd] * 3):
+        report = ask(answer)
+        assert not report.passed and report.points(2) < 2 and repr(report)
+
+
+class Silent(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def leaves(*arguments):
+    sys.exit("enough")
+
+
+def raises(*arguments):
+    raise Silent
+
+
+def never_returns(*arguments):
+    return never_returns()
+
+
+def answers_oddly(*arguments):
+    return Unspeakable()
+
+
+def untraced(*arguments):
+    sys.settrace(None)
+
+
+def takes_all_away(subject, *arguments):
+    for name in (*getattr(subject, "__dict__", {}), *getattr(type(subject), "__slots__", ())):
+        setattr(subject, name, None)
+
+
+def asks_for_nothing(*arguments):
+    yield None
+
+
+def asks_for_ever(folio, *arguments):
+    while True:
+        yield folio_mapping(folio)
+
+
+def asks_of_nobody(*arguments):
+    yield folio_trylock("folio 0")
+
+
+def leaves_on_its_way(folio, *arguments):
+    yield folio_trylock(folio)
+    sys.exit()
+
+
+def returns_oddly(folio, *arguments):
+    yield folio_trylock(folio)
+    yield folio_unlock(folio)
+    return [Unspeakable()]
+
+
+def goes_on_when_closed(folio, *arguments):
+    try:
+        yield folio_trylock(folio)
+    except Exception:
+        yield folio_trylock(folio)
+
+
+def remembers_too_much(folio, *arguments):
+    heard = []
+    for _ in range(60):
+        heard.append((yield folio_test_unevictable(folio)))
+    return heard
+
+
+def made(**functions):
+    return check.made_of("yours", **functions)
+
+
+FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing, asks_for_ever, asks_of_nobody,
+             leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much, functools.partial(asks_for_ever), lambda *subjects: 1]
+CHECKS = [check.set_the_flag, check.in_the_right_order, check.the_backstop, lambda mend: check.mended(mend, "x"), check.lock_before_you_look,
+          check.counts_like_the_kernel, check.fair_comparison, lambda frame: check.savings({"before": 1}, frame), lambda f: check.two_setters(f, f),
+          check.inaccessible_step, lambda f: check.split_kernel(made(isolate_folio=f)), lambda f: check.split_kernel(made(move_to_new_folio=f)),
+          lambda f: check.partial_truncation(made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: getattr(function, "__name__", "partial"))
+@pytest.mark.parametrize("ask", CHECKS, ids=range(len(CHECKS)))
+def test_an_odd_function_is_told_and_leaves_nothing_changed(ask, function):
+    traced, kinds = sys.gettrace(), repr(KINDS)
+    report = ask(function)
+    assert not report.passed and repr(report)
+    assert sys.gettrace() is traced and repr(KINDS) == kinds
+
+
+def test_exit_is_told_and_an_interrupt_ends_the_check():
+    assert "SystemExit: enough" in repr(check.set_the_flag(leaves))
+
+    def interrupted(mapping):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check.set_the_flag(interrupted)
+    assert check.why_both({"both": "left alone"}).findings[2].holds
+
+
+@pytest.mark.parametrize("answer, text", [("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
+                                          (..., "no answer"), (" ", "no answer"), (10**5000, "something that cannot be shown (int)"),
+                                          ("x" * 500, "x" * 400 + "...")], ids=range(9))
+def test_an_answer_is_shown_on_one_line(answer, text):
+    assert text_of(answer) == text
+
+
+def test_words_and_numbers_are_compared_as_a_reader_would():
+    assert compared("said", " Left  alone", "left alone").holds and compared("said", np.float64(7), 7).holds
+    assert not compared("said", True, 1).holds and not compared("said", 7.5, 7).holds and not compared("said", ..., "left alone").holds
+
+
+def test_dots_are_no_beginning_and_anything_else_is():
+    assert not any(map(begun, (..., None, "", " ", [], [..., None], {"a": ..., "b": (..., "")})))
+    assert all(map(begun, (0, False, "x", [..., 0], {"a": (..., 1)}, np.zeros(2))))
+
+
+def test_an_umlaut_may_be_typed_in_two_ways():
+    assert check.batch_for("Jürgen Groß") == check.batch_for("ju\u0308rgen gross ")
+    with pytest.raises(TypeError, match="write your name or number in quotes"):
+        check.batch_for(None)
+
+
+def test_a_lambda_in_several_lines_is_a_path_like_any_other():
+    assert check.every_step_is_yielded([
+        lambda folio, mode:
+        (yield folio_trylock(folio)),
+    ][0]).holds
+
+
+def test_the_kits_kernel_is_right_by_the_kits_check():
+    assert check.split_kernel(kl.after).passed

@@ -1,0 +1,250 @@
+"""The backstop: four ways through move_to_new_folio(), and a refusal that is made twice and counted once."""
+import pytest
+
+import kitlib as kl
+from kitlib import check
+from kitlib.check.backstop import QUANTITIES, counted
+from kitlib.mm.folio import (a_ops_migrate_folio, fallback_migrate_folio, folio_mapping, folio_unlock,
+                             migrate_folio)
+from kitlib.mm.mapping import has_migrate_folio, mapping_unmovable
+
+
+def stub(dst, src, mode):
+    """Move one folio; return a Result."""
+
+
+def solution(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    if (yield has_migrate_folio(mapping)):
+        return (yield a_ops_migrate_folio(mapping, dst, src))
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))
+
+
+def callback_first(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield has_migrate_folio(mapping)):
+        return (yield a_ops_migrate_folio(mapping, dst, src))
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))
+
+
+def busy(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if mapping and (yield mapping_unmovable(mapping)):
+        return kl.Result.EBUSY
+    return (yield from solution(dst, src, mode))
+
+
+def positive(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if mapping and (yield mapping_unmovable(mapping)):
+        return 95
+    return (yield from solution(dst, src, mode))
+
+
+def no_null_check(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield has_migrate_folio(mapping)):
+        return (yield a_ops_migrate_folio(mapping, dst, src))
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))
+
+
+def no_callback_is_unmovable(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield mapping_unmovable(mapping)) or not (yield has_migrate_folio(mapping)):
+        return kl.Result.EOPNOTSUPP
+    return (yield a_ops_migrate_folio(mapping, dst, src))
+
+
+def calls_through_null(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    return (yield a_ops_migrate_folio(mapping, dst, src))
+
+
+def refuses_anonymous(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping or (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    if (yield has_migrate_folio(mapping)):
+        return (yield a_ops_migrate_folio(mapping, dst, src))
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))
+
+
+def always_the_fallback(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return (yield migrate_folio(dst, src))
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    return (yield fallback_migrate_folio(mapping, dst, src, mode))
+
+
+def unevictable_is_unmovable(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if mapping and kl.mapping_unevictable(mapping):
+        return kl.Result.EOPNOTSUPP
+    return (yield from solution(dst, src, mode))
+
+
+def returns_nothing(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if mapping and (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+    if not mapping:
+        yield migrate_folio(dst, src)
+    elif (yield has_migrate_folio(mapping)):
+        yield a_ops_migrate_folio(mapping, dst, src)
+    else:
+        yield fallback_migrate_folio(mapping, dst, src, mode)
+
+
+def unlocks(dst, src, mode):
+    result = yield from solution(dst, src, mode)
+    yield folio_unlock(src)
+    return result
+
+
+def returns_another_code(dst, src, mode):
+    result = yield from solution(dst, src, mode)
+    return result and (result if result == kl.Result.EOPNOTSUPP else kl.Result.EAGAIN)
+
+
+def in_one_mode(dst, src, mode):
+    return (yield from solution(dst, src, kl.MigrateMode.SYNC))
+
+
+def the_wrong_way(dst, src, mode):
+    if not (yield folio_mapping(src)):
+        return (yield migrate_folio(src, dst))
+    return (yield from solution(dst, src, mode))
+
+
+def returns_a_step(dst, src, mode):
+    mapping = yield folio_mapping(src)
+    if not mapping:
+        return migrate_folio(dst, src)
+    return kl.Result.EBUSY
+
+
+def endless(dst, src, mode):
+    while (yield folio_mapping(src)) is None:
+        pass
+    while True:
+        yield has_migrate_folio((yield folio_mapping(src)))
+
+
+def endless_without_a_step(dst, src, mode):
+    yield folio_mapping(src)
+    while True: pass                                                            # noqa: E701
+
+
+def test_the_stub_is_not_solved_yet_and_the_solution_passes():
+    for empty in (stub, None, ..., "x"):
+        report = check.the_backstop(empty)
+        assert repr(report).startswith("Not solved yet: write the path") and report.points(3) == 0
+    report = check.the_backstop(solution)
+    assert report.passed and report.points(3) == 3 and repr(report).endswith("4 of 4 hold.")
+
+
+def test_a_plain_number_is_a_code_as_well():
+    def numbers(dst, src, mode):
+        return int((yield from solution(dst, src, mode)))
+    assert check.the_backstop(numbers).passed
+
+
+WRONG = [
+    (callback_first, 3, "A callback was asked before the flag"),
+    (kl.before.move_to_new_folio, 3, "A callback was asked before the flag"),
+    (busy, 3, "The code for what will never be possible is Result.EOPNOTSUPP"),
+    (positive, 3, "a negative number"),
+    (no_null_check, 3, "takes no NULL"),
+    (no_callback_is_unmovable, 3, "No migrate_folio does not mean unmovable"),
+    (calls_through_null, 3, "a call through a NULL pointer crashes"),
+    (refuses_anonymous, 3, "Anonymous memory has no mapping here"),
+    (always_the_fallback, 3, "Each way has one callback"),
+    (unevictable_is_unmovable, 2, "Only the flag says unmovable"),
+    (returns_nothing, 1, "write return (yield ...) on every way"),
+    (unlocks, 0, "The caller locks and unlocks"),
+    (in_one_mode, 3, "What the fallback may do depends on the mode"),
+    (the_wrong_way, 3, "from src to dst (dst is written first)"),
+    (returns_another_code, 2, "Return what the callback has said"),
+    (returns_a_step, 0, "write `yield migrate_folio(...)`"),
+    (endless, 0, "what should end it?"),
+    (endless_without_a_step, 0, "what should end it?"),
+    (lambda dst, src, mode: kl.Result.EOPNOTSUPP, 0, "write `yield` before each step"),
+    (lambda dst, src: 1, 0, "the error is raised in"),
+]
+
+
+@pytest.mark.parametrize("wrong, held, hint", WRONG, ids=range(len(WRONG)))
+def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint):
+    report = check.the_backstop(wrong)
+    assert not report.passed and hint in repr(report), report
+    assert sum(finding.holds for finding in report.findings) == held
+    assert report.points(3) <= 2
+
+
+def right(learner):
+    columns = [counted(check.batch_for(learner), mode) for mode in kl.MigrateMode]
+    return {name: [column[name] for column in columns] for name in QUANTITIES}
+
+
+@pytest.mark.parametrize("learner", ["", "solution", "Ada", "Grace"])
+def test_the_model_counts_what_the_fact_sheet_says(learner):
+    batch = check.batch_for(learner)
+    unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
+    assert right(learner) == {
+        "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable], "asked of pinned": [10 * pinned] * 3,
+        "returned": [unmovable + pinned] * 3, "pgmigrate_success": [len(batch) - unmovable - pinned] * 3,
+        "pgmigrate_fail": [unmovable + pinned] * 3}
+    assert check.what_it_costs(right(learner), learner).passed
+
+
+def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():
+    for empty in (None, {}, [], dict.fromkeys(QUANTITIES, ...), {name: [..., ..., ...] for name in QUANTITIES}):
+        report = check.what_it_costs(empty, "Ada")
+        assert repr(report).startswith("Not solved yet: write three numbers") and report.points(2) == 0
+    assert len({tuple(check.batch_for(name)) for name in ("", "Ada", "Grace", "solution")}) == 4
+    assert not check.what_it_costs(right("Ada"), "Grace").passed
+
+
+@pytest.mark.parametrize("name, wrong, hint", [
+    ("asked of guest_memfd", lambda u, p, n: [u, u, u], "tried again one by one in sync modes, permanent failures, too"),
+    ("asked of guest_memfd", lambda u, p, n: [2 * u] * 3, "an asynchronous call has one round"),
+    ("asked of guest_memfd", lambda u, p, n: [10 * u] * 3, "-EOPNOTSUPP is a no, and not a not now"),
+    ("asked of pinned", lambda u, p, n: [p, p, p], "-EAGAIN is a not now"),
+    ("asked of pinned", lambda u, p, n: [10 * p, 7 * p, 7 * p], "3 in the batch and 7 alone"),
+    ("returned", lambda u, p, n: [-95] * 3, "only -ENOMEM ends the call"),
+    ("returned", lambda u, p, n: [0] * 3, "how many folios are left on the list"),
+    ("pgmigrate_success", lambda u, p, n: [0] * 3, "nobody's refusal ends the call"),
+    ("pgmigrate_fail", lambda u, p, n: [u + p, 2 * u + p, 2 * u + p], "tried twice is not counted twice"),
+    ("pgmigrate_fail", lambda u, p, n: [u] * 3, "the pinned folios fail, too"),
+    ("pgmigrate_fail", lambda u, p, n: ["many", 1.5, True], "write a whole number"),
+])
+def test_wrong_numbers_have_their_own_hints(name, wrong, hint):
+    batch = check.batch_for("Ada")
+    unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
+    report = check.what_it_costs(right("Ada") | {name: wrong(unmovable, pinned, len(batch))}, "Ada")
+    assert not report.passed and hint in repr(report) and report.points(2) >= 1.5
+
+
+@pytest.mark.parametrize("odd", [{"returned": 3}, {"returned": [1]}, {"returned": {}}, {"asked of pinned": [[], None, "x", 4]}])
+def test_odd_numbers_are_told_and_not_raised(odd):
+    assert not check.what_it_costs(odd, "").passed

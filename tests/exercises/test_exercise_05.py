@@ -1,0 +1,190 @@
+"""Why CMA fails: the pages that stay, who of them stays for good, and a change after which the range can be had."""
+import pytest
+
+from kitlib import check
+from kitlib.check.cma import END, GMEM, blockers, later
+from kitlib.mm.folio import PG, folio_put, folio_unlock
+
+LEARNER = "solution"
+BLOCKING = {114: "mapping is unmovable", 141: "mapping is unmovable", 224: "mapping is unmovable", 258: "not on the LRU",
+            420: "no mapping, extra references", 442: "locked by somebody else", 486: "-EAGAIN"}
+NEVER = [114, 141, 224]
+PLACED = "create the driver's file with mapping_set_gfp_mask(mapping, GFP_HIGHUSER), without __GFP_MOVABLE"
+LEARNERS = ["", "solution", "Ada", "Grace", *map(str, range(12))]
+
+
+def stub(zone):
+    """Mend the zone."""
+
+
+def holders_finish(zone):
+    folio_unlock(zone.folio(442)).do()
+    zone.folio(258).lru = True
+    for pfn in (258, 420, 486):
+        folio_put(zone.folio(pfn)).do()
+
+
+def solution(zone):
+    holders_finish(zone)
+    for pfn in NEVER:
+        check.allocate_elsewhere(zone, pfn)
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_each_learners_range_fails_for_these_pages_and_for_no_other(learner):
+    stays = blockers(check.zone_for(learner))
+    assert set(stays.values()) == set(BLOCKING.values()) and check.contig(check.zone_for(learner)) != 0
+    zone = check.zone_for(learner)
+    later(zone)
+    assert set(blockers(zone).values()) == {"mapping is unmovable"} and check.contig(zone) != 0
+    for pfn in blockers(zone):
+        assert END <= check.allocate_elsewhere(zone, pfn) < zone.end_pfn
+    assert blockers(zone) == {} and check.contig(zone) == 0
+    assert check.why_it_fails(stays, learner).passed
+    assert [check.preparations_for(learner)[letter] for letter in "ABCDE" if check.the_preparation(letter, learner).passed] == [PLACED]
+
+
+def test_two_learners_have_other_pages_and_each_others_answers_fail():
+    assert check.pages_in_use(check.zone_for("Ada")).equals(check.pages_in_use(check.zone_for("ADA ")))
+    assert not check.why_it_fails(blockers(check.zone_for("Ada")), "Grace").passed
+
+
+def test_the_table_has_every_page_in_use():
+    zone = check.zone_for(LEARNER)
+    assert check.pages_in_use(zone).pfns.str.len().max() < 50           # what pandas shows of a cell
+    shown = [int(pfn) for pfns in check.pages_in_use(zone).pfns for pfn in pfns.split(", ")]
+    assert sorted(shown) == [pfn for pfn in range(END) if not zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL)]
+
+
+def test_what_is_not_begun_is_not_solved():
+    for report in (*(check.why_it_fails(empty, LEARNER) for empty in (..., None, {}, [], {17: ...})),
+                   *(check.now_or_never(empty, LEARNER) for empty in (..., None, [], {})),
+                   *(check.the_preparation(empty, LEARNER) for empty in (..., None, "")),
+                   *(check.mended(empty, LEARNER) for empty in (..., None, stub))):
+        assert repr(report).startswith("Not solved yet") and report.points(2) == 0
+
+
+def test_the_solution_passes():
+    assert check.why_it_fails(BLOCKING | {486: "eagain", 258: "Not on  the LRU"}, LEARNER).passed
+    for report in (check.why_it_fails(BLOCKING, LEARNER), check.now_or_never(NEVER, LEARNER), check.the_preparation("d", LEARNER),
+                   check.mended(solution, LEARNER)):
+        assert report.passed and report.points(2) == 2
+
+
+def test_pages_that_go_earn_nothing():
+    report = check.why_it_fails(dict.fromkeys(range(512), "goes"), LEARNER)
+    assert report.points(2) == 0 and len(report.findings) == len(BLOCKING)
+    assert check.why_it_fails(BLOCKING | {53: "goes"}, LEARNER).passed
+
+
+def without(pfn):
+    return {other: why for other, why in BLOCKING.items() if other != pfn}
+
+
+WRONG = [
+    (BLOCKING | {53: "unevictable"}, "unevictable is not unmovable"),
+    (BLOCKING | {137: "mapping is unmovable"}, "unevictable is not unmovable"),
+    (BLOCKING | {3: "under writeback"}, "it waits for locks and writeback"),
+    (BLOCKING | {26: "locked by somebody else"}, "it waits for locks and writeback"),
+    (BLOCKING | {110: "dirty, and no migrate_folio"}, "writes dirt out"),
+    (BLOCKING | {91: "pinned"}, "nothing holds it"),
+    (BLOCKING | {0: "not on the LRU"}, "the page is free"),
+    (BLOCKING | {486: "no mapping, extra references"}, "a pinned file folio is isolated"),
+    (BLOCKING | {486: "-EBUSY"}, "folio_migrate_mapping() says it"),
+    (without(486), "one more, so migration never gets it"),
+    (without(258), "it waits in a CPU's batch"),
+    (BLOCKING | {442: "mapping is unmovable"}, "the scanner tries its lock, does not get it"),
+    (without(420), "the scanner takes it for pinned"),
+    (BLOCKING | {114: "-EOPNOTSUPP"}, "its mapping has AS_UNMOVABLE"),
+    (BLOCKING | {"199": "x", 900: "y"}, "write pfns, numbers from 0 to 511"),
+]
+
+
+@pytest.mark.parametrize("wrong, hint", WRONG)
+def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
+    report = check.why_it_fails(wrong, LEARNER)
+    assert not report.passed and hint in repr(report) and 1 <= report.points(2) < 2
+
+
+@pytest.mark.parametrize("wrong, hint", [
+    ([*NEVER, 486], "whoever holds the reference gives it back"), ([*NEVER, 442], "a folio lock is held for a moment"),
+    ([*NEVER, 258], "the batch is drained"), ([114], "no kernel clears the flag"), ([*NEVER, 53], "does not block the range at all"),
+    ([*NEVER, "x", 7.5], "write pfns")])
+def test_wrong_nevers_have_their_own_hints(wrong, hint):
+    report = check.now_or_never(wrong, LEARNER)
+    assert not report.passed and hint in repr(report)
+    assert check.now_or_never(list(BLOCKING), LEARNER).points(1) == 0
+
+
+@pytest.mark.parametrize("what, hint", [
+    ("unevictable_allowed", "never asks the sysctl"), ("compact_memory", "passes by an unmovable mapping"),
+    ("without AS_UNMOVABLE", "the callback refuses them"), ("again", "patience helps")])
+def test_wrong_preparations_have_their_own_hints(what, hint):
+    choice = next(letter for letter, text in check.preparations_for(LEARNER).items() if what in text)
+    report = check.the_preparation(choice, LEARNER)
+    assert not report.passed and report.points(1) == 0 and hint in repr(report)
+
+
+@pytest.mark.parametrize("choice", ["X", 3, ["D"]])
+def test_a_choice_is_a_letter(choice):
+    assert "write one letter" in repr(check.the_preparation(choice, LEARNER))
+
+
+def test_the_choices_stand_in_another_order_for_others():
+    assert len({tuple(check.preparations_for(learner).values()) for learner in LEARNERS}) > 5
+
+
+def clears_the_flag(zone):
+    holders_finish(zone)
+    zone.mappings[GMEM].flags = 0
+
+
+def frees_the_file(zone):
+    holders_finish(zone)
+    for pfn in NEVER:
+        zone.mapping[pfn] = zone.refcount[pfn] = 0
+        zone.flags[pfn] = PG.BUDDY
+
+
+def pins_another(zone):
+    solution(zone)
+    zone.folio(91).refcount = 2
+
+
+def forgets_the_batch(zone):
+    folio_unlock(zone.folio(442)).do()
+    for pfn in (420, 486):
+        folio_put(zone.folio(pfn)).do()
+    for pfn in NEVER:
+        check.allocate_elsewhere(zone, pfn)
+
+
+def moves_others(zone):
+    solution(zone)
+    check.allocate_elsewhere(zone, 91)
+
+
+def endless(zone):
+    while True:
+        zone.folio(442).locked = False
+
+
+def breaks_it(zone):
+    holders_finish(zone)
+    for pfn in (486, 486):
+        folio_put(zone.folio(pfn)).do()
+
+
+@pytest.mark.parametrize("wrong, points, hint", [
+    (holders_finish, 0.5, "still there: pfn 114 (mapping is unmovable)"),
+    (forgets_the_batch, 0.5, "still there: pfn 258 (not on the LRU)"),
+    (clears_the_flag, 0, "the flag says the truth about the file"),
+    (frees_the_file, 0, "nobody may free or change the file's pages"),
+    (pins_another, 0, "a lock is released, a batch drained"),
+    (moves_others, 0, "only where that file allocates is yours to choose"),
+    (breaks_it, 0, "the error is raised in line"),
+    (endless, 0, "what should end it?"),
+])
+def test_every_wrong_mending_fails_with_its_own_hint(wrong, points, hint):
+    report = check.mended(wrong, LEARNER)
+    assert not report.passed and hint in repr(report) and report.points(1) == points, report

@@ -1,0 +1,395 @@
+"""compact_zone(): every page is still there, the counters agree, nothing stays isolated, and no unmovable folio has moved."""
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from test_compaction import zone_of
+
+import kitlib as kl
+from kitlib import frames, scan
+from kitlib.compaction.compact_zone import Status, compact_zone, direct_compaction
+from kitlib.compaction.contig import alloc_contig_range
+from kitlib.compaction.control import CALLERS, CONTIG, control_for, isolation_mode
+from kitlib.compaction.events import (BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent,
+                                      MigratePagesEvent)
+from kitlib.compaction.releases import release_of
+from kitlib.mm.a_ops import EXT4
+from kitlib.mm.folio import PG
+from kitlib.mm.mapping import AS_UNMOVABLE, set_bit
+from kitlib.mm.page_alloc import PerCpuPages, count_free_blocks
+from kitlib.mm.zone import MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_UNMOVABLE
+
+KERNELS = [kl.before, kl.racy, kl.after]
+RELEASES = ["6.1", "6.8", "6.12"]
+WHO = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.MLOCKED | PG.SLAB | PG.UPTODATE | PG.NO_PAGE
+FREE = PG.BUDDY | PG.FREE_TAIL
+
+
+def random_zone(pages, seed, large=False, lists=False, release="6.8", flag_alone=False, held=False):
+    """kl.random_zone, and on demand large folios, per-CPU lists, an ext4 mapping that relies on AS_UNMOVABLE alone, held buffers."""
+    zone = kl.random_zone(pages, seed)
+    if large:
+        for start in range(0, pages - 192, 192):
+            order = (start // 192 + seed) % 5 + 1
+            size = 1 << order
+            pfn = next((p for p in range(start, start + 128, size)
+                        if not any(flags & (FREE | PG.HEAD | PG.TAIL) for flags in zone.flags[p:p + size])), None)
+            if pfn is not None:
+                fill(zone, pfn, size, order, ("anon", "file, clean", "tmpfs")[seed % 3])
+    if lists:
+        zone.pcp = PerCpuPages(60, 7, release_of(release).pcp_doubles)
+    if flag_alone:
+        set_bit(AS_UNMOVABLE, zone.mappings[EXT4])
+    if held:
+        zone.buffers_held = frozenset(range(0, pages, 3))
+    return zone
+
+
+def fill(zone, pfn, size, order, kind):
+    example = kl.one_folio(kind)
+    for page in range(pfn, pfn + size):
+        zone.flags[page], zone.mapping[page] = example.zone.flags[0], example.zone.mapping[0]
+    zone.mapcount[pfn] = example.mapcount * size
+    zone.refcount[pfn] = example.mapcount * size + (zone.mapping[pfn] > 0) * size
+    zone.make_compound(pfn, order)
+
+
+def pages_by_owner(zone):
+    """Base pages, page-table entries and references at rest of each sort of page; buffers may be dropped by the kernel."""
+    counts = Counter()
+    for pfn in range(zone.start_pfn, zone.end_pfn):
+        flags, head = zone.flags[pfn], pfn
+        if flags & FREE:
+            counts["free"] += 1
+        elif not flags & PG.TAIL:
+            sort = flags & WHO, zone.mapping[pfn]
+            counts[sort, "pages"] += 1 << zone.order[head]
+            counts[sort, "mapped"] += zone.mapcount[pfn]
+            counts[sort, "references"] += zone.refcount[pfn] - bool(flags & PG.PRIVATE)
+    return counts
+
+
+def check_buddies(zone):
+    """Blocks are aligned and whole, no two free buddies are apart, and nr_free is what a recount gives."""
+    pfn = zone.start_pfn
+    while pfn < zone.end_pfn:
+        flags, order = zone.flags[pfn], zone.order[pfn]
+        if flags & PG.BUDDY:
+            assert pfn % (1 << order) == 0 and bool(flags & PG.HEAD) == (order > 0)
+            assert all(zone.flags[page] == PG.FREE_TAIL for page in range(pfn + 1, pfn + (1 << order)))
+            buddy = pfn ^ 1 << order
+            if order < MAX_ORDER and zone.start_pfn <= buddy < zone.end_pfn:
+                assert not (zone.flags[buddy] & PG.BUDDY and zone.order[buddy] == order), (pfn, order)
+        pfn += 1 << order if flags & (PG.BUDDY | PG.HEAD) else 1
+    kept = [list(by_type) for by_type in zone.nr_free]
+    count_free_blocks(zone)
+    assert kept == zone.nr_free
+
+
+def check_at_rest(zone, locked):
+    assert zone.vmstat["nr_isolated_anon"] == zone.vmstat["nr_isolated_file"] == 0
+    assert {pfn for pfn in range(len(zone)) if zone.flags[pfn] & PG.LOCKED} <= locked, "locked by nobody new"
+    assert not any(zone.refcount[pfn] or zone.mapcount[pfn] or zone.mapping[pfn] for pfn in range(len(zone))
+                   if zone.flags[pfn] & (FREE | PG.TAIL))
+    on_lists = zone.pcp.count if zone.pcp else 0
+    assert on_lists == sum(len(pfns) << number // 3 for number, pfns in enumerate(zone.pcp.lists if zone.pcp else ()))
+    in_blocks = sum(1 << zone.order[pfn] for pfn in range(len(zone)) if zone.flags[pfn] & PG.BUDDY)
+    assert in_blocks + on_lists == sum(bool(flags & FREE) for flags in zone.flags)
+
+
+def check_counters(cc, begin=Counter()):
+    """Invariants 13 to 20: what the counters say is what the events say."""
+    vmstat = Counter(cc.zone.vmstat) - Counter(begin)
+    events = {kind: [event for event in cc.trace if type(event) is kind] for kind in map(type, cc.trace)}
+    scans, frees, moves, calls = (events.get(kind, []) for kind in (IsolateEvent, FreeEvent, MigrateEvent, MigratePagesEvent))
+    assert vmstat["compact_isolated"] == sum(event.nr_taken for event in scans + frees)                         # 13
+    assert vmstat["compact_migrate_scanned"] == sum(event.nr_scanned for event in scans)                        # 14
+    assert vmstat["compact_free_scanned"] == sum(event.nr_scanned for event in frees)
+    for scanner in ("migrate", "free"):
+        by_daemon = vmstat[f"compact_daemon_{scanner}_scanned"]
+        assert by_daemon == (vmstat[f"compact_{scanner}_scanned"] if cc.kcompactd else 0)
+    assert sum(map(sum, moves)) == sum(event.nr_taken for event in scans)                                       # 18
+    assert vmstat["pgmigrate_success"] == sum(e.succeeded for e in calls) == sum(e.nr_migrated for e in moves)
+    assert vmstat["pgmigrate_fail"] == sum(event.failed for event in calls) == sum(cc.failed.values())
+    assert all(call.succeeded + call.failed <= sum(move) for call, move in zip(calls, moves, strict=True))      # 17
+    assert cc.migratepages == [] and cc.nr_migratepages == cc.nr_freepages == 0 and not any(cc.freepages)       # 20
+    assert cc.targets >= vmstat["pgmigrate_success"] or any(folio.order for folio in cc.zone.folios)            # 19
+    assert isinstance(cc.trace[0], BeginEvent) and isinstance(cc.trace[-1], EndEvent)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_the_kcompactd_thread_has_scanned_is_counted_a_second_time(caller):
+    zone = zone_of(("anon", 512), ("slab", 512), ("free", 256), ("slab", 256))
+    compact_zone(control_for(caller, zone))
+    for scanner in ("migrate", "free"):
+        scanned = zone.vmstat[f"compact_{scanner}_scanned"]
+        assert scanned and zone.vmstat[f"compact_daemon_{scanner}_scanned"] == scanned * (caller in ("kcompactd", "proactive"))
+
+
+zones = st.fixed_dictionaries({"pages": st.integers(1, 4000), "seed": st.integers(0, 10**6), "large": st.booleans(),
+                               "lists": st.booleans(), "flag_alone": st.booleans(), "held": st.booleans()})
+runs = st.fixed_dictionaries({"caller": st.sampled_from(sorted(CALLERS)), "kernel": st.sampled_from(KERNELS),
+                              "release": st.sampled_from(RELEASES), "order": st.sampled_from([1, 3, 6, 9, 10])})
+
+
+@settings(max_examples=250, deadline=None)
+@given(build=zones, orders=runs, allowed=st.booleans())
+def test_a_run_loses_no_page_and_leaves_nothing_behind(build, orders, allowed):
+    zone = random_zone(**build, release=orders["release"])
+    locked = {pfn for pfn in range(len(zone)) if zone.flags[pfn] & PG.LOCKED}
+    before, unmovable = pages_by_owner(zone), unmovable_pages(zone)
+    cc = control_for(zone=zone, **orders)
+    status = compact_zone(cc, allowed)
+    assert status != Status.CONTINUE and cc.trace[-1].status == status.name.lower()
+    assert pages_by_owner(zone) == before
+    check_at_rest(zone, locked)
+    check_buddies(zone)
+    check_counters(cc)
+    assert orders["kernel"] is kl.before or unmovable_pages(zone) == unmovable
+
+
+def unmovable_pages(zone):
+    """The pages of its folios: for want of a target a large folio may be split, but it stays where it is."""
+    return {page for folio in zone.folios if folio.mapping is not None and kl.mapping_unmovable(folio.mapping).do()
+            for page in range(folio.pfn, folio.pfn + (1 << folio.order))}
+
+
+@settings(max_examples=150, deadline=None)
+@given(build=zones, orders=runs, allowed=st.booleans())
+def test_the_run_by_table_and_the_run_by_paths_are_the_same(build, orders, allowed):
+    endings = []
+    for by_table in (False, True):
+        zone = random_zone(**build, release=orders["release"])
+        cc = control_for(zone=zone, **orders)
+        if by_table:
+            cc.verdicts = scan.verdicts(zone, cc.kernel, isolation_mode(cc, allowed), cc.release, cc.order).tobytes()
+        status = compact_zone(cc, allowed)
+        endings.append((status, cc.trace, zone.snapshot(), zone.nr_free, cc.targets, cc.failed, cc.migrate_pfn, cc.free_pfn))
+    assert endings[0] == endings[1]
+
+
+def test_in_before_a_mapping_that_relies_on_the_flag_alone_is_moved_sometimes():
+    for kernel, moves in ((kl.before, True), (kl.racy, False), (kl.after, False)):
+        zone = random_zone(4096, 1, flag_alone=True)
+        begin = unmovable_pages(zone)
+        compact_zone(control_for("compact_memory", zone, kernel=kernel))
+        assert (unmovable_pages(zone) != begin) == moves
+
+
+def test_guest_memfd_is_moved_by_no_kernel():
+    for kernel in KERNELS:
+        cc = sources_and_targets(("guest_memfd", 100), ("slab", 412), kernel=kernel)
+        zone = cc.zone
+        compact_zone(cc)
+        assert unmovable_pages(zone) == set(range(100))
+        assert zone.vmstat["pgmigrate_fail"] == (100 if kernel is kl.before else 0)
+
+
+def test_the_callers_run_with_the_modes_of_the_facts():
+    zone = zone_of(("anon", 1))
+    facts = {   # mode, ASYNC_MIGRATE, UNEVICTABLE without the sysctl, direct, ignore_skip_hint, whole_zone, order
+        "direct async": ("ASYNC", True, False, True, False, False, 9),
+        "direct sync light": ("SYNC_LIGHT", True, False, True, False, False, 9),
+        "direct full": ("SYNC_LIGHT", True, False, True, True, True, 9),
+        "kcompactd": ("SYNC_LIGHT", True, False, False, False, False, 9),
+        "proactive": ("SYNC_LIGHT", True, False, False, True, True, -1),
+        "compact_memory": ("SYNC", False, False, False, True, True, -1),
+        "alloc_contig_range": ("SYNC", False, True, False, True, False, -1)}
+    for caller, expected in facts.items():
+        cc = control_for(caller, zone)
+        mode = isolation_mode(cc, compact_unevictable_allowed=False)
+        assert (cc.mode.name, mode.async_migrate, mode.unevictable, cc.direct_compaction, cc.ignore_skip_hint, cc.whole_zone,
+                cc.order) == expected
+        assert isolation_mode(cc).unevictable and cc.no_set_skip_hint == cc.alloc_contig == (caller in CONTIG)
+        assert cc.ignore_block_suitable == (caller == "direct full")
+    assert set(facts) == {*CALLERS, *CONTIG}
+    with pytest.raises(ValueError, match="no caller 'khugepaged': write one of direct async"):
+        control_for("khugepaged", zone)
+
+
+def sources_and_targets(*kinds, order=-1, caller="compact_memory", **orders):
+    """Sources, a pageblock for the scanners to meet in, and 256 targets."""
+    zone = zone_of(*kinds, ("slab", 512), *[("free", 1), ("slab", 1)] * 256)
+    return control_for(caller, zone, order, **orders)
+
+
+def scans_of(cc):
+    return [event for event in cc.trace if type(event) is IsolateEvent]
+
+
+def test_the_second_call_in_a_pageblock_takes_the_rest():
+    cc = sources_and_targets(("anon", 200), ("slab", 312))
+    assert compact_zone(cc) == Status.COMPLETE
+    assert scans_of(cc) == [(0, 32, 32, 32), (32, 512, 480, 168), (512, 1024, 512, 0)]
+
+
+def test_without_a_target_the_run_is_contended_unless_the_scanners_have_met():
+    cc = sources_and_targets(("anon", 100), ("slab", 412))
+    assert compact_zone(cc) == Status.COMPLETE
+    zone = zone_of(("anon", 512), ("slab", 512), *[("free", 1), ("slab", 1)] * 16, ("slab", 480))
+    zone.migratetype[1] = MIGRATE_UNMOVABLE
+    cc = control_for("compact_memory", zone)
+    assert compact_zone(cc) == Status.COMPLETE and cc.failed == {kl.Result.ENOMEM: 1}, "out of targets because they met"
+    cc = sources_and_targets(("anon", 512), fatal_signal_pfn=64)
+    assert compact_zone(cc) == Status.CONTENDED and cc.zone.vmstat["nr_isolated_anon"] == 0
+
+
+def test_after_a_failure_kcompactd_scans_the_rest_of_the_pageblock_at_once_and_compact_memory_does_not():
+    runs = [("secretmem", 40), ("anon", 100), ("slab", 372)]
+    for caller, calls in (("kcompactd", [(0, 32), (32, 512)]), ("compact_memory", [(0, 32), (32, 512)])):
+        cc = sources_and_targets(*runs, order=9, caller=caller)
+        compact_zone(cc)
+        assert [event[:2] for event in scans_of(cc)][:2] == calls and cc.zone.skip[0] == (caller == "kcompactd")
+
+
+def test_a_run_starts_where_the_last_one_left_off_and_anew_once_the_scanners_met():
+    zone = zone_of(("slab", 512), *[("anon", 1), ("slab", 1)] * 256, *[("free", 1), ("slab", 1)] * 512)
+    cc = control_for("kcompactd", zone)
+    assert compact_zone(cc) == Status.PARTIAL_SKIPPED
+    assert zone.cached_migrate_pfn == [0, 0] and zone.cached_free_pfn == 1536
+    assert zone.skip[0] and zone.skip[1]
+    cc = control_for("kcompactd", zone)
+    compact_zone(cc)
+    assert not scans_of(cc), "every pageblock has its skip bit set"
+    zone.cached_migrate_pfn[:], zone.cached_free_pfn = [512, 1024], 1536
+    for caller, start in (("direct async", 512), ("kcompactd", 1024), ("proactive", 0)):
+        cc = control_for(caller, zone)
+        zone.cached_migrate_pfn[:], zone.cached_free_pfn = [512, 1024], 1536
+        compact_zone(cc)
+        assert cc.trace[0].migrate_pfn == start
+
+
+def test_direct_async_compaction_looks_only_into_pageblocks_of_its_own_type():
+    zone = zone_of(("anon", 512), ("anon", 512), *[("free", 1), ("slab", 1)] * 512)
+    zone.migratetype[0] = MIGRATE_UNMOVABLE
+    cc = control_for("direct async", zone)
+    compact_zone(cc)
+    assert scans_of(cc)[0].start_pfn == 512
+
+
+def test_a_run_for_an_order_ends_with_success_once_a_block_is_free():
+    zone = zone_of(*[("anon", 1), ("free", 1)] * 256, *[("anon", 1), ("slab", 1)] * 256, *[("free", 1), ("slab", 1)] * 512)
+    cc = control_for("kcompactd", zone, order=9)
+    assert compact_zone(cc) == Status.SUCCESS and zone.order[0] == 9 and cc.migrate_pfn == 512
+    assert cc.trace[-1].status == "success"
+
+
+def test_full_lists_are_drained_when_the_scanner_has_left_the_block_it_works_for():
+    zone = zone_of(*[("anon", 1), ("free", 1)] * 256, *[("anon", 1), ("slab", 1)] * 256, *[("free", 1), ("slab", 1)] * 512)
+    zone.pcp = PerCpuPages(10**4, 63)
+    assert compact_zone(control_for("kcompactd", zone, order=9)) == Status.SUCCESS
+    zone = zone_of(*[("anon", 1), ("free", 1)] * 256, *[("anon", 1), ("slab", 1)] * 256, *[("free", 1), ("slab", 1)] * 512)
+    zone.pcp = PerCpuPages(10**4, 63)
+    compact_zone(control_for("compact_memory", zone))
+    assert zone.pcp.count > 256 and zone.order[0] == 0, "for the whole zone nobody drains them"
+
+
+def test_direct_compaction_counts_stalls_successes_and_fails():
+    zone = zone_of(*[("anon", 1), ("free", 1)] * 256, ("slab", 512), *[("free", 256), ("slab", 256)] * 4)
+    zone.pcp = PerCpuPages(10**4, 63)           # what was emptied does not merge under the scanner's feet
+    assert direct_compaction(zone, 9) == {"direct async": Status.SUCCESS}
+    assert [zone.vmstat[name] for name in ("compact_stall", "compact_success", "compact_fail")] == [1, 1, 0]
+    zone = zone_of(*[("anon", 1), ("slab", 1), ("guest_memfd", 1), ("free", 1)] * 1100)
+    assert list(direct_compaction(zone, 9)) == ["direct async", "direct sync light"], "costly: never the last priority"
+    assert [zone.vmstat[name] for name in ("compact_stall", "compact_success", "compact_fail")] == [2, 0, 2]
+    assert list(direct_compaction(zone, 3)) == ["direct sync light", "direct full"]
+    zone = zone_of(("slab", 1024), *[("free", 1), ("slab", 1)] * 512)
+    assert direct_compaction(zone, 9) == {"direct async": Status.SKIPPED} and zone.vmstat["compact_stall"] == 0
+    for wrong in (0, 11, "9"):
+        with pytest.raises(ValueError, match="write 1 to 10"):
+            direct_compaction(zone, wrong)
+
+
+@settings(max_examples=60, deadline=None)
+@given(build=zones, order=st.integers(1, 10), kernel=st.sampled_from(KERNELS))
+def test_stalls_are_successes_and_fails(build, order, kernel):
+    zone = random_zone(**build)
+    before = pages_by_owner(zone)
+    attempts = direct_compaction(zone, order, kernel=kernel)
+    stalls = sum(status != Status.SKIPPED for status in attempts.values())
+    assert zone.vmstat["compact_stall"] == zone.vmstat["compact_success"] + zone.vmstat["compact_fail"] == stalls  # 16
+    assert pages_by_owner(zone) == before
+
+
+# alloc_contig_range(): CMA.
+
+def contig(zone, start, end, **orders):
+    cc = control_for("alloc_contig_range", zone, **orders)
+    return cc, alloc_contig_range(cc, start, end)
+
+
+def test_a_contiguous_range_is_emptied_and_allocated_whole():
+    zone = kl.zone_of("anon", "free", "file, clean", "tmpfs", "free", "anon, mlocked", "free", "ramfs", repeat=512)
+    count, pages = pages_by_owner(zone), range(700, 1300)
+    cc, result = contig(zone, pages.start, pages.stop)
+    assert result == 0 and all(zone.flags[p] == PG.SLAB and zone.refcount[p] == 1 for p in pages)
+    assert pages_by_owner(zone)["free"] == count["free"] - 600
+    assert zone.vmstat["compact_migrate_scanned"] == 0 < zone.vmstat["compact_isolated"] == zone.vmstat["pgmigrate_success"]
+    assert not any(zone.skip) and zone.cached_migrate_pfn == [0, 0] and MIGRATE_ISOLATE not in zone.migratetype
+    assert {event.reason for event in cc.trace if type(event) is MigratePagesEvent} == {"contig_range"}
+    assert not any(512 <= folio.pfn < 1536 and folio.pfn not in range(512, 700) and folio.pfn not in range(1300, 1536)
+                   for folio in zone.folios)
+    check_buddies(zone)
+
+
+@pytest.mark.parametrize("kind, moved", [("guest_memfd", True), ("secretmem", True), ("slab", False)])
+def test_one_page_that_stays_makes_the_range_busy(kind, moved):
+    zone = zone_of(("slab", 512), *[("anon", 1), ("free", 1)] * 10, (kind, 1), ("free", 491), *[("free", 1), ("slab", 1)] * 256)
+    before = pages_by_owner(zone)
+    cc, result = contig(zone, 512, 600)
+    assert result == kl.Result.EBUSY and pages_by_owner(zone) == before and zone.vmstat["nr_isolated_file"] == 0
+    assert (zone.vmstat["pgmigrate_success"] > 0) == moved, "nothing is done for a page that is on no LRU list"
+    assert zone.vmstat["pgmigrate_fail"] == (5 if kind == "secretmem" else 0), "five tries"
+
+
+def test_a_contiguous_range_ignores_the_sysctl_takes_large_folios_and_has_its_limits():
+    zone = zone_of(("anon, mlocked", 16), ("anon", 16), ("free", 480), ("free", 512))
+    zone.make_compound(16, 4)
+    zone.refcount[16] = zone.mapcount[16] = 16
+    assert contig(zone, 0, 512, release="6.8")[1] == 0 and zone.vmstat["pgmigrate_success"] == 32
+    assert contig(zone_of(("anon", 64)), 0, 64)[1] == kl.Result.ENOMEM
+    zone = zone_of(("slab", 64), ("free", 448))
+    zone.migratetype[0] = MIGRATE_CMA
+    assert contig(zone, 0, 512)[1] == kl.Result.EBUSY
+    assert contig(zone_of(("anon", 64), ("free", 960)), 0, 64, fatal_signal_pfn=0)[1] == kl.Result.EINTR
+    with pytest.raises(ValueError, match="write 0 <= start_pfn < end_pfn <= 512"):
+        contig(zone, 8, 8)
+    with pytest.raises(ValueError, match='write cc = control_for'):
+        alloc_contig_range(control_for("kcompactd", zone), 0, 8)
+    with pytest.raises(ValueError, match="write alloc_contig_range"):
+        compact_zone(control_for("alloc_contig_range", zone))
+
+
+@settings(max_examples=80, deadline=None)
+@given(build=zones, release=st.sampled_from(RELEASES), kernel=st.sampled_from(KERNELS), data=st.data())
+def test_a_contiguous_range_is_all_or_nothing(build, release, kernel, data):
+    zone = random_zone(**build, release=release)
+    start = data.draw(st.integers(0, len(zone) - 1), label="start")
+    end = data.draw(st.integers(start + 1, min(len(zone), start + 40)), label="end")
+    locked = {pfn for pfn in range(len(zone)) if zone.flags[pfn] & PG.LOCKED}
+    count_free_blocks(zone)
+    before, kinds, unmovable = pages_by_owner(zone), bytes(zone.migratetype), unmovable_pages(zone)
+    cc, result = contig(zone, start, end, release=release, kernel=kernel)
+    assert result in (0, kl.Result.EBUSY, kl.Result.ENOMEM) and bytes(zone.migratetype) == kinds
+    after = pages_by_owner(zone)
+    if result:
+        assert after == before
+    else:
+        assert after["free"] == before["free"] - (end - start) and set(zone.flags[start:end]) == {PG.SLAB}
+    check_at_rest(zone, locked)
+    check_buddies(zone)
+    assert kernel is kl.before or unmovable_pages(zone) == unmovable
+
+
+def test_the_trace_reads_like_the_kernels():
+    cc = sources_and_targets(("anon", 40), ("slab", 472))
+    assert len(frames.trace(cc)) == 0
+    compact_zone(cc)
+    frame = frames.trace(cc)
+    assert frame.tracepoint.tolist()[:1] == ["mm_compaction_begin"] and frame.tracepoint.tolist()[-1:] == ["mm_compaction_end"]
+    assert set(frame.tracepoint) == {"mm_compaction_begin", "mm_compaction_end", "mm_compaction_isolate_migratepages",
+                                     "mm_compaction_isolate_freepages", "mm_compaction_migratepages", "mm_migrate_pages"}
+    assert frame.line[0] == "mm_compaction_begin: zone_start=0 migrate_pfn=0 free_pfn=1024 zone_end=1536 sync=sync"
+    assert frame.line[1] == "mm_compaction_isolate_migratepages: start_pfn=0 end_pfn=32 nr_scanned=32 nr_taken=32"
+    assert frame.nr_migrated.sum() == 40 and frame.status.iloc[-1] == "complete" and frame.status.iloc[0] == ""
+    assert str(frame.nr_taken.dtype) == "Int64" and frame.nr_taken.isna()[0]

@@ -1,0 +1,213 @@
+"""The compaction player: every position is a replay of the run, knobs run it again, what cannot be run changes nothing."""
+import asyncio
+import base64
+import gc
+import random
+import weakref
+
+import numpy as np
+import pytest
+
+import kitlib as kl
+from kitlib import plots, recordings, scan
+from kitlib.compaction.compact_zone import compact_zone
+from kitlib.compaction.control import CALLERS, control_for
+from kitlib.compaction.events import MigrateEvent
+from kitlib.mm.verdict import Mode
+from kitlib.scenarios import memory
+from kitlib.widgets import CompactionPlayer
+from kitlib.widgets.knobs import SHARES
+
+SMALL = dict(pages=1024)
+MIXED = dict(unmovable=0.1, unevictable=0.1, pinned=0.1, dirty=0.05)
+
+
+def click(button):
+    button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("kernel", [kl.before, kl.after], ids=["before", "after"])
+def test_a_film_is_the_run_and_its_counters_are_the_zones(caller, kernel):
+    zone = memory(4096, **MIXED)
+    begin = zone.snapshot()
+    film = plots.film_zone(zone, caller, kernel)
+    assert zone.snapshot() == begin
+    cc = control_for(caller, zone, 9, kernel=kernel)
+    cc.verdicts = scan.verdicts(zone, kernel, Mode(async_migrate=cc.mode < 2)).tobytes()
+    compact_zone(cc)
+    assert [frame.event for frame in film.frames] == [event for event in cc.trace if not isinstance(event, MigrateEvent)]
+    assert film.counters(film.last) == {name: zone.vmstat[name] for name in plots.COUNTERS}
+    end, plain = film.states(film.last), plots.page_states(zone)
+    shown = np.isin(end, [plots.STATES.index("migrated"), plots.STATES.index("failed")])
+    assert np.array_equal(end[~shown], plain[~shown]) and "isolated" not in plots.describe(end)
+    assert (end == plots.STATES.index("migrated")).sum() == zone.vmstat["pgmigrate_success"]
+
+
+def test_a_film_at_any_t_is_the_zone_when_the_run_was_there():
+    seen, zone = [], memory(1024, **MIXED)
+
+    class Watched(list):
+        def append(self, event):
+            super().append(event)
+            if not isinstance(event, MigrateEvent):
+                seen.append((np.bincount(plots.page_states(zone), minlength=7)[0], bytes(zone.flags)))
+
+    film = plots.film_zone(zone)
+    cc = control_for("compact_memory", zone, trace=Watched())
+    cc.verdicts = scan.verdicts(zone, kl.after, Mode()).tobytes()
+    compact_zone(cc)
+    assert [free for free, _ in seen] == film.counts[:, 0].tolist()
+    for t in range(len(film)):
+        assert np.array_equal(np.bincount(film.states(t), minlength=7), film.counts[t])
+
+
+@pytest.mark.parametrize("name", ["6.12-mix-u1-s307", "6.12-mthp-u1-s309", "6.1-mix-u0-s105"])
+def test_a_recorded_run_ends_with_the_kernels_own_numbers(name):
+    player = CompactionPlayer(name)
+    player.last()
+    kernel, counted = recordings.load(name).meta["vmstat_delta"], player.film.counters(player.t)
+    assert {key: counted[key] for key in counted if key in kernel} == {key: kernel[key] for key in counted if key in kernel}
+    assert f"{(player.map.states == 5).sum():,} migrated" in player.describe()
+    assert f"(the kernel: {kernel['pgmigrate_success']:,})" in player.describe() and "191 ranges" in player.tables.value or name != "6.12-mix-u1-s307"
+
+
+def test_the_map_shows_the_scanners_and_the_sentence_names_the_function():
+    player = CompactionPlayer(**SMALL)
+    click(player.step_button)
+    assert player.t == 1 and "isolate_migratepages_block()</code>" in player.said.value
+    assert [mark["words"] for mark in player.map.canvas.marks] == ["migrate scanner", "free scanner"]
+    assert [mark["shape"] for mark in player.map.canvas.marks] == ["up", "down"]
+    event = player.film.frames[1].event
+    assert player.map.canvas.ranges == [[event.start_pfn, event.end_pfn]]
+    assert player.map.canvas.said.startswith("Step 1: isolate_migratepages_block() looked at pfn 0 to ")
+    assert len(player.chart_image.value) > 1000 and player.chart_text.value
+
+
+def test_the_chart_is_drawn_once_a_run_and_its_cursor_moves():
+    player = CompactionPlayer(**SMALL)
+    chart, first = player._chart, player.chart_image.value
+    player.step()
+    assert player._chart is chart and player.chart_image.value != first
+    player.back()
+    assert player.chart_image.value == first
+    player.map.canvas.set_state({"dark": True})
+    assert player._chart is not chart and player.chart_image.value != first
+
+
+def test_a_knob_runs_it_again_at_once_and_the_end_stays_the_end():
+    player = CompactionPlayer(**SMALL, pinned=0)
+    player.last()
+    few = player.film.counters(player.t)["pgmigrate_fail"]
+    player.knobs.controls["pinned"].set_state({"value": 0.2})
+    assert player.state["pinned"] == 0.2 and player.t == player.film.last
+    assert player.film.counters(player.t)["pgmigrate_fail"] > few + 5
+
+
+def test_the_sysctl_and_the_kernel_change_what_is_isolated():
+    taken = {}
+    for kernel, allowed in (("before", True), ("after", True), ("after", False)):
+        player = CompactionPlayer(**SMALL | MIXED, kernel=kernel, compact_unevictable_allowed=allowed)
+        player.last()
+        taken[kernel, allowed] = player.film.counters(player.t)["compact_isolated"]
+    assert taken["before", True] > taken["after", True] > taken["after", False]
+
+
+def test_a_zone_given_is_left_as_it_is_and_its_knobs_are_hidden():
+    zone = memory(1024, pinned=0.1)
+    begin = zone.snapshot()
+    player = CompactionPlayer(zone, caller="kcompactd")
+    player.last()
+    assert zone.snapshot() == begin and player.knobs.shares.layout.display == "none"
+    assert "Zone Normal: pfn 0 to 1024" in player.describe()
+    player.set(memory="made up")
+    assert player.knobs.shares.layout.display is None
+
+
+def test_the_text_is_the_same_in_two_players_and_state_brings_it_back():
+    player = CompactionPlayer(**SMALL | MIXED, caller="kcompactd", kernel="racy", t=4)
+    again = CompactionPlayer(**player.state)
+    bundle = player._repr_mimebundle_()
+    assert bundle["text/plain"] == again.describe() and "step     4 of " in again.describe()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG") and bundle["image/png"] == again._repr_mimebundle_()["image/png"]
+
+
+@pytest.mark.parametrize("settings, error, says", [
+    (dict(unmovable=0.9), ValueError, "write shares that add up to 1"), (dict(pages=7), ValueError, "pages=7 is no such setting"),
+    (dict(colour="red"), TypeError, "no setting is called 'colour'"),
+    (dict(memory="6.12-nope"), recordings.RecordingError, "no recording '6.12-nope'"), (dict(t=999), ValueError, "no step 999"),
+    (dict(seed=-1), ValueError, "no seed -1"), (dict(pinned="much"), ValueError, "is no share of memory")])
+def test_what_cannot_be_run_is_said_in_the_strip_and_changes_nothing(settings, error, says):
+    player = CompactionPlayer(**SMALL, t=3)
+    state, told = player.state, player.describe()
+    with pytest.raises(error, match=says):
+        player.set(**settings)
+    assert player.state == state and player.describe().startswith(told) and says in player.guard.message
+    assert player.guard.strip.layout.display is None
+    assert {name: control.value for name, control in player.knobs.controls.items()} == player.settings
+    player.guard.errors.clear()
+
+
+def test_no_memory_at_all_is_refused():
+    with pytest.raises(TypeError, match="write CompactionPlayer\\(zone\\)"):
+        CompactionPlayer(42)
+
+
+def test_playing_ends_by_itself_and_stops_when_something_is_touched(monkeypatch):
+    monkeypatch.setattr("kitlib.widgets.compaction_player.PAUSE", 0.001)
+
+    async def scene():
+        player = CompactionPlayer(**SMALL)
+        click(player.play_button)
+        assert player.play_button.description == "Pause"
+        task = player._task
+        await task
+        assert player.t == player.film.last and player.play_button.description == "Play"
+        click(player.play_button)
+        assert player.t == 0
+        click(player.play_button)
+        assert player._task is None and player.play_button.description == "Play"
+        player.play()
+        click(player.step_button)
+        assert player._task is None and player.t == 1
+
+    asyncio.run(scene())
+
+
+def test_playing_is_over_at_once_where_motion_is_not_wanted():
+    async def scene():
+        player = CompactionPlayer(**SMALL)
+        player.map.canvas.set_state({"reduced_motion": True})
+        click(player.play_button)
+        assert player._task is None and player.t == player.film.last
+
+    asyncio.run(scene())
+
+
+def test_random_events_never_fail_and_two_players_do_not_disturb_each_other():
+    dice, player, other = random.Random(3), CompactionPlayer(**SMALL), CompactionPlayer(**SMALL)
+    told = other.describe()
+    buttons = [player.first_button, player.back_button, player.step_button, player.last_button]
+    for number in range(1000):
+        if number % 100 == 99:                  # a new run, with a chart, is the costly event
+            name = dice.choice([*SHARES, "seed", "caller", "kernel", "compact_unevictable_allowed"])
+            options = {"seed": range(9), "caller": list(CALLERS), "kernel": ("before", "racy", "after"),
+                       "compact_unevictable_allowed": (True, False)}.get(name, (0.05, 0.1))
+            player.knobs.controls[name].set_state({"value": dice.choice(options)})
+        elif number % 3:
+            click(dice.choice(buttons))
+        else:
+            player.slider.set_state({"value": dice.randint(0, player.slider.max)})
+        assert 0 <= player.t == player.slider.value <= player.film.last == player.slider.max
+        assert np.array_equal(player.map.states, player.film.states(player.t))
+    assert CompactionPlayer(**player.state).describe() == player.describe()
+    assert other.describe() == told
+
+
+def test_closing_a_player_frees_it():
+    player = CompactionPlayer(**SMALL)
+    gone = weakref.ref(player), weakref.ref(player.map)
+    player.close()
+    del player
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
