@@ -1,7 +1,9 @@
-"""Pictures: memory maps (Pillow), decision trees, curves and races (matplotlib, without pyplot), each with a text of what it shows.
+"""Pictures of memory, decisions, runs and races, each with a text of what it shows.
 
-Reading order: states, picture, maps, flow, curves, runs, page_words, film, film_chart, lanes, progress_graphs, stategraph. Leaves out what
-moves: that is the widgets' part.
+Reading order: picture and states, then maps (Pillow, all else is matplotlib without pyplot); layout and flow,
+a decision tree; curves, a sweep; runs; page_words, film and film_chart, a run event by event; lanes, one
+schedule of a race; proof_states, progress_graphs and stategraph, all of its schedules. Leaves out what moves:
+that is the widgets' part.
 """
 from .curves import curve, describe_curve
 from .film import COUNTERS, Film, film_recording, film_zone

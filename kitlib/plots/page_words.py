@@ -1,7 +1,9 @@
-"""Looks: what a memory map tells of a page when it is pointed at: flags, counts, mapping, and why compaction takes it or not.
+"""What a memory map tells of a page: flags, counts, mapping, and why compaction takes it or not.
 
-Millions of pages have a few dozen looks, so a map keeps a number per page and one row of words per look. The reason is
-that of the scanner's own table, the function that of its tree. Leaves out what two pages of one look differ in: the pfn.
+Millions of pages are alike in all of that but for a few dozen kinds. So each page has a key, a number that
+holds what its columns say of it, and there is one row of words for each key that is found. The reason is that
+of the scanner's own table, the function that of its tree. Leaves out what pages with one key differ in: the
+pfn.
 """
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,8 +22,8 @@ from ..mm.zone import Kind, Zone
 FLAG_WORDS = {bit: name.lower() for name, bit in vars(PG).items() if name.isupper()} | {
     PG.SLAB: "kernel memory", PG.FREE_TAIL: "in a free block", PG.NO_PAGE: "no page frame"}
 SCANNER = "isolate_migratepages_block()"
-MOST_OWNERS = 1 << 10
-# What a run has done to a page, beyond what its columns say; a number of it is in the page's key.
+MOST_OWNERS = 1 << 10                   # of mappings that differ; what a key has room for
+# What a run has done to a page, beyond what its columns say; its number is in the page's key.
 NOTES = ("", f"isolated by {SCANNER}: off its LRU list, on cc->migratepages",
          "taken by isolate_freepages_block(): a target for migration",
          "migrate_pages() moved a folio here, and put it on its LRU list",
@@ -33,13 +35,15 @@ NOTES = ("", f"isolated by {SCANNER}: off its LRU list, on cc->migratepages",
 NOTHING, TAKEN, TARGET, ARRIVED, GAVE_UP = range(5)
 GIVEN_UP = dict(zip(("EAGAIN", "EBUSY", "EOPNOTSUPP", "EINVAL", "ENOMEM"), range(GAVE_UP, len(NOTES))))
 
-# A key: note 4 bits, order 4, owner 10, flags 16, refcount 15, mapcount 15.
+# A key, from its highest bit on: note 4 bits, order 4, owner 10, flags 16, refcount 15, mapcount 15. It is 64
+# bits wide and has none to spare: what does not fit is cut off, so two pages that differ there alone have the
+# words of one.
 _SHIFTS = {"mapcount": 0, "refcount": 15, "flags": 30, "owner": 46, "order": 56, "note": 60}
 _WIDTHS = {"mapcount": 15, "refcount": 15, "flags": 16, "owner": 10, "order": 4, "note": 4}
 
 
 class PageWords(NamedTuple):
-    """One row: what all pages of this look have in common, in words ("" where there is nothing to say)."""
+    """One row: what all pages with this key have in common, in words ("" where there is nothing to say)."""
 
     flags: str
     refcount: int
@@ -51,33 +55,40 @@ class PageWords(NamedTuple):
 
 
 def owners(zone: Zone) -> tuple[np.ndarray, list[int]]:
-    """For each of the zone's mappings a number that mappings which look alike share, and one mapping for each number."""
+    """For each of the zone's mappings a number that those alike share, and a mapping for each number.
+
+    Those that come when all numbers are given away have the last one, and are told as its mapping is.
+    """
     seen: dict[tuple, int] = {}
     alike, first = np.zeros(len(zone.mappings), np.uint64), []
     for number, mapping in enumerate(zone.mappings):
-        looks = mapping and (mapping.name, mapping.a_ops, mapping.flags)
-        if looks not in seen and len(seen) < MOST_OWNERS:
-            seen[looks] = len(first)
+        owner = mapping and (mapping.name, mapping.a_ops, mapping.flags)
+        if owner not in seen and len(seen) < MOST_OWNERS:
+            seen[owner] = len(first)
             first.append(number)
-        alike[number] = seen.get(looks, MOST_OWNERS - 1)
+        alike[number] = seen.get(owner, MOST_OWNERS - 1)
     return alike, first
 
 
 def keys(zone: Zone, alike: np.ndarray, pages=slice(None), note: np.ndarray | int = 0) -> np.ndarray:
-    """A key for each of the pages: equal keys, equal looks. `alike` comes from owners(zone)."""
+    """A key for each of the pages: equal keys, equal words. `alike` comes from owners(zone)."""
     flags, refcount, mapcount, mapping = (column[pages] for column in scan.columns(zone))
     order = np.frombuffer(zone.order, np.uint8)[pages]
-    parts = {"mapcount": mapcount, "refcount": refcount, "flags": flags, "owner": alike[mapping], "order": order, "note": note}
+    parts = {"mapcount": mapcount, "refcount": refcount, "flags": flags, "owner": alike[mapping],
+             "order": order, "note": note}
     key = np.zeros(len(flags), np.uint64)
     for name, part in parts.items():
-        key |= (np.asarray(part).astype(np.uint64) & np.uint64((1 << _WIDTHS[name]) - 1)) << np.uint64(_SHIFTS[name])
+        mask = np.uint64((1 << _WIDTHS[name]) - 1)
+        key |= (np.asarray(part).astype(np.uint64) & mask) << np.uint64(_SHIFTS[name])
     return key
 
 
-def page_words(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: ModuleType, mode: Mode, release=None) -> list[PageWords]:
-    """The words for each key, as `kernel` decides in `mode`."""
-    part = {name: [int(key) >> shift & (1 << _WIDTHS[name]) - 1 for key in found] for name, shift in _SHIFTS.items()}
-    # A zone with one page of each look, to ask the scanner about.
+def page_words(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: ModuleType, mode: Mode,
+               release=None) -> list[PageWords]:
+    """The words for each key of `found`, as `kernel` decides in `mode`; `first` comes from owners(zone)."""
+    part = {name: [int(key) >> shift & (1 << _WIDTHS[name]) - 1 for key in found]
+            for name, shift in _SHIFTS.items()}
+    # The scanner is asked about a zone of one page for each key, however many pages have it.
     kinds = [Kind("", flags, refcount, mapcount, first[owner]) for flags, refcount, mapcount, owner
              in zip(part["flags"], part["refcount"], part["mapcount"], part["owner"])]
     asked = Zone(max(1, len(kinds)))
@@ -90,12 +101,16 @@ def page_words(found: np.ndarray, zone: Zone, first: Sequence[int], kernel: Modu
             for kind, order, note, code in zip(kinds, part["order"], part["note"], codes)]
 
 
-def _row(kind: Kind, order: int, note: int, mapping: AddressSpace | None, code: int, kernel: ModuleType, mode: Mode) -> PageWords:
+def _row(kind: Kind, order: int, note: int, mapping: AddressSpace | None, code: int, kernel: ModuleType,
+         mode: Mode) -> PageWords:
     flags = " | ".join(word for bit, word in FLAG_WORDS.items() if kind.flags & bit)
+    owner, as_flags = "anonymous" if kind.flags & PG.ANON else "", ""
+    if mapping:
+        owner, as_flags = str(mapping.name), " | ".join(flag_names(mapping.flags))
     size = f"first of {1 << order:,} pages" if kind.flags & PG.HEAD else ""
-    whose = f"{mapping.name}" if mapping else "anonymous" if kind.flags & PG.ANON else ""
-    return PageWords(flags or "none", kind.refcount, kind.mapcount, whose, " | ".join(flag_names(mapping.flags)) if mapping else "",
-                size, f"{NOTES[note]}." if note else why(code, kernel, mode))
+    # What a run has done to a page says more than what the scanner would do to it now.
+    reason = f"{NOTES[note]}." if note else why(code, kernel, mode)
+    return PageWords(flags or "none", kind.refcount, kind.mapcount, owner, as_flags, size, reason)
 
 
 def why(code: int, kernel: ModuleType, mode: Mode) -> str:
@@ -103,16 +118,16 @@ def why(code: int, kernel: ModuleType, mode: Mode) -> str:
     if code == Code.ISOLATED:
         return f"{SCANNER} would isolate it."
     reason = scan.REASONS[code]
-    if code in tuple(Code):
+    if code in tuple(Code):             # before any path is asked; the other codes are reasons of paths
         return f"{SCANNER} steps over it: {reason}."
-    steps = _asked_last(kernel, mode).get(reason, ())
-    return f"{SCANNER} passes it by: {reason}" + f" ({' or '.join(f'{step}()' for step in steps)})" * bool(steps) + "."
+    steps = " or ".join(f"{step}()" for step in _asked_last(kernel, mode).get(reason, ()))
+    return f"{SCANNER} passes it by: {reason} ({steps})." if steps else f"{SCANNER} passes it by: {reason}."
 
 
 @lru_cache(maxsize=64)
 def _asked_last(kernel: ModuleType, mode: Mode) -> dict[str, tuple[str, ...]]:
     """By reason: the steps whose answer leads to it at once."""
-    asked: dict[str, dict[str, None]] = {}
+    asked: dict[str, dict[str, None]] = {}          # as sets, in the tree's order
     for node in tree.nodes(tree.unfold(kernel.isolate_folio, mode=mode)):
         for _, child in getattr(node, "branches", ()):
             if isinstance(child, tree.Leaf) and child.result.why:

@@ -10,7 +10,7 @@ SCALE = 2                               # pixels drawn for each one shown
 
 
 class Picture:
-    """An image with a text of what it shows: a notebook shows the one, nbval and screen readers read the other."""
+    """An image with a text of what it shows: shown is the one, nbval and screen readers read the other."""
 
     def __init__(self, image: Image.Image, text: str):
         self.image = image
@@ -35,4 +35,5 @@ class Picture:
 def font(size: float, style: str = "") -> ImageFont.FreeTypeFont:
     """DejaVu Sans as it comes with matplotlib; style "-Bold", "Mono" or "Mono-Bold"."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{style}.ttf")
+    # Not Raqm, which Pillow takes where it is installed: its widths differ, and so would the pictures.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)

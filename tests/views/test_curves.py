@@ -67,11 +67,11 @@ def test_lines_that_lie_on_each_other_are_one_and_none_is_hidden(frame):
     assert all(names.count(caller) == 2 for caller in ("direct async", "kcompactd", "compact_memory"))
 
 
-def test_every_line_has_a_look_of_its_own_without_colour():
+def test_every_line_can_be_told_apart_without_colour():
     for keys in ([("before",), ("racy",), ("after",)], [(kernel, caller) for kernel in "ba" for caller in CALLERS]):
-        looks = curves._looks(keys)
-        assert len({(look["marker"], str(look["linestyle"])) for look in looks}) == len(keys)
-        assert len({(look["color"], str(look["linestyle"])) for look in looks}) == len(keys)
+        styles = curves._styles(keys)
+        assert len({(style["marker"], str(style["linestyle"])) for style in styles}) == len(keys)
+        assert len({(style["color"], str(style["linestyle"])) for style in styles}) == len(keys)
 
 
 def test_the_legend_stands_in_the_order_in_which_the_lines_end(one):

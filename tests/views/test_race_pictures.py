@@ -10,7 +10,7 @@ import kitlib as kl
 from kitlib import frames, plots
 from kitlib.concurrency.explore import FATES
 from kitlib.concurrency.sched import Scenario, ScheduleError, Stepper, read_schedule
-from kitlib.plots import lanes, progress_graphs, stategraph
+from kitlib.plots import flow, lanes, progress_graphs, proof_states, stategraph
 from kitlib.plots.picture import SCALE
 from kitlib.step import atomic
 
@@ -209,7 +209,7 @@ def test_every_position_is_drawn_once_and_small_where_only_some_states_are_so_ba
     legend = min(text.get_position()[0] for text in chart.axes[0].texts if text.get_text() == FATES[0]) - progress_graphs.CELL * 2
     squares = [(x, y, line.get_markersize()) for line in chart.axes[0].lines if line.get_marker() == "s"
                for x, y in zip(*line.get_data()) if x < legend]
-    assert {(x, y) for x, y, _ in squares} == {(x, y) for x, y, size in squares if size > progress_graphs.pt(progress_graphs.CELL / 2 + 1)}
+    assert {(x, y) for x, y, _ in squares} == {(x, y) for x, y, size in squares if size > flow.pt(progress_graphs.CELL / 2 + 1)}
     mixed = [fates for fates in found.values() if len(set(fates)) > 1 and set(fates) - {None, FATES[0]}]
     assert len(squares) - len({(x, y) for x, y, _ in squares}) == len(mixed)
     assert len({(x, y) for x, y, _ in squares}) == len(found)
@@ -243,7 +243,7 @@ def test_what_is_excluded_is_hatched_and_never_reached(proofs, name):
 def test_the_staircase_is_the_schedule(proofs, name):
     proof = proofs[name]
     chart = plots.progress_graph(proof)
-    ways = [line for line in chart.axes[0].lines if line.get_color() == progress_graphs.LIT and len(line.get_xdata()) > 2]
+    ways = [line for line in chart.axes[0].lines if line.get_color() == flow.LIT and len(line.get_xdata()) > 2]
     assert len(ways) == (1 if proof.shortest else 2)
     for line in ways:
         steps = np.abs(np.diff(np.array(line.get_data()))).sum(axis=0) / progress_graphs.CELL
@@ -281,7 +281,7 @@ def test_every_state_is_a_dot_and_every_step_a_line(proofs, name):
     proof = proofs[name]
     chart = plots.state_graph(proof)
     dots = [point for line in chart.axes[0].lines if line.get_marker() == "o" and line.get_linestyle() == "None"
-            and line.get_color() != progress_graphs.LIT for point in zip(*line.get_data())]
+            and line.get_color() != flow.LIT for point in zip(*line.get_data())]
     legend = len(set(re.findall(r"\d+ (cannot|ended|can|must|bug)", repr(chart))))
     assert len(set(dots)) == len(dots) == proof.states + legend
     lines = [line for line in chart.axes[0].lines if line.get_zorder() == 1]
@@ -343,7 +343,7 @@ def test_pictures_are_not_blank_fit_their_paper_and_are_the_same_every_time(proo
 
 
 def test_what_differs_in_colour_differs_in_its_mark_or_its_outline_too():
-    assert [which for which in progress_graphs.STATE_KINDS if which not in progress_graphs.STATE_MARKS] == [FATES[0], "ended"]
-    assert progress_graphs.FILL["ended"] == progress_graphs.PAPER != progress_graphs.FILL[FATES[0]], "an outline, and a filled one"
-    assert len({mark for mark, _ in progress_graphs.STATE_MARKS.values()}) == len(progress_graphs.STATE_MARKS)
+    assert [which for which in proof_states.STATE_KINDS if which not in proof_states.STATE_MARKS] == [FATES[0], "ended"]
+    assert proof_states.FILL["ended"] == flow.PAPER != proof_states.FILL[FATES[0]], "an outline, and a filled one"
+    assert len({mark for mark, _ in proof_states.STATE_MARKS.values()}) == len(proof_states.STATE_MARKS)
     assert len({str(style) for _, style in stategraph.EDGES}) == len(stategraph.EDGES)
