@@ -1,30 +1,27 @@
-"""Pictures can be read in every way that they are drawn for: in colour, by marks, in words; and nothing is drawn over another."""
-import functools
+"""Pictures can be read in every way that they are drawn for: in colour, by marks, in words."""
 import itertools
 import random
 import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import kitlib as kl
 from kitlib import plots, recordings, scan
-from kitlib.concurrency import tree
-from kitlib.concurrency.tree import Leaf, Node, leaf_text, unfold
-from kitlib.mm.verdict import MODES
-from kitlib.plots import flow, layout, maps
+from kitlib.plots import maps
 
-KERNELS = [kl.before, kl.racy, kl.after]
 PALETTES = {"light": plots.LIGHT, "dark": plots.DARK}
 LEAST_DIFFERENCE = 18
 
 # Full colour blindness in linear RGB (Machado, Oliveira and Fernandes 2009).
 VISIONS = {
     "normal": np.eye(3),
-    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+               [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+               [0.004733, 0.691367, 0.303900]],
 }
 
 
@@ -39,8 +36,10 @@ def lab(colour, vision="normal"):
     value = np.array(rgb(colour)) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.array(VISIONS[vision]) @ linear, 0, 1)
-    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]) @ linear
-    x, y, z = (t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29 for t in xyz / (0.95047, 1, 1.08883))
+    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175],
+                    [0.0193339, 0.119192, 0.9503041]]) @ linear
+    x, y, z = (t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29
+               for t in xyz / (0.95047, 1, 1.08883))
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
@@ -55,16 +54,19 @@ def ciede2000(one, other):
     d_h = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))
     h = h1 + h2 if c1 * c2 == 0 else h1 + turn / 2
     light, chroma = (l1 + l2) / 2 - 50, (c1 + c2) / 2
-    t = 1 - 0.17 * np.cos(np.radians(h - 30)) + 0.24 * np.cos(np.radians(2 * h)) + 0.32 * np.cos(np.radians(3 * h + 6)) \
-        - 0.2 * np.cos(np.radians(4 * h - 63))
-    s_l, s_c, s_h = 1 + 0.015 * light ** 2 / np.sqrt(20 + light ** 2), 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
-    twist = -2 * np.sqrt(chroma ** 7 / (chroma ** 7 + 25 ** 7)) * np.sin(np.radians(60 * np.exp(-(((h % 360 - 275) / 25) ** 2))))
+    t = (1 - 0.17 * np.cos(np.radians(h - 30)) + 0.24 * np.cos(np.radians(2 * h))
+         + 0.32 * np.cos(np.radians(3 * h + 6)) - 0.2 * np.cos(np.radians(4 * h - 63)))
+    s_l = 1 + 0.015 * light ** 2 / np.sqrt(20 + light ** 2)
+    s_c, s_h = 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
+    blue = np.radians(60 * np.exp(-(((h % 360 - 275) / 25) ** 2)))
+    twist = -2 * np.sqrt(chroma ** 7 / (chroma ** 7 + 25 ** 7)) * np.sin(blue)
     d_l, d_c, d_h = (l2 - l1) / s_l, (c2 - c1) / s_c, d_h / s_h
     return np.sqrt(d_l ** 2 + d_c ** 2 + d_h ** 2 + twist * d_c * d_h)
 
 
 def least_difference(palette, vision):
-    return min(ciede2000(lab(one, vision), lab(other, vision)) for one, other in itertools.combinations(palette.values(), 2))
+    return min(ciede2000(lab(one, vision), lab(other, vision))
+               for one, other in itertools.combinations(palette.values(), 2))
 
 
 @pytest.mark.parametrize("one, other, difference", [
@@ -84,8 +86,10 @@ def test_any_two_states_differ_in_colour_for_every_eye(theme, vision):
 def test_every_state_has_a_colour_and_a_second_channel(theme):
     assert list(PALETTES[theme]) == list(plots.STATES) == list(plots.MARKS)
     assert len(set(plots.MARKS.values())) == len(plots.STATES)
-    plain = [lab(PALETTES[theme][state])[0] for state, mark in plots.MARKS.items() if mark.startswith("plain")]
-    assert len(plain) == 3 and min(abs(a - b) for a, b in itertools.combinations(plain, 2)) > 15, "told apart by lightness alone"
+    plain = [lab(PALETTES[theme][state])[0]
+             for state, mark in plots.MARKS.items() if mark.startswith("plain")]
+    assert len(plain) == 3, "told apart by lightness alone"
+    assert min(abs(a - b) for a, b in itertools.combinations(plain, 2)) > 15
 
 
 @pytest.mark.parametrize("theme", PALETTES)
@@ -99,7 +103,8 @@ def test_the_squares_of_two_states_differ_in_shape_where_marks_fit(theme):
 # --- page states
 
 def test_each_kind_of_page_has_its_state():
-    names = ["free", "anon", "anon, mlocked", "guest_memfd", "slab", "anon, in a per-CPU LRU batch", "file, dirty"]
+    names = ["free", "anon", "anon, mlocked", "guest_memfd", "slab", "anon, in a per-CPU LRU batch",
+             "file, dirty"]
     states = plots.page_states(kl.zone_of(*names))
     assert [plots.STATES[state] for state in states] == [
         "free", "movable", "unevictable", "unmovable", "unmovable", "unmovable", "movable"]
@@ -121,7 +126,8 @@ def test_later_fates_go_before_earlier_ones():
 
 def test_a_large_folio_has_one_state():
     recording = recordings.load("6.12-mthp-u1-s309")
-    states, order = plots.page_states(recording, recording.tried_pfns), np.frombuffer(recording.memory.order, np.uint8)
+    states = plots.page_states(recording, recording.tried_pfns)
+    order = np.frombuffer(recording.memory.order, np.uint8)
     large = [pfn for pfn in recording.tried_pfns.tolist() if order[pfn] == 4]
     assert large and all((states[pfn:pfn + 16] == plots.STATES.index("isolated")).all() for pfn in large)
 
@@ -132,12 +138,13 @@ def test_below_the_pageblock_where_its_scanner_stopped_the_kernel_and_the_model_
     kernel = plots.page_states(recording, recording.tried_pfns)
     model = plots.page_states(recording, recordings.verdicts(recording) == 0)
     scanned = slice(int(recording.zone_start[1]), int(recording.zone_end_pfns[1, 0]) - 512)
-    assert (kernel == model)[scanned].all() != ("noise" in name), "in the noise run pages changed after the snapshot"
+    # In the noise run pages changed after the snapshot.
+    assert (kernel == model)[scanned].all() != ("noise" in name)
 
 
 @pytest.mark.parametrize("isolated, says", [
-    (np.zeros(8, np.uint8), "write isolated=codes == 0"), ([True, False], "write isolated=codes == 0"), ([0.5], "write isolated="),
-    ([8], "write pfns from 0 to 7"), ([-1], "write pfns from 0 to 7")])
+    (np.zeros(8, np.uint8), "write isolated=codes == 0"), ([True, False], "write isolated=codes == 0"),
+    ([0.5], "write isolated="), ([8], "write pfns from 0 to 7"), ([-1], "write pfns from 0 to 7")])
 def test_pages_that_are_no_pages_are_refused_with_the_line_to_write(isolated, says):
     with pytest.raises((TypeError, ValueError), match=re.escape(says)):
         plots.page_states(kl.Zone(8), isolated)
@@ -157,18 +164,19 @@ def numbers(text):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("pages, first_pfn", [(1, 0), (700, 700), (700, np.int64(700)), (4096, 0), (4096, 0x1e000), (9000, 100), (131_072, 0)])
+@pytest.mark.parametrize("pages, first_pfn", [(1, 0), (700, 700), (700, np.int64(700)), (4096, 0),
+                                              (4096, 0x1e000), (9000, 100), (131_072, 0)])
 def test_a_page_is_drawn_in_the_colour_of_its_state(pages, first_pfn, dark):
     states = np.random.default_rng(1).integers(0, 6, pages).astype(np.uint8)
     image = plots.memory_map(states, first_pfn=first_pfn, title="x", dark=dark).image.convert("RGB")
-    grid = maps._grid(states, first_pfn, None)
+    grid, palette = maps._grid(states, first_pfn, None), plots.DARK if dark else plots.LIGHT
     for index in random.Random(1).sample(range(pages), min(pages, 300)):
         x, y = grid.page(index + first_pfn % 512)
         state = plots.STATES[states[index]]
-        assert image.getpixel((x, y + maps.MARGIN + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
+        assert image.getpixel((x, y + maps.MARGIN + 44)) == rgb(palette[state])
         if not grid.marked or plots.MARKS[state] in ("outline", "plain"):
             middle = grid.cell // 2 - (grid.cell >= 5)
-            assert image.getpixel((x + middle, y + middle + maps.MARGIN + 44)) == rgb((plots.DARK if dark else plots.LIGHT)[state])
+            assert image.getpixel((x + middle, y + middle + maps.MARGIN + 44)) == rgb(palette[state])
 
 
 def test_the_squares_of_eight_pageblocks_have_marks_and_those_of_256_have_not_and_say_so():
@@ -180,7 +188,7 @@ def test_the_squares_of_eight_pageblocks_have_marks_and_those_of_256_have_not_an
 
 @pytest.mark.parametrize("pages", [1, 511, 513, 4096, 20_000, 131_072])
 def test_the_text_counts_every_page_once(pages):
-    states, picture = a_map(pages)
+    _, picture = a_map(pages)
     total, blocks, *counts = numbers(repr(picture))
     assert total == sum(counts) == pages and blocks == -(-pages // 512)
     assert repr(picture).startswith("Memory map, ")
@@ -210,7 +218,8 @@ def test_a_notebook_gets_the_picture_at_half_its_pixels_and_its_text():
 
 def test_pageblocks_under_isolation_are_framed():
     states = plots.page_states(kl.random_zone(4096, seed=1))
-    plain, framed = (plots.memory_map(states, migratetype=[kind] * 8).image.convert("RGB") for kind in ("MOVABLE", "ISOLATE"))
+    plain, framed = (plots.memory_map(states, migratetype=[kind] * 8).image.convert("RGB")
+                     for kind in ("MOVABLE", "ISOLATE"))
     x, y = maps._grid(states, 0, None).tile(3)
     corner = (x - 3, y - 3 + maps.MARGIN + 44)
     assert framed.getpixel(corner) == rgb(plots.LIGHT["isolated"]) != plain.getpixel(corner)
@@ -230,134 +239,20 @@ STATES = np.zeros(1024, np.uint8)
 
 
 @pytest.mark.parametrize("draw, says", [
-    (lambda: plots.memory_map(STATES.astype(int)), "not page states but a int64 array: write memory_map(page_states(zone))"),
+    (lambda: plots.memory_map(STATES.astype(int)),
+     "not page states but a int64 array: write memory_map(page_states(zone))"),
     (lambda: plots.memory_map(kl.Zone(8)), "not page states but a Zone: write memory_map(page_states(zone))"),
     (lambda: plots.memory_map([0, 1]), "not page states but a list: write"),
     (lambda: plots.memory_map(STATES[:0]), "there is no page to draw: write a range with pages"),
     (lambda: plots.memory_map(STATES + np.uint8(7)), "7 is no page state: write 0 to 6"),
-    (lambda: plots.memory_map(STATES, migratetype=[1]), "no entry for pageblock 1: write migratetype=zone.migratetype"),
+    (lambda: plots.memory_map(STATES, migratetype=[1]),
+     "no entry for pageblock 1: write migratetype=zone.migratetype"),
     (lambda: plots.memory_map(STATES, columns=60), "do not fit: write columns=32 or fewer"),
     (lambda: plots.memory_map(STATES, columns=0), "do not fit: write columns=32 or fewer"),
     (lambda: plots.memory_map(STATES, first_pfn=-5), "-5 is no pfn: write first_pfn=0"),
     (lambda: plots.compare_maps({}), "no map to compare: write"),
     (lambda: plots.compare_maps({"a": STATES, "b": STATES[1:]}), "write the same range for each"),
-    (lambda: plots.decision_tree(Leaf(kl.Verdict("isolate_fail", "no"))), "a tree without a question"),
 ])
 def test_bad_input_is_refused_with_what_to_write(draw, says):
     with pytest.raises((TypeError, ValueError), match=re.escape(says)):
         draw()
-
-
-# --- decision trees
-
-TREES = {f"{kernel.__name__.split('.')[-1]} {'A' * mode[0]}{'U' * mode[1]}{'F' * mode[2]}": (kernel, mode)
-         for kernel in KERNELS for mode in MODES}
-
-
-def grown(name):
-    return unfold(TREES[name][0].isolate_folio, mode=TREES[name][1])
-
-
-@functools.lru_cache
-def a_random_tree(seed):
-    """A path whose questions and endings are drawn by lot: shapes that no kernel has."""
-    dice, size = random.Random(seed), 14
-    leads = {(question, answer): dice.randint(question + 1, min(question + 7, size + 3))
-             for question in range(size) for answer in (False, True)}
-
-    @kl.atomic
-    def look(number) -> bool:
-        return number
-
-    def path(start):
-        question = 0
-        while question < size:
-            question = leads[question, (yield look(question))]
-        return kl.Verdict("isolate_fail", f"the ending with the number {question}")
-
-    return unfold(path)
-
-
-RANDOM_TREES = [seed for seed in range(45, 65) if isinstance(a_random_tree(seed), Node)]
-DRAWN = [*TREES, "move", *RANDOM_TREES]
-
-
-def any_tree(name):
-    if name == "move":
-        return unfold(kl.after.move_to_new_folio, mode=kl.MigrateMode.SYNC)
-    return grown(name) if name in TREES else a_random_tree(name)
-
-
-def overlap(one, other, slack=0.5):
-    return (min(one[2], other[2]) - max(one[0], other[0]) > slack) and (min(one[3], other[3]) - max(one[1], other[1]) > slack)
-
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_no_line_crosses_a_box_or_lies_on_another_way(name):
-    plan = layout.Plan(any_tree(name))
-    boxes = {id(node): (x, y - layout.BOX / 2, x + wide, y + layout.BOX / 2)
-             for node in plan.questions for x, y, wide in [plan.corner(node)]}
-    assert not [pair for pair in itertools.combinations(boxes.values(), 2) if overlap(*pair)]
-    pieces = [(edge, (min(a, c), min(b, d), max(a, c), max(b, d)))
-              for edge in plan.edges for (a, b), (c, d) in itertools.pairwise(plan.line(edge))]
-    for edge, (left, top, right, bottom) in pieces:
-        assert not [node for node, box in boxes.items() if overlap((left - 1, top - 1, right + 1, bottom + 1), box, slack=1.1)]
-    for (edge, one), (other, two) in itertools.combinations(pieces, 2):
-        if edge.target is not other.target and edge.source is not other.source:
-            along = max(min(one[2], two[2]) - max(one[0], two[0]), min(one[3], two[3]) - max(one[1], two[1]))
-            touch = overlap(tuple(np.add(one, (-1, -1, 1, 1))), two, slack=-1)
-            assert not touch or along < 2, (str(edge.source), str(other.source))
-
-
-@pytest.mark.parametrize("name", ["after UF", "after AUF", "racy AF", "move", *RANDOM_TREES[:5]])
-def test_no_two_texts_of_the_figure_overlap_and_none_leaves_it(name):
-    figure = plots.decision_tree(any_tree(name), title="A title")
-    renderer = flow.FigureCanvasAgg(figure).get_renderer()
-    texts = [text for text in figure.axes[0].texts if text.get_text()]
-    extents = [text.get_window_extent(renderer).extents for text in texts]
-    assert [(texts[i].get_text(), texts[j].get_text()) for i, j in itertools.combinations(range(len(texts)), 2)
-            if overlap(extents[i], extents[j])] == []
-    wide, high = figure.get_size_inches() * figure.dpi
-    assert all(0 <= x0 and 0 <= y0 and x1 <= wide and y1 <= high for x0, y0, x1, y1 in extents)
-
-
-@pytest.mark.parametrize("name", ["before AUF", "racy AUF", "after AUF", "after UF", "after A"])
-def test_every_question_and_every_reason_is_written_in_the_figure_and_in_its_text(name):
-    tree_of = grown(name)
-    figure = plots.decision_tree(tree_of)
-    written = [text.get_text().replace("\n", " ") for text in figure.axes[0].texts]
-    for node in tree.nodes(tree_of):
-        if isinstance(node, Node):
-            assert sum(text.endswith(f" {node}") for text in written)
-        else:
-            assert leaf_text(node) in written and leaf_text(node) in figure.text
-    questions = sum(isinstance(node, Node) for node in tree.nodes(tree_of))
-    assert f"{questions} questions, {len(tree.nodes(tree_of)) - questions} endings: " in repr(figure)
-
-
-def test_the_trees_of_after_fit_a_notebook():
-    for name, high in (("after UF", 650), ("after AUF", 850)):
-        width, height = plots.decision_tree(grown(name)).get_size_inches() * flow.DPI
-        assert width <= 960 and height <= high
-
-
-def test_the_way_that_a_run_took_is_wider_and_of_another_colour():
-    folio, tree_of = kl.one_folio("guest_memfd"), grown("after UF")
-    machine = kl.run(kl.Machine(folio.zone, {"c": lambda: kl.after.isolate_folio(folio, kl.Mode())}))
-    lit = tree.taken(tree_of, machine.trace)
-    figure = plots.decision_tree(tree_of, lit)
-    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
-    wide = [line for line in lines if line.get_color() == flow.LIT]
-    assert len(wide) == len(lit) - 1 == 8 and min(line.get_linewidth() for line in wide) > max(
-        line.get_linewidth() for line in lines if line not in wide)
-    assert repr(figure).endswith("folio_mapping mapping, mapping_unmovable yes: mapping is unmovable")
-    with pytest.raises(ValueError, match=re.escape("a node of another tree: write lit=tree.taken(grown, machine.trace)")):
-        plots.decision_tree(grown("after UF"), lit)
-
-
-def test_a_figure_shows_itself_without_pyplot_and_is_the_same_every_time():
-    charts = [plots.decision_tree(grown("after UF"), title="twice") for _ in range(2)]
-    (png, shown), (again, _) = (chart._repr_png_() for chart in charts)
-    assert png == again and shown["alt"] == repr(charts[0]) and repr(charts[0]).startswith("twice, 11 questions, 8 endings: ")
-    assert len(png) < 120_000 and charts[0].picture().image.size == (shown["width"] * 2, shown["height"] * 2)
-    assert isinstance(charts[0].picture().image, Image.Image)

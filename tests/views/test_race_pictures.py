@@ -1,4 +1,5 @@
-"""Pictures of races say in words what the machine and the proof say, hide nothing, and can be told apart without colour."""
+"""Pictures of races say what the machine and the proof say, hide nothing, and can be read without colour."""
+import itertools
 import re
 from collections import Counter
 
@@ -16,7 +17,8 @@ from kitlib.step import atomic
 
 SCENARIOS = {
     "racy": lambda: kl.truncation_race(kl.racy), "after": lambda: kl.truncation_race(kl.after),
-    "after_unlock": lambda: kl.truncation_race(kl.after_unlock), "opposite orders": lambda: kl.opposite_orders(kl.blocking),
+    "after_unlock": lambda: kl.truncation_race(kl.after_unlock),
+    "opposite orders": lambda: kl.opposite_orders(kl.blocking),
     "unlock early": lambda: kl.truncation_race(kl.after, truncate="unlock_early"),
     "no cycle": lambda: kl.truncation_race(kl.after, reclaimers=1, clear_inode="no_cycle"),
     "reuse": lambda: kl.truncation_race(kl.racy, reuse=True)}
@@ -29,7 +31,7 @@ def proofs():
 
 
 def shown(proof):
-    """A schedule to draw: the shortest that fails, or for a safe proof one in which both go on after the other."""
+    """A schedule to draw: the shortest that fails, or for a safe proof one in which both go on twice."""
     return proof.shortest or "C10T1C3T15"
 
 
@@ -47,7 +49,7 @@ def words(chart):
 
 
 def positions(proof):
-    """By position the fates of its states, or their bug, or None for the end: by walking over every pair of counts."""
+    """By position the fates of its states, or their bug, or None for the end: pair of counts by pair."""
     graph, found = proof.graph, {(0, 0): {0}}
     for total in range(200):
         for at in [at for at in found if sum(at) == total]:
@@ -55,7 +57,8 @@ def positions(proof):
                 for name, to in graph.successors(number):
                     thread = graph.names.index(name)
                     found.setdefault((at[0] + 1 - thread, at[1] + thread), set()).add(to)
-    return {at: [graph.endings.get(number, proof.fate_of(number)) for number in numbers] for at, numbers in found.items()}
+    return {at: [graph.endings.get(number, proof.fate_of(number)) for number in numbers]
+            for at, numbers in found.items()}
 
 
 # --- swim lanes
@@ -65,10 +68,11 @@ def test_lanes_say_every_step_with_its_answer_in_order(proofs, name):
     proof = proofs[name]
     text = plots.describe_lanes(proof.scenario, shown(proof))
     steps, _ = replayed(proof, shown(proof))
-    said = [line for line in text.splitlines()[1:] if re.match(r"\w+ \d+(-\d+)?: ", line)]
-    assert ", ".join(line.split(": ", 1)[1] for line in said) == ", ".join(
+    turns = [line for line in text.splitlines()[1:] if re.match(r"\w+ \d+(-\d+)?: ", line)]
+    assert ", ".join(line.split(": ", 1)[1] for line in turns) == ", ".join(
         f"{row.step}({row.on}) {row.result}".strip() for row in steps.itertuples())
-    assert text.splitlines()[0].startswith(f"{proof.scenario.name}, {shown(proof)}: {len(steps)} steps, {len(said) - 1} switch")
+    first = f"{proof.scenario.name}, {shown(proof)}: {len(steps)} steps, {len(turns) - 1} switch"
+    assert text.splitlines()[0].startswith(first)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -94,7 +98,7 @@ def test_lanes_say_where_the_mapping_is_freed_and_where_it_crashes(proofs, name)
     assert first.endswith(f"; A is freed at step {freed}; use after free at step {crash}.")
     chart = plots.swim_lanes(proof.scenario, proof.shortest)
     assert {"A is freed", "use after free"} <= set(words(chart))
-    assert [patch for patch in chart.axes[0].patches if patch.get_hatch()], "what comes after the free is hatched"
+    assert [patch for patch in chart.axes[0].patches if patch.get_hatch()], "what comes after it is hatched"
     assert {"x", "o"} <= {line.get_marker() for line in chart.axes[0].lines if line.get_color() == lanes.BAD
                           or line.get_markeredgecolor() == lanes.BAD}, "a cross and a ring"
 
@@ -106,7 +110,8 @@ def test_lanes_of_a_deadlock_say_who_sleeps_where_and_what_they_hold(proofs):
     for line in ("lock of folio 1: truncation from 2 to the end", "compaction sleeps at folio_lock(folio 1)",
                  "truncation sleeps at folio_lock(folio 0)"):
         assert line in text.splitlines()
-    assert {"deadlock: nobody can go on", "sleeps at folio_lock(folio 0)"} <= set(words(plots.swim_lanes(proof.scenario, proof.shortest)))
+    chart = plots.swim_lanes(proof.scenario, proof.shortest)
+    assert {"deadlock: nobody can go on", "sleeps at folio_lock(folio 0)"} <= set(words(chart))
 
 
 def test_who_only_waits_is_no_deadlock(proofs):
@@ -120,10 +125,12 @@ def test_who_only_waits_is_no_deadlock(proofs):
 def test_a_bar_is_a_lock_that_is_held(proofs, name):
     proof = proofs[name]
     chart, (_, held) = plots.swim_lanes(proof.scenario, shown(proof)), replayed(proof, shown(proof))
-    bars = [patch for patch in chart.axes[0].patches if isinstance(patch, Rectangle) and patch.get_width() == lanes.BAR]
+    bars = [patch for patch in chart.axes[0].patches
+            if isinstance(patch, Rectangle) and patch.get_width() == lanes.BAR]
     assert len(bars) == len(held)
     taken = [(bar.get_y() - bars[0].get_y()) / lanes.ROW for bar in bars]
-    assert np.allclose(taken, held.taken - held.taken.iloc[0], atol=1.01)       # the row that says "A is freed" lies between
+    # The row that says "A is freed" may lie between.
+    assert np.allclose(taken, held.taken - held.taken.iloc[0], atol=1.01)
 
 
 def test_lanes_leave_the_memory_as_it_was(proofs):
@@ -139,14 +146,16 @@ def test_a_list_of_names_is_a_schedule_too(proofs):
     scenario = proofs["racy"].scenario
     names = read_schedule("C3T16C1", scenario.paths)
     assert plots.describe_lanes(scenario, names) == plots.describe_lanes(scenario, "C3T16C1")
-    with pytest.raises(ScheduleError, match="no thread is called 'Compaction': write 'compaction', 'truncation'"):
+    says = "no thread is called 'Compaction': write 'compaction', 'truncation'"
+    with pytest.raises(ScheduleError, match=says):
         plots.swim_lanes(scenario, ["Compaction"])
 
 
 @pytest.mark.parametrize("schedule, error, says", [
     ("X3", ScheduleError, "no thread is called X: write C (compaction), T (truncation)"),
     ("C8T2", ScheduleError, "C8T2 cannot be followed: at step 10, truncation sleeps at folio_lock(folio 0)"),
-    (None, ValueError, "no schedule to draw (a safe proof has no shortest one): write who does how many steps, as 'C2T2'"),
+    (None, ValueError,
+     "no schedule to draw (a safe proof has no shortest one): write who does how many steps, as 'C2T2'"),
     ("", ValueError, "write who does how many steps")])
 def test_a_schedule_that_cannot_be_drawn_is_refused_with_what_to_write(proofs, schedule, error, says):
     with pytest.raises(error, match=re.escape(says)):
@@ -154,9 +163,11 @@ def test_a_schedule_that_cannot_be_drawn_is_refused_with_what_to_write(proofs, s
 
 
 def test_what_is_no_scenario_or_has_too_many_steps_is_refused(proofs):
-    with pytest.raises(TypeError, match=re.escape("not a scenario but a Proof: write swim_lanes(proof.scenario, proof.shortest)")):
+    says = "not a scenario but a Proof: write swim_lanes(proof.scenario, proof.shortest)"
+    with pytest.raises(TypeError, match=re.escape(says)):
         plots.swim_lanes(proofs["racy"], "C3")
-    with pytest.raises(ValueError, match="200 steps are too many for one picture: write a schedule of at most 150"):
+    says = "200 steps are too many for one picture: write a schedule of at most 150"
+    with pytest.raises(ValueError, match=says):
         plots.swim_lanes(Scenario("long", Cell(), {"one": lambda: reads(200)}), "O200")
 
 
@@ -191,32 +202,33 @@ CELL = Cell()
 @pytest.mark.parametrize("name", TWO)
 def test_a_position_is_the_worst_of_its_states(proofs, name):
     proof, found = proofs[name], positions(proofs[name])
-    assert len(found) == int(re.search(r"(\d+) positions, (\d+)", plots.describe_progress(proof))[1])
-    assert sum(len(fates) > 1 for fates in found.values()) == int(re.search(r"positions, (\d+)", plots.describe_progress(proof))[1])
+    text = plots.describe_progress(proof)
+    counts = re.search(r"(\d+) positions, (\d+)", text).groups()
+    assert counts == (str(len(found)), str(sum(len(fates) > 1 for fates in found.values())))
     worst = Counter()
     for fates in found.values():
-        bugs = [fate for fate in fates if fate in proof.bugs]
-        worst["bug" if bugs else next((fate for fate in (FATES[2], FATES[1], None) if fate in fates), FATES[0])] += 1
-    said = dict((what, int(number)) for number, what in re.findall(r"(\d+) (cannot crash any more|can crash|must crash|ended|bug)",
-                                                                   plots.describe_progress(proof)))
-    assert said == {"ended" if which is None else which: number for which, number in worst.items()}
+        kinds = {"bug" if fate in proof.bugs else "ended" if fate is None else fate for fate in fates}
+        worst[next(kind for kind in ("bug", FATES[2], FATES[1], "ended", FATES[0]) if kind in kinds)] += 1
+    told = re.findall(r"(\d+) (cannot crash any more|can crash|must crash|ended|bug)", text)
+    assert {kind: int(number) for number, kind in told} == worst
 
 
 @pytest.mark.parametrize("name", TWO)
 def test_every_position_is_drawn_once_and_small_where_only_some_states_are_so_bad(proofs, name):
     proof, found = proofs[name], positions(proofs[name])
     chart = plots.progress_graph(proof)
-    legend = min(text.get_position()[0] for text in chart.axes[0].texts if text.get_text() == FATES[0]) - progress_graphs.CELL * 2
+    legend = min(text.get_position()[0] for text in chart.axes[0].texts if text.get_text() == FATES[0])
     squares = [(x, y, line.get_markersize()) for line in chart.axes[0].lines if line.get_marker() == "s"
-               for x, y in zip(*line.get_data()) if x < legend]
-    assert {(x, y) for x, y, _ in squares} == {(x, y) for x, y, size in squares if size > flow.pt(progress_graphs.CELL / 2 + 1)}
+               for x, y in zip(*line.get_data()) if x < legend - progress_graphs.CELL * 2]
+    small = flow.pt(progress_graphs.CELL / 2 + 1)
+    assert {(x, y) for x, y, _ in squares} == {(x, y) for x, y, size in squares if size > small}
     mixed = [fates for fates in found.values() if len(set(fates)) > 1 and set(fates) - {None, FATES[0]}]
     assert len(squares) - len({(x, y) for x, y, _ in squares}) == len(mixed)
     assert len({(x, y) for x, y, _ in squares}) == len(found)
 
 
 def test_a_lock_excludes_what_both_would_hold_and_trylock_goes_around(proofs):
-    """C holds the lock after steps 8 to 11; it is excluded from 10 on, as until then it may be a C that did not get it."""
+    """C holds the lock after steps 8 to 11; excluded is 10 on: before, C may not have got it."""
     progress = progress_graphs._progress(proofs["after"])
     assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 10))]}
     assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 10)}
@@ -243,14 +255,16 @@ def test_what_is_excluded_is_hatched_and_never_reached(proofs, name):
 def test_the_staircase_is_the_schedule(proofs, name):
     proof = proofs[name]
     chart = plots.progress_graph(proof)
-    ways = [line for line in chart.axes[0].lines if line.get_color() == flow.LIT and len(line.get_xdata()) > 2]
+    ways = [line for line in chart.axes[0].lines
+            if line.get_color() == flow.LIT and len(line.get_xdata()) > 2]
     assert len(ways) == (1 if proof.shortest else 2)
     for line in ways:
         steps = np.abs(np.diff(np.array(line.get_data()))).sum(axis=0) / progress_graphs.CELL
         assert np.allclose(steps, 1)
     if proof.shortest:
         assert len(ways[0].get_xdata()) == len(read_schedule(proof.shortest, proof.scenario.paths)) + 1
-        assert plots.describe_progress(proof).endswith(f"shown: {proof.shortest}; shortest to fail: {proof.shortest}, {proof.bug}")
+        ends = f"shown: {proof.shortest}; shortest to fail: {proof.shortest}, {proof.bug}"
+        assert plots.describe_progress(proof).endswith(ends)
     else:
         assert plots.describe_progress(proof).endswith("shown: C13T16 and T16C1; no schedule fails")
         assert len({str(line.get_linestyle()) for line in ways}) == 2
@@ -270,7 +284,8 @@ def test_another_schedule_can_be_shown(proofs):
 
 
 def test_three_threads_have_no_progress_graph(proofs):
-    with pytest.raises(ValueError, match=r"two threads, not 3 \(compaction, truncation, reclaim\): write progress_graph"):
+    says = "two threads, not 3 (compaction, truncation, reclaim): write progress_graph"
+    with pytest.raises(ValueError, match=re.escape(says)):
         plots.progress_graph(proofs["no cycle"])
 
 
@@ -280,8 +295,9 @@ def test_three_threads_have_no_progress_graph(proofs):
 def test_every_state_is_a_dot_and_every_step_a_line(proofs, name):
     proof = proofs[name]
     chart = plots.state_graph(proof)
-    dots = [point for line in chart.axes[0].lines if line.get_marker() == "o" and line.get_linestyle() == "None"
-            and line.get_color() != flow.LIT for point in zip(*line.get_data())]
+    dots = [point for line in chart.axes[0].lines
+            if line.get_marker() == "o" and line.get_linestyle() == "None" and line.get_color() != flow.LIT
+            for point in zip(*line.get_data())]
     legend = len(set(re.findall(r"\d+ (cannot|ended|can|must|bug)", repr(chart))))
     assert len(set(dots)) == len(dots) == proof.states + legend
     lines = [line for line in chart.axes[0].lines if line.get_zorder() == 1]
@@ -296,9 +312,11 @@ def test_the_states_are_counted_as_the_proof_counts_them(proofs, name):
     assert f"{proof.states:,} states" in text
     assert sum(int(n.replace(",", "")) for n in re.findall(r"([\d,]+) steps of", text)) == proof.transitions
     assert f"{sum(bug is not None for bug in proof.graph.endings.values())} bug" in text or proof.safe
-    fates = Counter(proof.fate_of(number) for number in range(proof.states) if number not in proof.graph.endings)
+    fates = Counter(proof.fate_of(number) for number in range(proof.states)
+                    if number not in proof.graph.endings)
     assert all(f"{number:,} {fate}" in text for fate, number in fates.items())
-    assert text.endswith("no schedule fails" if proof.safe else f"shortest to fail: {proof.shortest}, {proof.bug}")
+    ends = "no schedule fails" if proof.safe else f"shortest to fail: {proof.shortest}, {proof.bug}"
+    assert text.endswith(ends)
 
 
 def test_dots_of_a_layer_do_not_touch(proofs):
@@ -307,18 +325,20 @@ def test_dots_of_a_layer_do_not_touch(proofs):
     rows = stategraph._rows(graph, away)
     for distance in range(max(away) + 1):
         heights = sorted(rows[number] for number in rows if away[number] == distance)
-        assert all(b - a > 0.999 for a, b in zip(heights, heights[1:]))
+        assert all(b - a > 0.999 for a, b in itertools.pairwise(heights))
 
 
 def test_too_many_states_are_refused(proofs):
-    with pytest.raises(ValueError, match=re.escape("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, "
-                                                   "'R10T4R1'), or state_graph(proof, limit=1768)")):
+    says = ("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R10T4R1'), "
+            "or state_graph(proof, limit=1768)")
+    with pytest.raises(ValueError, match=re.escape(says)):
         plots.state_graph(proofs["no cycle"])
 
 
 # --- all three
 
-@pytest.mark.parametrize("draw", [plots.progress_graph, plots.state_graph, plots.describe_progress, plots.describe_states])
+@pytest.mark.parametrize("draw", [plots.progress_graph, plots.state_graph, plots.describe_progress,
+                                  plots.describe_states])
 def test_what_is_no_whole_proof_is_refused(draw):
     with pytest.raises(TypeError, match=r"not a proof but a Scenario: write .*\(prove\(scenario\)\)"):
         draw(kl.truncation_race(kl.racy))
@@ -343,7 +363,8 @@ def test_pictures_are_not_blank_fit_their_paper_and_are_the_same_every_time(proo
 
 
 def test_what_differs_in_colour_differs_in_its_mark_or_its_outline_too():
-    assert [which for which in proof_states.STATE_KINDS if which not in proof_states.STATE_MARKS] == [FATES[0], "ended"]
-    assert proof_states.FILL["ended"] == flow.PAPER != proof_states.FILL[FATES[0]], "an outline, and a filled one"
+    unmarked = set(proof_states.STATE_KINDS) - set(proof_states.STATE_MARKS)
+    assert unmarked == {FATES[0], "ended"}, "one is filled, and one an outline"
+    assert proof_states.FILL["ended"] == flow.PAPER != proof_states.FILL[FATES[0]]
     assert len({mark for mark, _ in proof_states.STATE_MARKS.values()}) == len(proof_states.STATE_MARKS)
     assert len({str(style) for _, style in stategraph.EDGES}) == len(stategraph.EDGES)
