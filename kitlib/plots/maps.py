@@ -215,7 +215,7 @@ def _label(draw: ImageDraw.ImageDraw, grid: _Grid, block: int, kind: str) -> Non
 @lru_cache(maxsize=64)
 def _stamp_of(state: str, cell: int, mark: int) -> np.ndarray:
     """A square of `cell` pixels as indices into the palette, with the gap at its right and its lower edge."""
-    # widgets/memory_map.js draws the same marks at every size: a mark changed here is changed there.
+    # widgets/memory_map.js draws the same marks; a browser test compares them.
     gap = 2 if cell >= MARK_CELL else 1 if cell >= 5 else 0
     side = cell - gap
     image = Image.new("L", (cell, cell), _PAPER)

@@ -13,7 +13,7 @@ from kitlib.widgets.memory_map import Canvas
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {' and '.join(MISSING)}")
 
 CELL, SIDE, HEAD = 18, 16, 20           # CSS pixels: a square with its gap, the same without, a tile's head
-ROWS = 2                                # of each state: so many failed pages get no rings, which hide neighbours
+ROWS = 2                                # of each state: so many failed pages get no rings
 PALETTES = {"light": plots.LIGHT, "dark": plots.DARK}
 PAGE = """([source, traits, left, tops, side]) => new Promise((done) => {
   const bytes = (list) => new DataView(Uint8Array.from(list).buffer);
