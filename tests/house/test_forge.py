@@ -1,4 +1,4 @@
-"""What runs the kit elsewhere agrees with pyproject.toml: a forge, .ci/run, dev containers, editors, hooks."""
+"""What runs the kit elsewhere agrees with pyproject.toml: a forge, .ci/run, dev containers, editors."""
 import json
 import os
 import re

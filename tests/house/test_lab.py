@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -80,9 +81,12 @@ def serving(home: Path, **more: str):
     """`make lab` in a home of its own."""
     homes = {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home / "run"),
              "PYTHONUNBUFFERED": "1"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        asked = f"LAB=--no-browser --ServerApp.port={free.getsockname()[1]}"
     log = home / "log"
     with log.open("w") as output:
-        server = subprocess.Popen(["make", "lab", "LAB=--no-browser --ServerApp.port=18888"], cwd=ROOT,
+        server = subprocess.Popen(["make", "lab", asked], cwd=ROOT,
                                   env=environment(**homes, **more), start_new_session=True,
                                   stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
