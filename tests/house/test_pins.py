@@ -45,7 +45,7 @@ def too_new(path: list[str]) -> list[str]:
     """Of the packages that are installed as pinned, those that refuse the oldest Python."""
     found = [it for it in distributions(path=path) if PINNED.get(canonicalize_name(it.name)) == it.version]
     assert found, "nothing here is installed as it is pinned"
-    return [one.name for one in found if OLDEST not in SpecifierSet(one.metadata["Requires-Python"] or "")]
+    return [one.name for one in found if OLDEST not in SpecifierSet(one.metadata.get("Requires-Python", ""))]
 
 
 def test_the_oldest_python_is_the_one_that_pyproject_promises():
