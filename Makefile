@@ -1,6 +1,6 @@
 # make lab: JupyterLab at notebook 00.
 # make quick: the tests of the model.  make test: all tests but the slow ones.  make test-all: those too.
-# make lint: ruff and mypy.  make pins: can every supported Python and platform install constraints.txt?
+# make lint: ruff, isort, mypy.  make pins: can every supported Python and platform install constraints.txt?
 # make bench, make bench-browser: the figures in the README.  make publish: notebooks and exercises made anew.
 SHELL  := bash
 PYTHON ?= python3
@@ -44,6 +44,7 @@ quick: $(VENV)/dev
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
+	$(BIN)/isort --check kitlib tests
 	$(BIN)/mypy
 
 pins: $(VENV)/dev
