@@ -1,6 +1,7 @@
 """Saved notebooks as web pages to hand out: one file each, with its pictures in it, and nothing that is fetched from elsewhere.
 
-What a notebook shows is what it has saved; nothing is executed. Leaves out whatever moves: a widget is its last picture and its text.
+What a notebook shows is what it has saved; nothing is executed. Leaves out whatever moves: a widget is its
+last picture and its text.
 """
 import html
 import re

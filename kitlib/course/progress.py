@@ -1,7 +1,8 @@
 """How far a learner is: what the checks said in each exercise, read from the notebooks as they were last saved.
 
-Nothing is run, nothing is recorded elsewhere and nothing leaves the machine: whoever has edited an answer since must run its check
-again and save. Leaves out answers in words but for whether something was written: a person marks them.
+Nothing is run, nothing is recorded elsewhere and nothing leaves the machine: whoever has edited an answer
+since must run its check again and save. Leaves out answers in words but for whether something was written: a
+person marks them.
 """
 import json
 from pathlib import Path
@@ -15,7 +16,8 @@ _COLUMNS = ["state", "points", "of", "in words"]
 def exercises(folder: str | Path) -> pd.DataFrame:
     """One row a notebook in `folder`, by its title: "holds", "not yet" or "not begun", the checks' points and of how many.
 
-    "in words": how many of the answers that a person marks are written. ValueError where there is no exercise.
+    "in words": how many of the answers that a person marks are written. ValueError where there is no
+    exercise.
     """
     paths = sorted(Path(folder).glob("*.ipynb"))
     if not paths:

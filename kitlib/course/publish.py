@@ -1,9 +1,10 @@
 """Notebooks in, notebooks out: execute them and keep nothing that differs from run to run (python -m kitlib.course.publish).
 
-Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and tracebacks are left out, so that
-publishing twice gives the same bytes. A solution also makes its exercise, by nbgrader's own preprocessors. `--check` writes nothing
-and exits 1 when a file would change; `--handouts DIR` writes what is saved as web pages that need no network.
-Run it in the project's folder; it needs what requirements-dev.txt names.
+Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and
+tracebacks are left out, so that publishing twice gives the same bytes. A solution also makes its exercise, by
+nbgrader's own preprocessors. `--check` writes nothing and exits 1 when a file would change; `--handouts DIR`
+writes what is saved as web pages that need no network. Run it in the project's folder; it needs what
+requirements-dev.txt names.
 """
 import argparse
 import sys

@@ -1,9 +1,9 @@
 """A film: what a memory map shows of a compaction run after each of its trace events, as plain data.
 
-A run is made once, on memory that is put back afterwards. Its trace looks at the zone as each event is entered, and
-notes the pages that are no longer as they were: the state at t is the first one with all changes up to t made again.
-Leaves out the time between events, so that a folio put back on its LRU list is seen so at the next; and
-alloc_contig_range(), which has no events of its own.
+A run is made once, on memory that is put back afterwards. Its trace looks at the zone as each event is
+entered, and notes the pages that are no longer as they were: the state at t is the first one with all changes
+up to t made again. Leaves out the time between events, so that a folio put back on its LRU list is seen so at
+the next; and alloc_contig_range(), which has no events of its own.
 """
 from types import ModuleType
 from typing import NamedTuple

@@ -63,8 +63,9 @@ def describe_scanners(cc: CompactControl) -> str:
 def compare_scanners(frame: pd.DataFrame, title: str = "") -> Chart:
     """A recorded run's scanners (wide and pale) and the model's (thin, marked): recordings.compare(recording), or some rows of it.
 
-    Each scanner's ranges are numbered by themselves, as the trace keeps the two apart. Above, where they lie; then a cross for
-    every one that differs; below, how many pages more than the kernel the model has taken so far.
+    Each scanner's ranges are numbered by themselves, as the trace keeps the two apart. Above, where they lie;
+    then a cross for every one that differs; below, how many pages more than the kernel the model has taken so
+    far.
     """
     name, zones = _named(frame)
     title = textwrap.fill(title or f"{name}: the kernel's run and the model's", TITLE_WIDTH)

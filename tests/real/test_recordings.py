@@ -254,7 +254,7 @@ def test_pickled_content_is_refused_unread(tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
 def test_a_truncated_file_is_named(share, tmp_path):
-    whole = (recordings.runs.RECORDED / "6.12-pin-u1-s328.npz").read_bytes()
+    whole = (recordings.recording.RECORDED / "6.12-pin-u1-s328.npz").read_bytes()
     path = tmp_path / "cut.npz"
     path.write_bytes(whole[:int(share * len(whole))])
     with pytest.raises(RecordingError, match="cut.npz"):
@@ -262,7 +262,7 @@ def test_a_truncated_file_is_named(share, tmp_path):
 
 
 def test_a_damaged_file_is_named(tmp_path):
-    whole = bytearray((recordings.runs.RECORDED / "6.12-pin-u1-s328.npz").read_bytes())
+    whole = bytearray((recordings.recording.RECORDED / "6.12-pin-u1-s328.npz").read_bytes())
     whole[2000:2400] = bytes(400)
     path = tmp_path / "damaged.npz"
     path.write_bytes(whole)
