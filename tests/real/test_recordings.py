@@ -54,6 +54,30 @@ def test_the_whole_run_is_predicted_from_the_snapshot_alone(name):
     assert recording.memory.snapshot() == begin
 
 
+def test_the_recorded_zones_have_the_lists_and_the_held_buffers_of_the_snapshot():
+    recording = recordings.load("6.12-mix-u1-s307")
+    dma, dma32 = recording.zones
+    assert recording.memory.buffers_held == dma.buffers_held == dma32.buffers_held == {*recording.busy_pfn.tolist()}
+    assert dma.pcp is None and dma32.pcp.count == (1 << recording.pcp_list // 3).sum() > 0
+    without = recording.without("busy buffer pages"), recording.without("per-CPU lists")
+    assert without[0].memory.buffers_held == set() and [zone.pcp for zone in without[1].zones] == [None, None]
+
+
+def test_the_memory_is_put_back_when_the_loop_over_the_runs_is_left():
+    recording = recordings.load("6.12-mix-u1-s307")
+    begin = recording.memory.snapshot()
+    for cc in recordings.runs_of(recording):
+        kl.compact_zone(cc)
+        assert recording.memory.snapshot() != begin
+        break
+    assert recording.memory.snapshot() == begin
+    with pytest.raises(KeyboardInterrupt):
+        for cc in recordings.runs_of(recording):
+            kl.compact_zone(cc)
+            raise KeyboardInterrupt
+    assert recording.memory.snapshot() == begin
+
+
 def test_the_noise_recording_cannot_be_predicted():
     found = recordings.predict(recordings.load(NOISE))
     assert [found[key] for key in TOTALS[:3]] == [11647, 10942, 645]

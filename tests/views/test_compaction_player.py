@@ -45,21 +45,27 @@ def test_a_film_is_the_run_and_its_counters_are_the_zones(caller, kernel):
 
 
 def test_a_film_at_any_t_is_the_zone_when_the_run_was_there():
-    seen, zone = [], memory(1024, **MIXED)
+    free, zone = [], memory(1024, **MIXED)
 
-    class Watched(list):
-        def append(self, event):
-            super().append(event)
-            if not isinstance(event, MigrateEvent):
-                seen.append((np.bincount(plots.page_states(zone), minlength=7)[0], bytes(zone.flags)))
+    def probe(event):
+        if not isinstance(event, MigrateEvent):
+            free.append(np.bincount(plots.page_states(zone), minlength=7)[0])
 
     film = plots.film_zone(zone)
-    cc = control_for("compact_memory", zone, trace=Watched())
+    cc = control_for("compact_memory", zone, probe=probe)
     cc.verdicts = scan.verdicts(zone, kl.after, Mode()).tobytes()
     compact_zone(cc)
-    assert [free for free, _ in seen] == film.counts[:, 0].tolist()
+    assert free == film.counts[:, 0].tolist()
     for t in range(len(film)):
         assert np.array_equal(np.bincount(film.states(t), minlength=7), film.counts[t])
+
+
+def test_a_recorded_film_counts_the_free_blocks_of_all_zones_from_its_first_frame_on():
+    recording = recordings.load("6.12-mix-u1-s307")
+    frames = plots.film_recording(recording).frames
+    assert frames[0].free_blocks == np.isin(recording.buddy_order, (9, 10)).sum() > 0
+    second = [frame.zone for frame in frames].index("DMA32")
+    assert frames[second - 1].zone == "DMA" and frames[second - 1].free_blocks == frames[second].free_blocks
 
 
 @pytest.mark.parametrize("name", ["6.12-mix-u1-s307", "6.12-mthp-u1-s309", "6.1-mix-u0-s105"])
