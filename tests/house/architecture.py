@@ -68,11 +68,11 @@ def reduced(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def phrase(name: str) -> str:
-    """The first sentence of its docstring, without what is in brackets."""
+    """The first sentence of its docstring, without backticks and what is in brackets."""
     path = KITLIB / name
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     words = " ".join(ast.get_docstring(ast.parse(path.read_text())).split("\n\n")[0].split())
-    return re.sub(r" \([^)]*\)", "", re.split(r"\.(?= |$)", words)[0])
+    return re.sub(r" \([^)]*\)|`", "", re.split(r"\.(?= |$)", words)[0])
 
 
 def words_of(name: str, wide: float) -> list[str]:
