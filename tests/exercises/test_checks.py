@@ -9,6 +9,7 @@ import pytest
 import kitlib as kl
 from kitlib import check
 from kitlib.check.report import begun, compared, text_of
+from kitlib.check.yielded_steps import every_step_is_yielded
 from kitlib.mm.folio import folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.scenarios import KINDS
 
@@ -29,30 +30,30 @@ ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits
        "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(), "schedule": "C1000000000",
        "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6, "surrogate": "\ud800"}
 TABLES = [
-    (check.why_both, ("AS_UNEVICTABLE alone", "both")),
-    (lambda told: check.twenty_folios(told, "x"), (1, 2, 20)),
-    (lambda told: check.lock_is_tried(told, "x"), (1, 2)),
-    (lambda told: check.left_alone(told, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
-    (lambda told: check.what_it_costs(told, "x"), ("returned", "asked of pinned")),
-    (lambda told: check.why_it_fails(told, "x"), (3, "x", None, (1,), 10**5000)),
-    (lambda told: check.now_or_never(told, "x"), (3, 4)),
-    (lambda told: check.the_preparation(told, "x"), "A"),
-    (lambda told: check.mended(told, "x"), "A"),
-    (check.break_it, ("racy", "cached")),
-    (check.no_order_breaks_it, ("some schedule crashes", "how I know", "states", "schedules")),
-    (check.compaction_sleeps, "A"),
-    (lambda told: check.a_deadlock(told, {}), "A"),
-    (lambda told: check.a_deadlock("T3C20", told), ("compaction", "truncation")),
-    (check.harmless, ("after, where blocking sleeps", "my choice")),
-    (check.what_trylock_costs, ("left for the lock", "would have been taken", "a skipped folio is")),
-    (check.account_for_scans, ("compact_memory", "many pages")),
-    (check.fair_comparison, "A"),
-    (lambda told: check.savings(told, pd.DataFrame()), ("before", "after", "from share")),
-    (check.read_a_trace, ("A", "B", "C", "D")),
-    (lambda told: check.split_kernel(told), "A"),
-    (check.set_the_flag, "A"), (check.in_the_right_order, "A"), (check.the_backstop, "A"), (check.lock_before_you_look, "A"),
-    (check.counts_like_the_kernel, "A"), (lambda told: check.two_setters(told, told), "A"), (check.inaccessible_step, "A"),
-    (check.partial_truncation, "A"),
+    (check.ex01.why_both, ("AS_UNEVICTABLE alone", "both")),
+    (lambda told: check.ex02.twenty_folios(told, "x"), (1, 2, 20)),
+    (lambda told: check.ex02.lock_is_tried(told, "x"), (1, 2)),
+    (lambda told: check.ex03.left_alone(told, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
+    (lambda told: check.ex04.what_it_costs(told, "x"), ("returned", "asked of pinned")),
+    (lambda told: check.ex05.why_it_fails(told, "x"), (3, "x", None, (1,), 10**5000)),
+    (lambda told: check.ex05.now_or_never(told, "x"), (3, 4)),
+    (lambda told: check.ex05.the_preparation(told, "x"), "A"),
+    (lambda told: check.ex05.mended(told, "x"), "A"),
+    (check.ex06.break_it, ("racy", "cached")),
+    (check.ex06.no_order_breaks_it, ("some schedule crashes", "how I know", "states", "schedules")),
+    (check.ex08.compaction_sleeps, "A"),
+    (lambda told: check.ex08.a_deadlock(told, {}), "A"),
+    (lambda told: check.ex08.a_deadlock("T3C20", told), ("compaction", "truncation")),
+    (check.ex08.harmless, ("after, where blocking sleeps", "my choice")),
+    (check.ex08.what_trylock_costs, ("left for the lock", "would have been taken", "a skipped folio is")),
+    (check.ex09.account_for_scans, ("compact_memory", "many pages")),
+    (check.ex10.fair_comparison, "A"),
+    (lambda told: check.ex10.savings(told, pd.DataFrame()), ("before", "after", "from share")),
+    (check.ex11.read_a_trace, ("A", "B", "C", "D")),
+    (lambda told: check.ex12.split_kernel(told), "A"),
+    (check.ex01.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"), (check.ex07.lock_before_you_look, "A"),
+    (check.ex09.counts_like_the_kernel, "A"), (lambda told: check.ex12.two_setters(told, told), "A"), (check.ex12.inaccessible_step, "A"),
+    (check.ex12.partial_truncation, "A"),
 ]
 
 
@@ -141,10 +142,10 @@ def made(**functions):
 
 FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing, asks_for_ever, asks_of_nobody,
              leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much, functools.partial(asks_for_ever), lambda *subjects: 1]
-CHECKS = [check.set_the_flag, check.in_the_right_order, check.the_backstop, lambda mend: check.mended(mend, "x"), check.lock_before_you_look,
-          check.counts_like_the_kernel, check.fair_comparison, lambda frame: check.savings({"before": 1}, frame), lambda f: check.two_setters(f, f),
-          check.inaccessible_step, lambda f: check.split_kernel(made(isolate_folio=f)), lambda f: check.split_kernel(made(move_to_new_folio=f)),
-          lambda f: check.partial_truncation(made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
+CHECKS = [check.ex01.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop, lambda mend: check.ex05.mended(mend, "x"), check.ex07.lock_before_you_look,
+          check.ex09.counts_like_the_kernel, check.ex10.fair_comparison, lambda frame: check.ex10.savings({"before": 1}, frame), lambda f: check.ex12.two_setters(f, f),
+          check.ex12.inaccessible_step, lambda f: check.ex12.split_kernel(made(isolate_folio=f)), lambda f: check.ex12.split_kernel(made(move_to_new_folio=f)),
+          lambda f: check.ex12.partial_truncation(made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: getattr(function, "__name__", "partial"))
@@ -157,14 +158,14 @@ def test_an_odd_function_is_told_and_leaves_nothing_changed(ask, function):
 
 
 def test_exit_is_told_and_an_interrupt_ends_the_check():
-    assert "SystemExit: enough" in repr(check.set_the_flag(leaves))
+    assert "SystemExit: enough" in repr(check.ex01.set_the_flag(leaves))
 
     def interrupted(mapping):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check.set_the_flag(interrupted)
-    assert check.why_both({"both": "left alone"}).findings[2].holds
+        check.ex01.set_the_flag(interrupted)
+    assert check.ex01.why_both({"both": "left alone"}).findings[2].holds
 
 
 @pytest.mark.parametrize("answer, text", [("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
@@ -185,17 +186,17 @@ def test_dots_are_no_beginning_and_anything_else_is():
 
 
 def test_an_umlaut_may_be_typed_in_two_ways():
-    assert check.batch_for("Jürgen Groß") == check.batch_for("ju\u0308rgen gross ")
+    assert check.ex04.batch_for("Jürgen Groß") == check.ex04.batch_for("ju\u0308rgen gross ")
     with pytest.raises(TypeError, match="write your name or number in quotes"):
-        check.batch_for(None)
+        check.ex04.batch_for(None)
 
 
 def test_a_lambda_in_several_lines_is_a_path_like_any_other():
-    assert check.every_step_is_yielded([
+    assert every_step_is_yielded([
         lambda folio, mode:
         (yield folio_trylock(folio)),
     ][0]).holds
 
 
 def test_the_kits_kernel_is_right_by_the_kits_check():
-    assert check.split_kernel(kl.after).passed
+    assert check.ex12.split_kernel(kl.after).passed

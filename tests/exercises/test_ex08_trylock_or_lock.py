@@ -2,8 +2,8 @@
 import pytest
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.waits import DOES, LEARNERS_MODES, SKIPPED
+from kitlib.check import ex08 as check
+from kitlib.check.ex08_trylock_or_lock import DOES, LEARNERS_MODES, SKIPPED
 
 HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else", "some opposite order deadlocks after": "no",
             "my choice": "folio_trylock"}

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from kitlib import check
-from kitlib.check.folios import PLACES, _run, twenty
+from kitlib.check import ex02 as check
+from kitlib.check.ex02_twenty_folios import PLACES, _run, twenty
+from kitlib.check.flags import row_of
 from kitlib.scenarios import one_folio
 
 LEARNER = "solution"
@@ -52,15 +53,15 @@ def number_of(kind, mode, *flipped):
     wanted = (kind, mode, *flipped)
     place = next(place for place in PLACES if wanted in place)
     for learner in map(str, range(200)):
-        looks = check.looks(one_folio(kind, *flipped)) | {"mode": check.folios.mode_text(mode)}
+        wanted_row = row_of(one_folio(kind, *flipped)) | {"mode": check.mode_text(mode)}
         table = check.twenty_folios_for(learner)
         for number, row in table.iterrows():
-            if row.to_dict() == looks:
+            if row.to_dict() == wanted_row:
                 return learner, number
     raise AssertionError(place)
 
 
-SYNC, ASYNC, NONE, NOFS = check.folios.SYNC, check.folios.ASYNC, check.folios.NO_UNEVICTABLE, check.folios.NOFS
+SYNC, ASYNC, NONE, NOFS = check.SYNC, check.ASYNC, check.NO_UNEVICTABLE, check.NOFS
 WRONG = [
     (("file, pinned", SYNC), "no mapping, extra references", "a pinned file folio is taken, and migration finds the pin"),
     (("anon, mlocked", SYNC, "locked"), "locked by somebody else", "nobody tries the lock"),

@@ -3,7 +3,7 @@ import pytest
 from answers import changed
 
 import kitlib as kl
-from kitlib import check
+from kitlib.check import ex07 as check
 from kitlib.kernels import after_unlock, cached, no_null_check
 
 

@@ -1,8 +1,8 @@
 """Why CMA fails: the pages that stay, who of them stays for good, and a change after which the range can be had."""
 import pytest
 
-from kitlib import check
-from kitlib.check.cma import END, GMEM, blockers, later
+from kitlib.check import ex05 as check
+from kitlib.check.ex05_cma_zone import END, GMEM, blockers, later
 from kitlib.mm.folio import PG, folio_put, folio_unlock
 
 LEARNER = "solution"

@@ -3,9 +3,9 @@ import pytest
 from answers import changed
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.partial import folio_zero_range, partial_race
-from kitlib.check.split import AS_INACCESSIBLE, COMBINATIONS
+from kitlib.check import ex12 as check
+from kitlib.check.ex12_partial_truncation import folio_zero_range, partial_race
+from kitlib.check.ex12_two_flags import AS_INACCESSIBLE, COMBINATIONS
 from kitlib.kernels import after, after_unlock
 from kitlib.mm import folio, mapping
 from kitlib.mm.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, set_bit

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import kitlib as kl
-from kitlib import check, scan
+from kitlib import scan
+from kitlib.check import ex09 as check
 
 LEARNER = "solution"
 CALLS = check.scans_for(LEARNER)

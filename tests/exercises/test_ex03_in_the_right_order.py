@@ -2,7 +2,7 @@
 import pytest
 
 import kitlib as kl
-from kitlib import check
+from kitlib.check import ex03 as check
 from kitlib.kernels.labels import isolate_fail_put
 from kitlib.mm.folio import folio_lock, folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.mm.mapping import mapping_unmovable

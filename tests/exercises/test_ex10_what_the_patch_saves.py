@@ -2,7 +2,8 @@
 import pandas as pd
 import pytest
 
-from kitlib import check, experiments
+from kitlib import experiments
+from kitlib.check import ex10 as check
 from kitlib.scenarios import memory
 
 OVER = {"unmovable": [0.0, 0.1, 0.2, 0.4], "kernel": ["before", "after"], "caller": ["compact_memory"], "pages": [2048], "free": [0.5]}

@@ -4,16 +4,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kitlib import check, recordings
-from kitlib.check import traces
+from kitlib import recordings
+from kitlib.check import ex11 as check
 
 
 def lines_of(learner):
-    return traces._chosen(learner)[1]
+    return check._chosen(learner)[1]
 
 
 def learner_with(run):
-    return next(str(number) for number in range(99) if traces._chosen(str(number))[0].name == run)
+    return next(str(number) for number in range(99) if check._chosen(str(number))[0].name == run)
 
 
 NEW, OLD = learner_with("6.12-mix-u1-s307"), learner_with("6.1-mix-u0-s105")
@@ -78,9 +78,9 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(learner, letter, w
 
 def test_the_refused_pages_of_the_whole_pageblock_have_their_own_hint():
     line = LINES[OLD]["A"]
-    codes = recordings.verdicts(traces._chosen(OLD)[0])
+    codes = recordings.verdicts(check._chosen(OLD)[0])
     start = line.start_pfn
-    reasons = Counter(traces.scan.REASONS[code] for code in codes[start:start + 512])
+    reasons = Counter(check.scan.REASONS[code] for code in codes[start:start + 512])
     in_block = sum(pages for why, pages in reasons.items() if why and not why.startswith("free"))
     assert "of the whole pageblock" in repr(check.read_a_trace(changed(OLD, "A", REFUSED, in_block), OLD))
 
@@ -94,13 +94,13 @@ def test_what_cannot_be_read_is_told_and_the_rest_counts():
 
 def test_two_learners_have_different_lines():
     assert check.read_a_trace(RIGHT[NEW], OLD).points(4) < 3 and check.read_a_trace(RIGHT[OLD], NEW).points(4) < 3
-    assert len({traces._chosen(str(number))[0].name for number in range(40)}) == len(traces.RUNS)
+    assert len({check._chosen(str(number))[0].name for number in range(40)}) == len(check.RUNS)
     assert check.trace_for(" ADA ").ranges.equals(check.trace_for("ada").ranges) and len(check.trace_for("").ranges) == 4
 
 
 @pytest.mark.parametrize("learner", [str(number) for number in range(40)])
 def test_every_learners_lines_show_what_they_are_for(learner):
-    recording, chosen = traces._chosen(learner)
+    recording, chosen = check._chosen(learner)
     a, b, c, d = chosen.values()
     assert a.nr_taken == 32 and a.right[ENDED] == "32 pages are taken" and a.refused
     assert b.nr_taken > 32 and b.right[ENDED] == "the pageblock ends" and recording.isolate_ranges[b.line - 1, 2] == b.start_pfn

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.schedules import CASES, RACES, switches
+from kitlib.check import ex06 as check
+from kitlib.check.ex06_break_it import CASES, RACES, switches
 
 UAF, NULL = "use after free", "null dereference"
 SOLUTION = {

@@ -2,8 +2,8 @@
 import pytest
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.backstop import QUANTITIES, counted
+from kitlib.check import ex04 as check
+from kitlib.check.ex04_the_backstop import QUANTITIES, counted
 from kitlib.mm.folio import (a_ops_migrate_folio, fallback_migrate_folio, folio_mapping, folio_unlock,
                              migrate_folio)
 from kitlib.mm.mapping import has_migrate_folio, mapping_unmovable
