@@ -1,5 +1,6 @@
 """In the right order: unevictable, then unmovable, and the lock for nobody who does not need it."""
 import pytest
+from answers import changed
 
 import kitlib as kl
 from kitlib.check import ex03 as check
@@ -27,17 +28,18 @@ def solution(folio, mode, mapping):
     return ""
 
 
-def does_not_read_the_pointer_again(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
+REFUSAL = """\
     if not mode.unevictable and is_unevictable:
         return "unevictable"
-    if not mapping or not is_unevictable:
-        return ""
-    if not (yield folio_trylock(folio)):
-        return "locked by somebody else"
-    why = "mapping is unmovable" if (yield mapping_unmovable(mapping)) else ""
-    yield folio_unlock(folio)
-    return why
+"""
+TRYLOCK = """\
+        if not (yield folio_trylock(folio)):
+            return "locked by somebody else"
+"""
+AGAIN = "        mapping = yield folio_mapping(folio)\n"
+UNLOCK = "        yield folio_unlock(folio)\n"
+LEFT = '            return "mapping is unmovable"\n'
+GOES_ON = '    return ""\n'
 
 
 def unevictable_test_alone(folio, mode, mapping):
@@ -46,150 +48,10 @@ def unevictable_test_alone(folio, mode, mapping):
     return ""
 
 
-def flag_first(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if mapping and is_unevictable:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    return ""
-
-
-def locks_every_file_folio(folio, mode, mapping):
-    if not mode.unevictable and (yield folio_test_unevictable(folio)):
-        return "unevictable"
-    if mapping:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def locks_mlocked_anon(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if is_unevictable:
-        if not mode.unevictable:
-            return "unevictable"
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        is_unmovable = mapping and (yield mapping_unmovable(mapping))
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def follows_null(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if is_unevictable:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def without_the_lock(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable and (yield mapping_unmovable(mapping)):
-        return "mapping is unmovable"
-    return ""
-
-
-def unlocks_before_it_asks(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        yield folio_unlock(folio)
-        if (yield mapping_unmovable(mapping)):
-            return "mapping is unmovable"
-    return ""
-
-
-def keeps_the_lock_when_it_refuses(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        if (yield mapping_unmovable(mapping)):
-            return "mapping is unmovable"
-        yield folio_unlock(folio)
-    return ""
-
-
-def refuses_all_unevictable(folio, mode, mapping):
-    if (yield folio_test_unevictable(folio)):
-        return "unevictable"
-    if mapping and (yield folio_trylock(folio)):
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def unmovable_is_unevictable(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable:
-        if not (yield folio_trylock(folio)):
-            return "locked by somebody else"
-        yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        return "mapping is unmovable"
-    return ""
-
-
-def takes_no_answer(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable:
-        yield folio_trylock(folio)
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def sleeps(folio, mode, mapping):
-    is_unevictable = yield folio_test_unevictable(folio)
-    if not mode.unevictable and is_unevictable:
-        return "unevictable"
-    if mapping and is_unevictable:
-        yield folio_lock(folio)
-        is_unmovable = yield mapping_unmovable(mapping)
-        yield folio_unlock(folio)
-        if is_unmovable:
-            return "mapping is unmovable"
-    return ""
-
-
-def drops_the_reference_itself(folio, mode, mapping):
-    if not mode.unevictable and (yield folio_test_unevictable(folio)):
-        return (yield from isolate_fail_put(folio, "unevictable"))
-    return (yield from locks_mlocked_anon(folio, mode, mapping))
+flag_first = changed(solution, (REFUSAL, ""), (GOES_ON, REFUSAL + GOES_ON))
+sleeps = changed(solution, (TRYLOCK, "        yield folio_lock(folio)\n"))
+follows_null = changed(solution, ("if mapping and is_unevictable", "if is_unevictable"),
+                       ("mapping and (yield mapping_unmovable(mapping))", "yield mapping_unmovable(mapping)"))
 
 
 def forgets_a_yield(folio, mode, mapping):
@@ -219,23 +81,30 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
 
 
 def test_on_one_cpu_the_pointer_need_not_be_read_again_and_a_wrapped_path_is_a_path():
-    assert check.in_the_right_order(does_not_read_the_pointer_again).passed
+    assert check.in_the_right_order(changed(solution, (AGAIN, ""))).passed
     assert check.in_the_right_order(lambda folio, mode, mapping: solution(folio, mode, mapping)).passed
 
 
 WRONG = [
     (flag_first, "The test for unevictable folios comes first"),
-    (locks_every_file_folio, "to lock every file folio would make most of memory dearer"),
-    (locks_mlocked_anon, "It has no mapping: there is nothing to ask"),
+    (changed(solution, ("if mapping and is_unevictable", "if mapping")),
+     "to lock every file folio would make most of memory dearer"),
+    (changed(solution, ("if mapping and is_unevictable", "if is_unevictable")),
+     "It has no mapping: there is nothing to ask"),
     (follows_null, "anonymous folios have no mapping, mlocked or not"),
-    (without_the_lock, "The flag is read under the folio lock"),
-    (unlocks_before_it_asks, "folio_trylock() first, mapping_unmovable() then, folio_unlock() last"),
-    (keeps_the_lock_when_it_refuses, "yours keeps it before 'mapping is unmovable'"),
-    (refuses_all_unevictable, "PG_unevictable alone is no reason to refuse"),
-    (unmovable_is_unevictable, "Unevictable is not unmovable"),
-    (takes_no_answer, "folio_trylock() answers whether you got the lock"),
+    (changed(solution, (TRYLOCK, ""), (UNLOCK, "")), "The flag is read under the folio lock"),
+    (changed(solution, (UNLOCK, ""), (AGAIN, UNLOCK)),
+     "folio_trylock() first, mapping_unmovable() then, folio_unlock() last"),
+    (changed(solution, (UNLOCK, ""), (LEFT, LEFT + UNLOCK)), "yours keeps it before 'mapping is unmovable'"),
+    (changed(solution, ("if not mode.unevictable and is_unevictable", "if is_unevictable")),
+     "PG_unevictable alone is no reason to refuse"),
+    (changed(solution, ("        if is_unmovable:\n    ", "")), "Unevictable is not unmovable"),
+    (changed(solution, (TRYLOCK, "        yield folio_trylock(folio)\n")),
+     "folio_trylock() answers whether you got the lock"),
     (sleeps, "write folio_trylock()"),
-    (drops_the_reference_itself, "the reference is dropped for you"),
+    (changed(solution, ('return "unevictable"',
+                        'return (yield from isolate_fail_put(folio, "unevictable"))')),
+     "the reference is dropped for you"),
     (forgets_a_yield, "write `yield folio_trylock(...)`"),
     (endless, "what should end it?"),
     (endless_without_a_step, "what should end it?"),

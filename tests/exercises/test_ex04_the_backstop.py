@@ -1,5 +1,6 @@
 """The backstop: four ways through move_to_new_folio(), and a refusal that is made twice and counted once."""
 import pytest
+from answers import changed
 
 import kitlib as kl
 from kitlib.check import ex04 as check
@@ -24,83 +25,19 @@ def solution(dst, src, mode):
     return (yield fallback_migrate_folio(mapping, dst, src, mode))
 
 
-def callback_first(dst, src, mode):
-    mapping = yield folio_mapping(src)
+ANONYMOUS = """\
     if not mapping:
         return (yield migrate_folio(dst, src))
+"""
+FLAG = """\
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+"""
+CALLBACK = """\
     if (yield has_migrate_folio(mapping)):
         return (yield a_ops_migrate_folio(mapping, dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def busy(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and (yield mapping_unmovable(mapping)):
-        return kl.Result.EBUSY
-    return (yield from solution(dst, src, mode))
-
-
-def positive(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and (yield mapping_unmovable(mapping)):
-        return 95
-    return (yield from solution(dst, src, mode))
-
-
-def no_null_check(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield has_migrate_folio(mapping)):
-        return (yield a_ops_migrate_folio(mapping, dst, src))
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def no_callback_is_unmovable(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)) or not (yield has_migrate_folio(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield a_ops_migrate_folio(mapping, dst, src))
-
-
-def calls_through_null(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield a_ops_migrate_folio(mapping, dst, src))
-
-
-def refuses_anonymous(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping or (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    if (yield has_migrate_folio(mapping)):
-        return (yield a_ops_migrate_folio(mapping, dst, src))
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def always_the_fallback(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def unevictable_is_unmovable(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and kl.mapping_unevictable(mapping):
-        return kl.Result.EOPNOTSUPP
-    return (yield from solution(dst, src, mode))
+"""
+FALLBACK = "(yield fallback_migrate_folio(mapping, dst, src, mode))"
 
 
 def returns_nothing(dst, src, mode):
@@ -170,16 +107,20 @@ def test_a_plain_number_is_a_code_as_well():
 
 
 WRONG = [
-    (callback_first, 3, "A callback was asked before the flag"),
+    (changed(solution, (FLAG + CALLBACK, CALLBACK + FLAG)), 3, "A callback was asked before the flag"),
     (kl.before.move_to_new_folio, 3, "A callback was asked before the flag"),
-    (busy, 3, "The code for what will never be possible is Result.EOPNOTSUPP"),
-    (positive, 3, "a negative number"),
-    (no_null_check, 3, "takes no NULL"),
-    (no_callback_is_unmovable, 3, "No migrate_folio does not mean unmovable"),
-    (calls_through_null, 3, "a call through a NULL pointer crashes"),
-    (refuses_anonymous, 3, "Anonymous memory has no mapping here"),
-    (always_the_fallback, 3, "Each way has one callback"),
-    (unevictable_is_unmovable, 2, "Only the flag says unmovable"),
+    (changed(solution, ("EOPNOTSUPP", "EBUSY")), 3,
+     "The code for what will never be possible is Result.EOPNOTSUPP"),
+    (changed(solution, ("kl.Result.EOPNOTSUPP", "95")), 3, "a negative number"),
+    (changed(solution, (ANONYMOUS + FLAG, FLAG + ANONYMOUS)), 3, "takes no NULL"),
+    (changed(solution, (FALLBACK, "kl.Result.EOPNOTSUPP")), 3, "No migrate_folio does not mean unmovable"),
+    (changed(solution, (CALLBACK, ""), (FALLBACK, "(yield a_ops_migrate_folio(mapping, dst, src))")), 3,
+     "a call through a NULL pointer crashes"),
+    (changed(solution, ("(yield migrate_folio(dst, src))", "kl.Result.EOPNOTSUPP")), 3,
+     "Anonymous memory has no mapping here"),
+    (changed(solution, (CALLBACK, "")), 3, "Each way has one callback"),
+    (changed(solution, ("if (yield mapping_un", "if kl.mapping_unevictable(mapping) or (yield mapping_un")), 2,
+     "Only the flag says unmovable"),
     (returns_nothing, 1, "write return (yield ...) on every way"),
     (unlocks, 0, "The caller locks and unlocks"),
     (in_one_mode, 3, "What the fallback may do depends on the mode"),
