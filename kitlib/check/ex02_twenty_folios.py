@@ -5,21 +5,16 @@ from numbers import Integral
 import pandas as pd
 
 from ..concurrency.sched import Machine, run
-from ..concurrency.tree import Leaf, leaf_text, nodes, unfold
 from ..kernels import after
 from ..mm.folio import Folio
 from ..mm.mapping import AS_UNMOVABLE
-from ..mm.verdict import MODES, Mode
+from ..mm.verdict import Mode
 from ..scenarios import one_folio
 from .flags import row_of
+from .one_cpu import REASONS_TO_STAY
 from .report import NO_ANSWER, Finding, Report, by_name, compared, seed_of, shown, text_of, unsolved
 
 __all__ = ["REASONS_TO_STAY", "lock_is_tried", "twenty_folios", "twenty_folios_for"]
-
-# Every word that the decision can end with, by the path's own trees.
-REASONS_TO_STAY = tuple(dict.fromkeys(
-    leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
-    if isinstance(node, Leaf)))
 
 SYNC, ASYNC = Mode(), Mode(async_migrate=True)
 NO_UNEVICTABLE, NOFS = Mode(unevictable=False), Mode(gfp_fs=False)

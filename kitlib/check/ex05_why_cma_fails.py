@@ -10,10 +10,11 @@ from ..mm.verdict import Result
 from ..mm.zone import Zone
 from .ex05_cma_zone import (END, START, allocate_elsewhere, blockers, contig, is_drivers, is_free, is_pfn,
                             later, pages_in_use, zone_for)
+from .one_cpu import REASONS_TO_STAY
 from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
 
-__all__ = ["allocate_elsewhere", "contig", "mended", "now_or_never", "pages_in_use", "preparations_for",
-           "the_preparation", "why_it_fails", "zone_for"]
+__all__ = ["REASONS_TO_STAY", "allocate_elsewhere", "contig", "mended", "now_or_never", "pages_in_use",
+           "preparations_for", "the_preparation", "why_it_fails", "zone_for"]
 
 _GOES = "goes"
 

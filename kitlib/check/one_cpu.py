@@ -4,6 +4,7 @@ from itertools import combinations
 from types import ModuleType
 
 from ..concurrency.sched import run_path
+from ..concurrency.tree import Leaf, leaf_text, nodes, unfold
 from ..kernels import after
 from ..mm.folio import Folio
 from ..mm.mapping import AddressSpace, mapping_unevictable
@@ -12,6 +13,10 @@ from ..scenarios import KIND, one_folio, zone_of
 from ..step import KernelBug
 from .report import Finding
 
+# Every word that the decision can end with, by the path's own trees.
+REASONS_TO_STAY = tuple(dict.fromkeys(
+    leaf_text(node) for mode in MODES for node in nodes(unfold(after.isolate_folio, mode=mode))
+    if isinstance(node, Leaf)))
 # Locked, too: who takes the lock of a folio that needs none is told by the one that somebody else has locked.
 _FLAGS = ("dirty", "unevictable", "locked")
 _FLIPPED = [flags for number in range(4) for flags in combinations(_FLAGS, number)]

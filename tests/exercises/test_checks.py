@@ -1,7 +1,10 @@
-"""Whatever is answered, a check ends with a report: nothing is raised out of it, goes on for ever, or is left changed."""
+"""Whatever is answered, a check ends with a report: nothing is raised, goes on for ever, or is changed."""
 import functools
+import re
 import sys
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,8 @@ from kitlib.check.report import begun, compared, text_of
 from kitlib.check.yielded_steps import every_step_is_yielded
 from kitlib.mm.folio import folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.scenarios import KINDS
+
+ROOT = Path(__file__).parents[2]
 
 
 class Unspeakable:
@@ -26,9 +31,12 @@ class Unspeakable:
     __hash__ = object.__hash__
 
 
-ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits": 10**5000, "array": np.array([1, 2]), "NA": pd.NA,
-       "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(), "schedule": "C1000000000",
-       "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6, "surrogate": "\ud800"}
+ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits": 10**5000,
+       "array": np.array([1, 2]), "NA": pd.NA,
+       "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(),
+       "schedule": "C1000000000",
+       "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6,
+       "surrogate": "\ud800"}
 TABLES = [
     (check.ex01.why_both, ("AS_UNEVICTABLE alone", "both")),
     (lambda told: check.ex02.twenty_folios(told, "x"), (1, 2, 20)),
@@ -51,8 +59,10 @@ TABLES = [
     (lambda told: check.ex10.savings(told, pd.DataFrame()), ("before", "after", "from share")),
     (check.ex11.read_a_trace, ("A", "B", "C", "D")),
     (lambda told: check.ex12.split_kernel(told), "A"),
-    (check.ex01.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"), (check.ex07.lock_before_you_look, "A"),
-    (check.ex09.counts_like_the_kernel, "A"), (lambda told: check.ex12.two_setters(told, told), "A"), (check.ex12.inaccessible_step, "A"),
+    (check.ex01.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"),
+    (check.ex07.lock_before_you_look, "A"),
+    (check.ex09.counts_like_the_kernel, "A"), (lambda told: check.ex12.two_setters(told, told), "A"),
+    (check.ex12.inaccessible_step, "A"),
     (check.ex12.partial_truncation, "A"),
 ]
 
@@ -61,7 +71,8 @@ TABLES = [
 @pytest.mark.parametrize("ask, names", TABLES, ids=range(len(TABLES)))
 def test_an_odd_answer_is_told_wherever_it_stands(ask, names, odd):
     odd = ODD[odd]
-    for answer in (odd, dict.fromkeys(names, odd), dict.fromkeys(names, (odd,) * 3), dict.fromkeys(names, [odd] * 4), [odd] * 3):
+    for answer in (odd, dict.fromkeys(names, odd), dict.fromkeys(names, (odd,) * 3),
+                   dict.fromkeys(names, [odd] * 4), [odd] * 3):
         report = ask(answer)
         assert not report.passed and report.points(2) < 2 and repr(report)
 
@@ -140,12 +151,18 @@ def made(**functions):
     return check.made_of("yours", **functions)
 
 
-FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing, asks_for_ever, asks_of_nobody,
-             leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much, functools.partial(asks_for_ever), lambda *subjects: 1]
-CHECKS = [check.ex01.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop, lambda mend: check.ex05.mended(mend, "x"), check.ex07.lock_before_you_look,
-          check.ex09.counts_like_the_kernel, check.ex10.fair_comparison, lambda frame: check.ex10.savings({"before": 1}, frame), lambda f: check.ex12.two_setters(f, f),
-          check.ex12.inaccessible_step, lambda f: check.ex12.split_kernel(made(isolate_folio=f)), lambda f: check.ex12.split_kernel(made(move_to_new_folio=f)),
-          lambda f: check.ex12.partial_truncation(made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
+FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing,
+             asks_for_ever, asks_of_nobody,
+             leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much,
+             functools.partial(asks_for_ever), lambda *subjects: 1]
+CHECKS = [check.ex01.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop,
+          lambda mend: check.ex05.mended(mend, "x"), check.ex07.lock_before_you_look,
+          check.ex09.counts_like_the_kernel, check.ex10.fair_comparison,
+          lambda frame: check.ex10.savings({"before": 1}, frame), lambda f: check.ex12.two_setters(f, f),
+          check.ex12.inaccessible_step, lambda f: check.ex12.split_kernel(made(isolate_folio=f)),
+          lambda f: check.ex12.split_kernel(made(move_to_new_folio=f)),
+          lambda f: check.ex12.partial_truncation(
+              made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: getattr(function, "__name__", "partial"))
@@ -168,16 +185,18 @@ def test_exit_is_told_and_an_interrupt_ends_the_check():
     assert check.ex01.why_both({"both": "left alone"}).findings[2].holds
 
 
-@pytest.mark.parametrize("answer, text", [("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
-                                          (..., "no answer"), (" ", "no answer"), (10**5000, "something that cannot be shown (int)"),
-                                          ("x" * 500, "x" * 400 + "...")], ids=range(9))
+@pytest.mark.parametrize("answer, text", [
+    ("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
+    (..., "no answer"), (" ", "no answer"), (10**5000, "something that cannot be shown (int)"),
+    ("x" * 500, "x" * 400 + "...")], ids=range(9))
 def test_an_answer_is_shown_on_one_line(answer, text):
     assert text_of(answer) == text
 
 
 def test_words_and_numbers_are_compared_as_a_reader_would():
     assert compared("said", " Left  alone", "left alone").holds and compared("said", np.float64(7), 7).holds
-    assert not compared("said", True, 1).holds and not compared("said", 7.5, 7).holds and not compared("said", ..., "left alone").holds
+    for answer, right in ((True, 1), (7.5, 7), (..., "left alone")):
+        assert not compared("said", answer, right).holds
 
 
 def test_dots_are_no_beginning_and_anything_else_is():
@@ -196,6 +215,20 @@ def test_a_lambda_in_several_lines_is_a_path_like_any_other():
         lambda folio, mode:
         (yield folio_trylock(folio)),
     ][0]).holds
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "solutions").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_check_hands_on_what_its_exercise_uses_and_no_more(path):
+    number = f"ex{path.stem[:2]}"
+    module = getattr(check, number)
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells)
+    used = set(re.findall(r"\bcheck\.(\w+)\(", text)) | set(re.findall(r"\bcheck\.([A-Z_]+)\b", text))
+    for names in re.findall(r"^from kitlib\.check\.\w+ import (.+)$", text, re.MULTILINE):
+        used |= set(names.split(", "))
+    assert f"from kitlib.check import {number} as check" in text
+    assert module.__name__ == f"kitlib.check.ex{path.stem}"
+    assert set(module.__all__) == used and all(hasattr(module, name) for name in used)
 
 
 def test_the_kits_kernel_is_right_by_the_kits_check():

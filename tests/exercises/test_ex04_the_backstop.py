@@ -119,8 +119,8 @@ WRONG = [
     (changed(solution, ("(yield migrate_folio(dst, src))", "kl.Result.EOPNOTSUPP")), 3,
      "Anonymous memory has no mapping here"),
     (changed(solution, (CALLBACK, "")), 3, "Each way has one callback"),
-    (changed(solution, ("if (yield mapping_un", "if kl.mapping_unevictable(mapping) or (yield mapping_un")), 2,
-     "Only the flag says unmovable"),
+    (changed(solution, ("if (yield mapping_un", "if kl.mapping_unevictable(mapping) or (yield mapping_un")),
+     2, "Only the flag says unmovable"),
     (returns_nothing, 1, "write return (yield ...) on every way"),
     (unlocks, 0, "The caller locks and unlocks"),
     (in_one_mode, 3, "What the fallback may do depends on the mode"),
@@ -152,14 +152,16 @@ def test_the_model_counts_what_the_fact_sheet_says(learner):
     batch = check.batch_for(learner)
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
     assert right(learner) == {
-        "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable], "asked of pinned": [10 * pinned] * 3,
+        "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable],
+        "asked of pinned": [10 * pinned] * 3,
         "returned": [unmovable + pinned] * 3, "pgmigrate_success": [len(batch) - unmovable - pinned] * 3,
         "pgmigrate_fail": [unmovable + pinned] * 3}
     assert check.what_it_costs(right(learner), learner).passed
 
 
 def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():
-    for empty in (None, {}, [], dict.fromkeys(QUANTITIES, ...), {name: [..., ..., ...] for name in QUANTITIES}):
+    for empty in (None, {}, [], dict.fromkeys(QUANTITIES, ...),
+                  {name: [..., ..., ...] for name in QUANTITIES}):
         report = check.what_it_costs(empty, "Ada")
         assert repr(report).startswith("Not solved yet: write three numbers") and report.points(2) == 0
     assert len({tuple(check.batch_for(name)) for name in ("", "Ada", "Grace", "solution")}) == 4
@@ -167,7 +169,8 @@ def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():
 
 
 @pytest.mark.parametrize("name, wrong, hint", [
-    ("asked of guest_memfd", lambda u, p, n: [u, u, u], "tried again one by one in sync modes, permanent failures, too"),
+    ("asked of guest_memfd", lambda u, p, n: [u, u, u],
+     "tried again one by one in sync modes, permanent failures, too"),
     ("asked of guest_memfd", lambda u, p, n: [2 * u] * 3, "an asynchronous call has one round"),
     ("asked of guest_memfd", lambda u, p, n: [10 * u] * 3, "-EOPNOTSUPP is a no, and not a not now"),
     ("asked of pinned", lambda u, p, n: [p, p, p], "-EAGAIN is a not now"),
@@ -186,6 +189,8 @@ def test_wrong_numbers_have_their_own_hints(name, wrong, hint):
     assert not report.passed and hint in repr(report) and report.points(2) >= 1.5
 
 
-@pytest.mark.parametrize("odd", [{"returned": 3}, {"returned": [1]}, {"returned": {}}, {"asked of pinned": [[], None, "x", 4]}])
+@pytest.mark.parametrize("odd",
+                         [{"returned": 3}, {"returned": [1]}, {"returned": {}},
+                          {"asked of pinned": [[], None, "x", 4]}])
 def test_odd_numbers_are_told_and_not_raised(odd):
     assert not check.what_it_costs(odd, "").passed
