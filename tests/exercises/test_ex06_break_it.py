@@ -125,9 +125,9 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
     assert all(repr(check.no_order_breaks_it(stub)).startswith("Not solved yet")
                for stub in (None, {}, dict.fromkeys(CLAIM, ...)))
     assert check.no_order_breaks_it(CLAIM).passed
-    told = {"some schedule crashes": " No", "how I know": "Every state was  looked at",
+    answer = {"some schedule crashes": " No", "how I know": "Every state was  looked at",
             "states": np.int64(260), "schedules": "7,146,536"}
-    assert check.no_order_breaks_it(told).passed
+    assert check.no_order_breaks_it(answer).passed
     assert check.no_order_breaks_it(CLAIM, learner_of({"folios": 2})).points(1) == 0.5
 
 

@@ -23,9 +23,9 @@ ENDED, REFUSED, MOSTLY, SCANNED = range(4)
 
 
 def changed(learner, letter, which, answer):
-    told = list(RIGHT[learner][letter])
-    told[which] = answer
-    return RIGHT[learner] | {letter: tuple(told)}
+    four = list(RIGHT[learner][letter])
+    four[which] = answer
+    return RIGHT[learner] | {letter: tuple(four)}
 
 
 def test_the_stub_is_not_solved_yet_and_the_solution_passes():
