@@ -1,20 +1,14 @@
-"""Checks of the exercises, one function each: what was tried, what came out, what to look at. Nothing is hidden in them."""
+"""Checks of the exercises, a module each: `from kitlib.check import ex05 as check`.
+
+A check tells what was tried, what came out, and what to look at. Nothing is hidden in it.
+"""
 from ..kernels import made_of
-from .backstop import batch_for, the_backstop, what_it_costs
-from .cma import (allocate_elsewhere, contig, mended, now_or_never, pages_in_use, preparations_for,
-                  the_preparation, why_it_fails, zone_for)
-from .counts import counts_like_the_kernel
-from .designs import fair_comparison, savings, threshold_for
-from .flags import set_the_flag, why_both
-from .folios import REASONS_TO_STAY, lock_is_tried, looks, twenty_folios, twenty_folios_for
-from .kernel import up_to_the_lock
-from .locks import lock_before_you_look
-from .order import in_the_right_order, left_alone, steps_of
-from .partial import partial_truncation
-from .paths import PRIMITIVES, SUB_PATHS, decision, every_step_is_yielded, step_names, steps_not_yielded
-from .report import Finding, Report, attempt, failure, limited, seed_of, unsolved
-from .scans import account_for_scans, scans_for
-from .schedules import break_it, no_order_breaks_it, race_for
-from .split import inaccessible_step, split_kernel, two_setters
-from .traces import read_a_trace, trace_for
-from .waits import a_deadlock, compaction_sleeps, harmless, mode_for, what_trylock_costs
+from . import (ex01_set_the_flag as ex01, ex02_twenty_folios as ex02, ex03_in_the_right_order as ex03,
+               ex04_the_backstop as ex04, ex05_why_cma_fails as ex05, ex06_break_it as ex06,
+               ex07_lock_before_you_look as ex07, ex08_trylock_or_lock as ex08, ex09_nr_scanned as ex09,
+               ex10_what_the_patch_saves as ex10, ex11_read_a_trace as ex11, ex12_split_the_flag as ex12)
+from .report import Finding, Report
+from .yielded_steps import PRIMITIVES, steps_not_yielded
+
+__all__ = ["PRIMITIVES", "Finding", "Report", "ex01", "ex02", "ex03", "ex04", "ex05", "ex06", "ex07", "ex08",
+           "ex09", "ex10", "ex11", "ex12", "made_of", "steps_not_yielded"]

@@ -1,51 +1,10 @@
-"""Exercise 01, "set the flag right"."""
+"""Flags by their names: those that a setter leaves in a mapping, and a folio as a table's row shows it."""
 from collections.abc import Callable
 
-from ..kernels import after
-from ..mm.a_ops import shmem_aops
-from ..mm.mapping import AS_EIO, AS_UNEVICTABLE, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, set_bit
-from .paths import compacted
-from .report import Finding, Report, attempt, by_name, claim, compared, shown, unsolved
+from ..mm.folio import Folio
+from ..mm.mapping import AddressSpace, flag_names
 
-WRITE = "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE"
-ASKED_FOR = ("AS_EIO", "AS_UNEVICTABLE", "AS_UNMOVABLE")
-
-
-def set_the_flag(answer: Callable) -> Report:
-    """Exercise "set the flag right": `answer(mapping)` must do what mapping_set_unmovable() does (0003e2a41468)."""
-    tried = AddressSpace("your mapping", shmem_aops)
-    set_bit(AS_EIO, tried)
-    begin = tried.flags
-    flags, failed = attempt(flags_after, answer, tried)
-    if failed:
-        return Report([failed])
-    if flags == begin:
-        return unsolved("your function leaves mapping.flags as it is")
-    if flags is None:
-        return Report([Finding("mapping.flags is a number", shown(tried.flags), "a number", WRITE)])
-    again, failed = attempt(flags_after, answer, tried)
-    names = flags_set(flags, FLAG_NAMES)
-    hint = _hint(names)
-    findings = [
-        claim("AS_UNMOVABLE is set", "AS_UNMOVABLE" in names, hint),
-        claim("AS_UNEVICTABLE is set", "AS_UNEVICTABLE" in names, hint),
-        claim("AS_EIO, set before, is still set", "AS_EIO" in names, "add to the flags with |=; = throws the others away"),
-        Finding("no other flag is set", ", ".join(name for name in names if name not in ASKED_FOR) or "none", "none",
-                "a flag's bit is 1 << flag; a sum or a product of flags is another flag"),
-        Finding("a clean folio of the mapping, as compaction sees it", _fate(flags)[0], "mapping is unmovable", hint),
-    ]
-    if again != flags:
-        findings.append(Finding("called once more, it changes nothing", "other flags", "the same flags",
-                                "a bit that is set must stay as it is: + and ^ change it, | does not"))
-    return Report(findings)
-
-
-def _hint(names: list[str]) -> str:
-    if "AS_UNMOVABLE" in names:
-        return "after.isolate_folio() locks a clean folio, and reads its mapping, only when the folio is unevictable"
-    if "AS_UNEVICTABLE" in names:
-        return "AS_UNMOVABLE is an index, not a mask: 8 is 1 << 3, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"
-    return WRITE
+PAGE_FLAGS = ("lru", "unevictable", "mlocked", "dirty", "writeback", "locked", "private")
 
 
 def flags_after(setter: Callable, mapping: AddressSpace) -> int | None:
@@ -59,25 +18,13 @@ def flags_set(flags: int, names: tuple[str, ...]) -> list[str]:
     return [names[bit] if bit < len(names) else f"bit {bit}" for bit in range(64) if flags >> bit & 1]
 
 
-def why_both(predictions: dict[str, str]) -> Report:
-    """Exercise "why both bits?": what becomes of a clean folio whose mapping has one flag, the other, or both.
-
-    `predictions` maps "AS_UNEVICTABLE alone", "AS_UNMOVABLE alone" and "both" to "moved", "isolated in vain" or "left alone".
-    """
-    hints = {
-        "AS_UNEVICTABLE alone": "unevictable is about reclaim: ramfs and mlocked pages are unevictable, and they migrate",
-        "AS_UNMOVABLE alone": "nobody locks a clean evictable folio, so nobody reads the flag until move_to_new_folio() does",
-        "both": "PG_unevictable makes the scanner take the lock, and under it the scanner reads AS_UNMOVABLE",
-    }
-    told = by_name(predictions, hints)
-    if not told:
-        return unsolved("write your predictions in place of the dots")
-    unevictable, unmovable = 1 << AS_UNEVICTABLE, 1 << AS_UNMOVABLE
-    flags = {"AS_UNEVICTABLE alone": unevictable, "AS_UNMOVABLE alone": unmovable, "both": unevictable | unmovable}
-    return Report([compared(f"your prediction for {case}", told[case], _fate(flags[case])[1], hint) for case, hint in hints.items()])
-
-
-def _fate(flags: int) -> tuple[str, str]:
-    """What the scanner says of a clean folio of a mapping with these flags, and what becomes of it: moved, isolated in vain, left alone."""
-    why, result, _ = compacted(after, AddressSpace("A", shmem_aops, flags))
-    return (why, "left alone") if why else ("isolated", "isolated in vain" if result else "moved")
+def row_of(folio: Folio) -> dict[str, object]:
+    """What can be seen of a folio, as a row: its page flags, its counts, and its mapping."""
+    row = {"PG_": " ".join(name for name in PAGE_FLAGS if getattr(folio, name)),
+           "refcount": folio.refcount, "mapcount": folio.mapcount}
+    mapping = folio.mapping
+    if not mapping:
+        return row | {"mapping": "NULL", "AS_": "", "migrate_folio": ""}
+    return row | {"mapping": mapping.name,
+                  "AS_": " ".join(name.removeprefix("AS_") for name in flag_names(mapping.flags)),
+                  "migrate_folio": "no" if mapping.a_ops.migrate_folio is None else "yes"}

@@ -1,4 +1,6 @@
-"""What a check says: everything that was tried, not the first failure, and where to look; and how a learner's code is run.
+"""What a check says: everything that was tried, not the first failure, and where to look.
+
+And how a learner's code is run.
 
 Learners' code runs with a limit. It is left without one where it waits inside a C function, or swallows
 every exception that there is: then the notebook's own interrupt, or the marker's time limit, must end it.
@@ -23,7 +25,7 @@ NO_ANSWER = "no answer"
 
 
 class Finding(NamedTuple):
-    """One thing that was tried: what it was, what came out, what was expected, and where to look if it differs."""
+    """One thing that was tried, what came out, what was expected, and where to look if it differs."""
 
     tried: str
     came_out: str
@@ -49,7 +51,10 @@ class Report:
         return not self.unsolved and all(finding.holds for finding in self.findings)
 
     def points(self, of: float) -> float:
-        """The share of findings that hold, as points, in halves, rounded down; as the last line of a cell it is what nbgrader notes."""
+        """The share of findings that hold, as points, in halves, rounded down.
+
+        As the last line of a cell it is what nbgrader notes.
+        """
         if self.unsolved or not self.findings:
             return 0.0
         held = sum(finding.holds for finding in self.findings)
@@ -62,9 +67,12 @@ class Report:
         for finding in self.findings:
             lines.append(f"{'holds ' if finding.holds else 'FAILS '} {finding.tried}: {finding.came_out}")
             if not finding.holds:
-                lines += [f"       expected: {finding.expected}"] + [f"       look at:  {finding.hint}"] * bool(finding.hint)
+                lines.append(f"       expected: {finding.expected}")
+                if finding.hint:
+                    lines.append(f"       look at:  {finding.hint}")
         held = sum(finding.holds for finding in self.findings)
-        return "\n".join([*lines, f"{held} of {len(self.findings)} hold{'.' if self.passed else ': not yet.'}"])
+        end = "." if self.passed else ": not yet."
+        return "\n".join([*lines, f"{held} of {len(self.findings)} hold{end}"])
 
 
 def unsolved(what: str) -> Report:
@@ -73,7 +81,10 @@ def unsolved(what: str) -> Report:
 
 
 def text_of(answer: object) -> str:
-    """An answer as a report shows it, on one line: NO_ANSWER for dots, a whole number without its point, cut off where it is long."""
+    """An answer as a report shows it, on one line, cut off where it is long.
+
+    NO_ANSWER for dots, a whole number without its point.
+    """
     if answer is None or answer is ...:
         return NO_ANSWER
     if isinstance(answer, float) and answer.is_integer():
@@ -94,13 +105,15 @@ def begun(answer: object) -> bool:
     """Whether something was written in place of the dots, in a table or a list anywhere."""
     if isinstance(answer, Mapping | list | tuple | set):
         return any(map(begun, answer.values() if isinstance(answer, Mapping) else answer))
-    return answer is not None and answer is not ... and not (isinstance(answer, str) and not answer.strip())
+    if isinstance(answer, str):
+        return bool(answer.strip())
+    return answer is not None and answer is not ...
 
 
 def by_name(answers: object, names: Iterable) -> dict:
     """What was answered to each name, dots where nothing was; an empty table while no answer is begun."""
-    told = {name: answers.get(name, ...) for name in names} if isinstance(answers, Mapping) else {}
-    return told if begun(told) else {}
+    table = {name: answers.get(name, ...) for name in names} if isinstance(answers, Mapping) else {}
+    return table if begun(table) else {}
 
 
 def claim(tried: str, holds: bool, hint: str, otherwise: str = "no") -> Finding:
@@ -109,9 +122,12 @@ def claim(tried: str, holds: bool, hint: str, otherwise: str = "no") -> Finding:
 
 
 def compared(tried: str, answer: object, expected: object, hint: str = "") -> Finding:
-    """The finding for an answer in words or a whole number: capitals and blanks do not matter, nor that a number is NumPy's."""
-    told, right = text_of(answer), str(expected)
-    return Finding(tried, right if told.casefold() == right.casefold() else told, right, hint)
+    """The finding for an answer in words or a whole number.
+
+    Capitals and blanks do not matter, nor that a number is NumPy's.
+    """
+    words, right = text_of(answer), str(expected)
+    return Finding(tried, right if words.casefold() == right.casefold() else words, right, hint)
 
 
 class _Ended(BaseException):
@@ -119,7 +135,10 @@ class _Ended(BaseException):
 
 
 def limited(function: Callable, *arguments, limit: int = INSTRUCTIONS):
-    """Call a learner's function; StepLimit when it has run that many of Python's instructions outside the kit: it will never end."""
+    """Call a learner's function; StepLimit when it has run `limit` of Python's instructions outside the kit.
+
+    Then it will never end.
+    """
     left = limit
 
     def count(frame, event, _):
@@ -137,13 +156,14 @@ def limited(function: Callable, *arguments, limit: int = INSTRUCTIONS):
     try:
         return function(*arguments)
     except _Ended:
-        raise StepLimit(f"{limit:,} instructions have run, and there is no end: look for a loop that never leaves") from None
+        raise StepLimit(f"{limit:,} instructions have run, and there is no end: "
+                        "look for a loop that never leaves") from None
     finally:
         sys.settrace(outer)
 
 
 def attempt(function: Callable, *arguments, limit: int = INSTRUCTIONS) -> tuple[object, Finding | None]:
-    """What a learner's function returns, and None; or None, and the finding that says how and where it failed."""
+    """What a learner's function returns, and None; or None, and the finding of how and where it failed."""
     try:
         return limited(function, *arguments, limit=limit), None
     except KeyboardInterrupt:       # whoever sits in front of it, or the marker's time limit
@@ -155,18 +175,22 @@ def attempt(function: Callable, *arguments, limit: int = INSTRUCTIONS) -> tuple[
 def failure(error: BaseException) -> Finding:
     """The finding for an error that a learner's code has raised, with the line in which it was."""
     cause = error.__cause__ or error
-    where = [frame for frame in traceback.extract_tb(cause.__traceback__) if not frame.filename.startswith(KIT)]
+    frames = traceback.extract_tb(cause.__traceback__)
+    where = [frame for frame in frames if not frame.filename.startswith(KIT)]
     line = linecache.getline(where[-1].filename, where[-1].lineno).strip() if where else ""
-    hint = f"the error is raised in line {where[-1].lineno} of its cell: {line}" if line else "the error is raised in your function"
     if isinstance(cause, StepLimit):
         hint = "the loop goes on for ever: what should end it?"
+    elif line:
+        hint = f"the error is raised in line {where[-1].lineno} of its cell: {line}"
+    else:
+        hint = "the error is raised in your function"
     return Finding("your code runs to its end", f"{type(cause).__name__}: {shown(cause)}", "no error", hint)
 
 
 def seed_of(learner: str) -> int:
-    """A number made from a learner's name or number, the same on every machine; capitals and outer blanks do not matter.
+    """A number made from a learner's name or number, the same on every machine.
 
-    Nor whether an umlaut was typed as one character or as two.
+    Capitals and outer blanks do not matter, nor whether an umlaut was typed as one character or as two.
     """
     if not isinstance(learner, str):
         raise TypeError(f'no learner {learner!r}: write your name or number in quotes, as learner = "Ada"')

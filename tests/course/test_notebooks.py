@@ -190,7 +190,7 @@ def test_answers_in_words_come_with_a_rubric(path):
 @exercise
 def test_every_exercise_has_wrong_answers_that_are_tried(path):
     """At least two plausible ones, each with a hint of its own."""
-    wrong = importlib.import_module(f"test_exercise_{path.name[:2]}").WRONG
+    wrong = importlib.import_module(f"test_ex{path.stem}").WRONG
     assert len({hint for *_, hint in wrong}) >= 2
 
 

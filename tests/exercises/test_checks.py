@@ -1,7 +1,10 @@
-"""Whatever is answered, a check ends with a report: nothing is raised out of it, goes on for ever, or is left changed."""
+"""Whatever is answered, a check ends with a report: nothing is raised, goes on for ever, or is changed."""
 import functools
+import re
 import sys
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +12,11 @@ import pytest
 import kitlib as kl
 from kitlib import check
 from kitlib.check.report import begun, compared, text_of
+from kitlib.check.yielded_steps import every_step_is_yielded
 from kitlib.mm.folio import folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.scenarios import KINDS
+
+ROOT = Path(__file__).parents[2]
 
 
 class Unspeakable:
@@ -25,34 +31,39 @@ class Unspeakable:
     __hash__ = object.__hash__
 
 
-ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits": 10**5000, "array": np.array([1, 2]), "NA": pd.NA,
-       "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(), "schedule": "C1000000000",
-       "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6, "surrogate": "\ud800"}
+ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits": 10**5000,
+       "array": np.array([1, 2]), "NA": pd.NA,
+       "frame": pd.DataFrame({"a": [1]}), "bytes": b"C2T5", "builtin": len, "odd": Unspeakable(),
+       "schedule": "C1000000000",
+       "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6,
+       "surrogate": "\ud800"}
 TABLES = [
-    (check.why_both, ("AS_UNEVICTABLE alone", "both")),
-    (lambda told: check.twenty_folios(told, "x"), (1, 2, 20)),
-    (lambda told: check.lock_is_tried(told, "x"), (1, 2)),
-    (lambda told: check.left_alone(told, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
-    (lambda told: check.what_it_costs(told, "x"), ("returned", "asked of pinned")),
-    (lambda told: check.why_it_fails(told, "x"), (3, "x", None, (1,), 10**5000)),
-    (lambda told: check.now_or_never(told, "x"), (3, 4)),
-    (lambda told: check.the_preparation(told, "x"), "A"),
-    (lambda told: check.mended(told, "x"), "A"),
-    (check.break_it, ("racy", "cached")),
-    (check.no_order_breaks_it, ("some schedule crashes", "how I know", "states", "schedules")),
-    (check.compaction_sleeps, "A"),
-    (lambda told: check.a_deadlock(told, {}), "A"),
-    (lambda told: check.a_deadlock("T3C20", told), ("compaction", "truncation")),
-    (check.harmless, ("after, where blocking sleeps", "my choice")),
-    (check.what_trylock_costs, ("left for the lock", "would have been taken", "a skipped folio is")),
-    (check.account_for_scans, ("compact_memory", "many pages")),
-    (check.fair_comparison, "A"),
-    (lambda told: check.savings(told, pd.DataFrame()), ("before", "after", "from share")),
-    (check.read_a_trace, ("A", "B", "C", "D")),
-    (lambda told: check.split_kernel(told), "A"),
-    (check.set_the_flag, "A"), (check.in_the_right_order, "A"), (check.the_backstop, "A"), (check.lock_before_you_look, "A"),
-    (check.counts_like_the_kernel, "A"), (lambda told: check.two_setters(told, told), "A"), (check.inaccessible_step, "A"),
-    (check.partial_truncation, "A"),
+    (check.ex01.why_both, ("AS_UNEVICTABLE alone", "both")),
+    (lambda answer: check.ex02.twenty_folios(answer, "x"), (1, 2, 20)),
+    (lambda answer: check.ex02.lock_is_tried(answer, "x"), (1, 2)),
+    (lambda answer: check.ex03.left_alone(answer, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
+    (lambda answer: check.ex04.what_it_costs(answer, "x"), ("returned", "asked of pinned")),
+    (lambda answer: check.ex05.why_it_fails(answer, "x"), (3, "x", None, (1,), 10**5000)),
+    (lambda answer: check.ex05.now_or_never(answer, "x"), (3, 4)),
+    (lambda answer: check.ex05.the_preparation(answer, "x"), "A"),
+    (lambda answer: check.ex05.mended(answer, "x"), "A"),
+    (check.ex06.break_it, ("racy", "cached")),
+    (check.ex06.no_order_breaks_it, ("some schedule crashes", "how I know", "states", "schedules")),
+    (check.ex08.compaction_sleeps, "A"),
+    (lambda answer: check.ex08.a_deadlock(answer, {}), "A"),
+    (lambda answer: check.ex08.a_deadlock("T3C20", answer), ("compaction", "truncation")),
+    (check.ex08.harmless, ("after, where blocking sleeps", "my choice")),
+    (check.ex08.what_trylock_costs, ("left for the lock", "would have been taken", "a skipped folio is")),
+    (check.ex09.account_for_scans, ("compact_memory", "many pages")),
+    (check.ex10.fair_comparison, "A"),
+    (lambda answer: check.ex10.savings(answer, pd.DataFrame()), ("before", "after", "from share")),
+    (check.ex11.read_a_trace, ("A", "B", "C", "D")),
+    (lambda answer: check.ex12.split_kernel(answer), "A"),
+    (check.ex01.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"),
+    (check.ex07.lock_before_you_look, "A"),
+    (check.ex09.counts_like_the_kernel, "A"), (lambda answer: check.ex12.two_setters(answer, answer), "A"),
+    (check.ex12.inaccessible_step, "A"),
+    (check.ex12.partial_truncation, "A"),
 ]
 
 
@@ -60,7 +71,8 @@ TABLES = [
 @pytest.mark.parametrize("ask, names", TABLES, ids=range(len(TABLES)))
 def test_an_odd_answer_is_told_wherever_it_stands(ask, names, odd):
     odd = ODD[odd]
-    for answer in (odd, dict.fromkeys(names, odd), dict.fromkeys(names, (odd,) * 3), dict.fromkeys(names, [odd] * 4), [odd] * 3):
+    for answer in (odd, dict.fromkeys(names, odd), dict.fromkeys(names, (odd,) * 3),
+                   dict.fromkeys(names, [odd] * 4), [odd] * 3):
         report = ask(answer)
         assert not report.passed and report.points(2) < 2 and repr(report)
 
@@ -139,12 +151,18 @@ def made(**functions):
     return check.made_of("yours", **functions)
 
 
-FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing, asks_for_ever, asks_of_nobody,
-             leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much, functools.partial(asks_for_ever), lambda *subjects: 1]
-CHECKS = [check.set_the_flag, check.in_the_right_order, check.the_backstop, lambda mend: check.mended(mend, "x"), check.lock_before_you_look,
-          check.counts_like_the_kernel, check.fair_comparison, lambda frame: check.savings({"before": 1}, frame), lambda f: check.two_setters(f, f),
-          check.inaccessible_step, lambda f: check.split_kernel(made(isolate_folio=f)), lambda f: check.split_kernel(made(move_to_new_folio=f)),
-          lambda f: check.partial_truncation(made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
+FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_away, asks_for_nothing,
+             asks_for_ever, asks_of_nobody,
+             leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much,
+             functools.partial(asks_for_ever), lambda *subjects: 1]
+CHECKS = [check.ex01.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop,
+          lambda mend: check.ex05.mended(mend, "x"), check.ex07.lock_before_you_look,
+          check.ex09.counts_like_the_kernel, check.ex10.fair_comparison,
+          lambda frame: check.ex10.savings({"before": 1}, frame), lambda f: check.ex12.two_setters(f, f),
+          check.ex12.inaccessible_step, lambda f: check.ex12.split_kernel(made(isolate_folio=f)),
+          lambda f: check.ex12.split_kernel(made(move_to_new_folio=f)),
+          lambda f: check.ex12.partial_truncation(
+              made(truncate_inode_partial_folio=lambda mapping, folio: f(folio, mapping)))]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: getattr(function, "__name__", "partial"))
@@ -157,26 +175,28 @@ def test_an_odd_function_is_told_and_leaves_nothing_changed(ask, function):
 
 
 def test_exit_is_told_and_an_interrupt_ends_the_check():
-    assert "SystemExit: enough" in repr(check.set_the_flag(leaves))
+    assert "SystemExit: enough" in repr(check.ex01.set_the_flag(leaves))
 
     def interrupted(mapping):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check.set_the_flag(interrupted)
-    assert check.why_both({"both": "left alone"}).findings[2].holds
+        check.ex01.set_the_flag(interrupted)
+    assert check.ex01.why_both({"both": "left alone"}).findings[2].holds
 
 
-@pytest.mark.parametrize("answer, text", [("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
-                                          (..., "no answer"), (" ", "no answer"), (10**5000, "something that cannot be shown (int)"),
-                                          ("x" * 500, "x" * 400 + "...")], ids=range(9))
+@pytest.mark.parametrize("answer, text", [
+    ("  Left\n ALONE ", "Left ALONE"), (np.int64(7), "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"),
+    (..., "no answer"), (" ", "no answer"), (10**5000, "something that cannot be shown (int)"),
+    ("x" * 500, "x" * 400 + "...")], ids=range(9))
 def test_an_answer_is_shown_on_one_line(answer, text):
     assert text_of(answer) == text
 
 
 def test_words_and_numbers_are_compared_as_a_reader_would():
     assert compared("said", " Left  alone", "left alone").holds and compared("said", np.float64(7), 7).holds
-    assert not compared("said", True, 1).holds and not compared("said", 7.5, 7).holds and not compared("said", ..., "left alone").holds
+    for answer, right in ((True, 1), (7.5, 7), (..., "left alone")):
+        assert not compared("said", answer, right).holds
 
 
 def test_dots_are_no_beginning_and_anything_else_is():
@@ -185,17 +205,31 @@ def test_dots_are_no_beginning_and_anything_else_is():
 
 
 def test_an_umlaut_may_be_typed_in_two_ways():
-    assert check.batch_for("Jürgen Groß") == check.batch_for("ju\u0308rgen gross ")
+    assert check.ex04.batch_for("Jürgen Groß") == check.ex04.batch_for("ju\u0308rgen gross ")
     with pytest.raises(TypeError, match="write your name or number in quotes"):
-        check.batch_for(None)
+        check.ex04.batch_for(None)
 
 
 def test_a_lambda_in_several_lines_is_a_path_like_any_other():
-    assert check.every_step_is_yielded([
+    assert every_step_is_yielded([
         lambda folio, mode:
         (yield folio_trylock(folio)),
     ][0]).holds
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "solutions").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_check_hands_on_what_its_exercise_uses_and_no_more(path):
+    number = f"ex{path.stem[:2]}"
+    module = getattr(check, number)
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells)
+    used = set(re.findall(r"\bcheck\.(\w+)\(", text)) | set(re.findall(r"\bcheck\.([A-Z_]+)\b", text))
+    for names in re.findall(r"^from kitlib\.check\.\w+ import (.+)$", text, re.MULTILINE):
+        used |= set(names.split(", "))
+    assert f"from kitlib.check import {number} as check" in text
+    assert module.__name__ == f"kitlib.check.ex{path.stem}"
+    assert set(module.__all__) == used and all(hasattr(module, name) for name in used)
+
+
 def test_the_kits_kernel_is_right_by_the_kits_check():
-    assert check.split_kernel(kl.after).passed
+    assert check.ex12.split_kernel(kl.after).passed

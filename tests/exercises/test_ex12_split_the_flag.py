@@ -1,17 +1,15 @@
-"""Split the flag again: setters, a step, two decisions and a truncation, each with the mistakes that have been made or could be."""
+"""Split the flag again: setters, a step, two decisions and a truncation, each with its plausible mistakes."""
 import pytest
 from answers import changed
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.partial import folio_zero_range, partial_race
-from kitlib.check.split import AS_INACCESSIBLE, COMBINATIONS
+from kitlib.check import ex12 as check
+from kitlib.check.ex12_partial_truncation import folio_zero_range, partial_race
+from kitlib.check.ex12_two_flags import AS_INACCESSIBLE, COMBINATIONS
 from kitlib.kernels import after, after_unlock
-from kitlib.mm import folio, mapping
+from kitlib.mm import mapping
+from kitlib.mm.folio import folio_lock, folio_mapping, folio_trylock, folio_unlock
 from kitlib.mm.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, set_bit
-
-folio_lock, folio_mapping, folio_trylock, folio_unlock = folio.folio_lock, folio.folio_mapping, folio.folio_trylock, folio.folio_unlock
-
 
 # 1 The setters.
 
@@ -75,8 +73,11 @@ def test_setters_stub_and_solution():
 
 
 @pytest.mark.parametrize("unmovable, inaccessible, hint", [
-    (set_unmovable, index_as_mask, "AS_INACCESSIBLE is an index, not a mask: 9 is 0b1001, so `flags |= AS_INACCESSIBLE` sets AS_EIO and AS_UNEVICTABLE"),
-    (unmovable_as_mask, set_inaccessible, "AS_UNMOVABLE is an index, not a mask: 8 is 0b1000, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"),
+    (set_unmovable, index_as_mask,
+     "AS_INACCESSIBLE is an index, not a mask: 9 is 0b1001, "
+     "so `flags |= AS_INACCESSIBLE` sets AS_EIO and AS_UNEVICTABLE"),
+    (unmovable_as_mask, set_inaccessible,
+     "AS_UNMOVABLE is an index, not a mask: 8 is 0b1000, so `flags |= AS_UNMOVABLE` sets AS_UNEVICTABLE"),
     (set_unmovable, only_inaccessible, "what the CPU must not read it cannot write out either"),
     (only_unmovable, set_inaccessible, "the scanner locks a clean folio"),
     (set_unmovable, merged, "the two are independent: AS_INACCESSIBLE says nothing about AS_UNMOVABLE"),
@@ -149,12 +150,21 @@ def instead(function, *changes):
 
 ASKS_THE_OTHER = ("mapping_unmovable(mapping)", "mapping_inaccessible(mapping)")
 MERGED = {**instead(after.isolate_folio, ASKS_THE_OTHER), **instead(after.move_to_new_folio, ASKS_THE_OTHER)}
-ASKS_BOTH = instead(after.isolate_folio, ("is_unmovable = mapping and (yield mapping_unmovable(mapping))",
-                                      "is_unmovable = mapping and ((yield mapping_unmovable(mapping)) or (yield mapping_inaccessible(mapping)))"))
+ASKS_BOTH = instead(after.isolate_folio, (
+    "(yield mapping_unmovable(mapping))",
+    "((yield mapping_unmovable(mapping)) or (yield mapping_inaccessible(mapping)))"))
 NO_BACKSTOP = {"move_to_new_folio": kl.before.move_to_new_folio}
-CALLBACK_FIRST = instead(after.move_to_new_folio, ("    if (yield mapping_unmovable(mapping)):\n        return Result.EOPNOTSUPP\n", ""),
-                         ("    return (yield fallback_migrate_folio", "    if (yield mapping_unmovable(mapping)):\n        return Result.EOPNOTSUPP\n    return (yield fallback_migrate_folio"))
-SYSCTL_LATE = instead(after.isolate_folio, ('    if not mode.unevictable and is_unevictable:\n        return (yield from isolate_fail_put(folio, "unevictable"))\n', ""))
+FLAG = """\
+    if (yield mapping_unmovable(mapping)):
+        return Result.EOPNOTSUPP
+"""
+FALLBACK = "    return (yield fallback_migrate_folio"
+CALLBACK_FIRST = instead(after.move_to_new_folio, (FLAG, ""), (FALLBACK, FLAG + FALLBACK))
+REFUSAL = """\
+    if not mode.unevictable and is_unevictable:
+        return (yield from isolate_fail_put(folio, "unevictable"))
+"""
+SYSCTL_LATE = instead(after.isolate_folio, (REFUSAL, ""))
 
 
 def test_kernel_stub_and_solution():
@@ -162,8 +172,10 @@ def test_kernel_stub_and_solution():
     for unwritten in (half, {"isolate_folio": stub}):
         report = check.split_kernel(check.made_of("split", **unwritten))
         assert repr(report).startswith("Not solved yet") and report.points(3) == 0
-    assert repr(check.split_kernel(None)).startswith("Not solved yet") and repr(check.partial_truncation(None)).startswith("Not solved yet")
-    report = check.split_kernel(check.made_of("split", isolate_folio=after.isolate_folio, move_to_new_folio=after.move_to_new_folio))
+    for nothing in (check.split_kernel(None), check.partial_truncation(None)):
+        assert repr(nothing).startswith("Not solved yet")
+    report = check.split_kernel(check.made_of("split", isolate_folio=after.isolate_folio,
+                                              move_to_new_folio=after.move_to_new_folio))
     assert report.passed and report.points(3) == 3 and repr(report).endswith("15 of 15 hold.")
 
 
@@ -203,18 +215,11 @@ def partial(mapping, folio):
     yield folio_unlock(folio)
 
 
-def zeroes_everything(mapping, folio):
-    yield folio_lock(folio)
-    if (yield folio_mapping(folio)) is mapping:
-        yield folio_zero_range(folio)
-    yield folio_unlock(folio)
-
-
-def asks_whether_it_moves(mapping, folio):
-    yield folio_lock(folio)
-    if (yield folio_mapping(folio)) is mapping and not (yield kl.mapping_unmovable(mapping)):
-        yield folio_zero_range(folio)
-    yield folio_unlock(folio)
+LOCK = "    yield folio_lock(folio)\n"
+UNLOCK = "    yield folio_unlock(folio)\n"
+STILL_THERE = "(yield folio_mapping(folio)) is mapping and "
+ZERO = "        yield folio_zero_range(folio)\n"
+looks_once = changed(partial, (STILL_THERE, ""))
 
 
 def asks_without_the_lock(mapping, folio):
@@ -222,18 +227,6 @@ def asks_without_the_lock(mapping, folio):
         yield folio_lock(folio)
         yield folio_zero_range(folio)
         yield folio_unlock(folio)
-
-
-def never_locks(mapping, folio):
-    if (yield folio_mapping(folio)) is mapping and not (yield mapping_inaccessible(mapping)):
-        yield folio_zero_range(folio)
-
-
-def looks_once(mapping, folio):
-    yield folio_lock(folio)
-    if not (yield mapping_inaccessible(mapping)):
-        yield folio_zero_range(folio)
-    yield folio_unlock(folio)
 
 
 def zeroes_after_the_unlock(mapping, folio):
@@ -244,33 +237,6 @@ def zeroes_after_the_unlock(mapping, folio):
         yield folio_zero_range(folio)
 
 
-def keeps_the_lock(mapping, folio):
-    yield folio_lock(folio)
-    if (yield folio_mapping(folio)) is not mapping or (yield mapping_inaccessible(mapping)):
-        return
-    yield folio_zero_range(folio)
-    yield folio_unlock(folio)
-
-
-def tries(mapping, folio):
-    if (yield folio_trylock(folio)):
-        if (yield folio_mapping(folio)) is mapping and not (yield mapping_inaccessible(mapping)):
-            yield folio_zero_range(folio)
-        yield folio_unlock(folio)
-
-
-def never_zeroes(mapping, folio):
-    yield folio_lock(folio)
-    yield folio_mapping(folio)
-    yield folio_unlock(folio)
-
-
-def forgets_a_yield(mapping, folio):
-    yield folio_lock(folio)
-    folio_zero_range(folio)
-    yield folio_unlock(folio)
-
-
 def for_ever(mapping, folio):
     yield folio_lock(folio)
     while True: pass                                                            # noqa: E701
@@ -278,27 +244,32 @@ def for_ever(mapping, folio):
 
 def test_truncation_stub_and_solution():
     for unwritten in ({"truncate_inode_partial_folio": stub}, {}):
-        assert repr(check.partial_truncation(check.made_of("split", **unwritten))).startswith("Not solved yet")
+        report = check.partial_truncation(check.made_of("split", **unwritten))
+        assert repr(report).startswith("Not solved yet")
     report = check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=partial))
     assert report.passed and report.points(2) == 2 and repr(report).endswith("10 of 10 hold.")
 
 
 TOUCHED = [
-    (zeroes_everything, "the CPU must not write what is encrypted for a guest"),
-    (asks_whether_it_moves, "and not whether the folio may move"),
+    (changed(partial, (" and not (yield mapping_inaccessible(mapping))", "")),
+     "the CPU must not write what is encrypted for a guest"),
+    (changed(partial, ("mapping_inaccessible(mapping)", "kl.mapping_unmovable(mapping)")),
+     "and not whether the folio may move"),
     (asks_without_the_lock, "Read it under the lock, and compare it with `mapping`"),
-    (never_locks, "lock, ask, zero, unlock"),
+    (changed(partial, (LOCK, ""), (UNLOCK, "")), "lock, ask, zero, unlock"),
     (looks_once, "the whole file may be truncated while you wait for the lock"),
     (zeroes_after_the_unlock, "the lock is given back, or not yet taken, when the part is zeroed"),
-    (keeps_the_lock, "look at:  every way out unlocks"),
-    (tries, "unlike in compaction, write folio_lock()"),
-    (never_zeroes, "a path that never gets there cannot go wrong"),
-    (forgets_a_yield, "a step was made and never done"),
+    (changed(partial, (ZERO + UNLOCK, f"{ZERO}    {UNLOCK}")), "look at:  every way out unlocks"),
+    (changed(partial, (LOCK, "    if not (yield folio_trylock(folio)):\n        return\n"),
+             folio_trylock=folio_trylock),
+     "unlike in compaction, write folio_lock()"),
+    (changed(partial, (ZERO, "        pass\n")), "a path that never gets there cannot go wrong"),
+    (changed(partial, (ZERO, ZERO.replace("yield ", ""))), "a step was made and never done"),
     (for_ever, "what should end it?"),
 ]
 
 
-@pytest.mark.parametrize("wrong, hint", TOUCHED, ids=[wrong.__name__ for wrong, _ in TOUCHED])
+@pytest.mark.parametrize("wrong, hint", TOUCHED, ids=range(len(TOUCHED)))
 def test_wrong_truncations_have_their_own_hints(wrong, hint):
     report = check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=wrong))
     assert not report.passed and hint in repr(report) and report.points(2) < 2

@@ -2,10 +2,12 @@
 import pandas as pd
 import pytest
 
-from kitlib import check, experiments
+from kitlib import experiments
+from kitlib.check import ex10 as check
 from kitlib.scenarios import memory
 
-OVER = {"unmovable": [0.0, 0.1, 0.2, 0.4], "kernel": ["before", "after"], "caller": ["compact_memory"], "pages": [2048], "free": [0.5]}
+OVER = {"unmovable": [0.0, 0.1, 0.2, 0.4], "kernel": ["before", "after"], "caller": ["compact_memory"],
+        "pages": [2048], "free": [0.5]}
 
 
 def quiet(done, total):
@@ -38,26 +40,38 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
 
 def test_a_function_that_runs_the_sweep_is_as_good_as_its_frame():
     assert check.fair_comparison(lambda: FRAME).passed
-    assert "no error" in repr(check.fair_comparison(lambda: experiments.sweep(memory, {"unmoveable": [0]}, [0])))
+    misspelt = check.fair_comparison(lambda: experiments.sweep(memory, {"unmoveable": [0]}, [0]))
+    assert "no error" in repr(misspelt)
 
 
 other_seeds = run(seeds=range(5, 10))
 WRONG = [
-    (both(FRAME, other_seeds), ["the same memories under both kernels"], "different seeds are different memories"),
-    (both(FRAME, run(unmovable=[0.0, 0.1, 0.2, 0.3])), ["the same memories under both kernels"], "a share that only one kernel has"),
-    (both(FRAME, run(pages=[3072])), ["the same memories under both kernels", "nothing but kernel, share and seed differs"],
+    (both(FRAME, other_seeds), ["the same memories under both kernels"],
+     "different seeds are different memories"),
+    (both(FRAME, run(unmovable=[0.0, 0.1, 0.2, 0.3])), ["the same memories under both kernels"],
+     "a share that only one kernel has"),
+    (both(FRAME, run(pages=[3072])),
+     ["the same memories under both kernels", "nothing but kernel, share and seed differs"],
      "something else of the memory was changed together with the kernel"),
     (FRAME[FRAME.seed == 0], ["seeds for each share and kernel"], "one seed is one memory"),
-    (FRAME[FRAME.unmovable > 0], ["shares of unmovable memory", "a control: share 0"], "without a share of 0 you cannot see what is in vain anyway"),
-    (FRAME[FRAME.unmovable.isin([0.0, 0.4])], ["shares of unmovable memory"], "two points are always on a line"),
-    (both(FRAME, run(caller=["proactive"])), ["nothing but kernel, share and seed differs"], "changes together with the kernel"),
-    (run(caller=["compact_memory", "proactive"]), ["nothing but kernel, share and seed differs"], "caller has several values"),
+    (FRAME[FRAME.unmovable > 0], ["shares of unmovable memory", "a control: share 0"],
+     "without a share of 0 you cannot see what is in vain anyway"),
+    (FRAME[FRAME.unmovable.isin([0.0, 0.4])], ["shares of unmovable memory"],
+     "two points are always on a line"),
+    (both(FRAME, run(caller=["proactive"])), ["nothing but kernel, share and seed differs"],
+     "changes together with the kernel"),
+    (run(caller=["compact_memory", "proactive"]), ["nothing but kernel, share and seed differs"],
+     "caller has several values"),
     (run(kernel=["before", "racy", "after"]), ["both kernels, and no other"], "leave the third out"),
-    (run(caller=["kcompactd"]), ["every run goes on until the scanners meet"], "runs of different length are compared"),
-    (run(free=[0.05], pages=[4096]), ["the scanner looks at 20% of the LRU pages or more, in every run"], "the scanners meet at once"),
+    (run(caller=["kcompactd"]), ["every run goes on until the scanners meet"],
+     "runs of different length are compared"),
+    (run(free=[0.05], pages=[4096]), ["the scanner looks at 20% of the LRU pages or more, in every run"],
+     "the scanners meet at once"),
     (run(in_vain=False), ["the column in_vain"], 'add it: frame["in_vain"] = ...'),
-    (FRAME.assign(in_vain=FRAME.filter(like="failed_").sum(axis=1)), ["the column in_vain"], "pgmigrate_fail counts a page once"),
-    (FRAME.assign(in_vain=FRAME.isolated - FRAME.migrated), ["the column in_vain"], "pages that were never tried"),
+    (FRAME.assign(in_vain=FRAME.filter(like="failed_").sum(axis=1)), ["the column in_vain"],
+     "pgmigrate_fail counts a page once"),
+    (FRAME.assign(in_vain=FRAME.isolated - FRAME.migrated), ["the column in_vain"],
+     "pages that were never tried"),
     (FRAME.assign(in_vain=FRAME.targets), ["the column in_vain"], "subtract migrated"),
     (FRAME.assign(in_vain="many"), ["the column in_vain"], "a page that moves uses one target"),
 ]
@@ -70,8 +84,10 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, fails, hint
 
 
 @pytest.mark.parametrize("nothing, hint", [
-    (42, "write frame = experiments.sweep"), ([FRAME], "write frame = experiments.sweep"), (pd.DataFrame(), "keep the columns that sweep gives"),
-    (FRAME[:0], "no row"), (FRAME.drop(columns="unmovable"), "unmovable missing"), (FRAME.assign(seed="one"), "seed is no number")])
+    (42, "write frame = experiments.sweep"), ([FRAME], "write frame = experiments.sweep"),
+    (pd.DataFrame(), "keep the columns that sweep gives"),
+    (FRAME[:0], "no row"), (FRAME.drop(columns="unmovable"), "unmovable missing"),
+    (FRAME.assign(seed="one"), "seed is no number")])
 def test_what_is_no_frame_of_a_sweep_is_told_and_earns_nothing(nothing, hint):
     report = check.fair_comparison(nothing)
     assert not report.passed and report.points(2) == 0 and hint in repr(report)
@@ -92,11 +108,13 @@ def test_an_endless_experiment_ends():
 
 
 def solution(frame, learner):
-    sums = frame[frame.unmovable == frame.unmovable.max()].groupby("kernel")[["in_vain", "unmovable_pages"]].sum()
+    most = frame[frame.unmovable == frame.unmovable.max()]
+    sums = most.groupby("kernel")[["in_vain", "unmovable_pages"]].sum()
     runs = frame.pivot(index=["unmovable", "seed"], columns="kernel", values="in_vain")
     saved = (runs.before - runs.after).groupby("unmovable").median()
     enough = saved[saved > check.threshold_for(learner) * 2048 / 100]
-    return dict(sums.in_vain / sums.unmovable_pages) | {"from share": enough.index.min() if len(enough) else None}
+    share = enough.index.min() if len(enough) else None
+    return dict(sums.in_vain / sums.unmovable_pages) | {"from share": share}
 
 
 RIGHT = solution(FRAME, "solution")
@@ -117,7 +135,8 @@ def test_the_numbers_stub_is_not_solved_yet():
 
 WRONG_NUMBERS = [
     ({"before": BEFORE.in_vain.sum() / BEFORE.unmovable_pages.sum()}, "the runs of all shares together"),
-    ({"before": (BEFORE.in_vain / BEFORE.unmovable_pages)[BEFORE.unmovable > 0].groupby(BEFORE.unmovable).mean().mean()},
+    ({"before": (BEFORE.in_vain / BEFORE.unmovable_pages)[BEFORE.unmovable > 0]
+      .groupby(BEFORE.unmovable).mean().mean()},
      "this is the mean over the shares"),
     ({"before": MOST.failed_EINVAL.sum() / MOST.unmovable_pages.sum()}, "pgmigrate_fail counts a page once"),
     ({"before": MOST.targets.sum() / MOST.unmovable_pages.sum()}, "subtract migrated"),

@@ -4,20 +4,26 @@ from collections.abc import Callable
 from ..concurrency.tree import StandIn
 from ..kernels import made_of
 from ..mm.verdict import Mode
-from .kernel import LOCKS, every_order, same_decisions, the_lock_is_tried
-from .paths import every_step_is_yielded, step_names
+from .beginning import up_to_the_lock
+from .every_order import every_order
+from .one_cpu import same_decisions
 from .report import INSTRUCTIONS, Report, attempt, unsolved
+from .yielded_steps import LOCKS, every_step_is_yielded, step_names, the_lock_is_tried
+
+__all__ = ["lock_before_you_look", "made_of", "up_to_the_lock"]
 
 
 def lock_before_you_look(isolate_folio: Callable) -> Report:
-    """Exercise "lock before you look": the lock block of isolate_migratepages_block() (0003e2a41468), in every order."""
+    """Exercise "lock before you look": the lock block of isolate_migratepages_block() (0003e2a41468)."""
     steps, failed = attempt(step_names, isolate_folio)
     if failed:
         return Report([failed])
     if not steps & {*LOCKS, "mapping_unmovable"}:
-        return unsolved("your path takes no folio lock and asks for no flag: write the lines that are missing")
+        return unsolved("your path takes no folio lock and asks for no flag: "
+                        "write the lines that are missing")
     yours = made_of("yours", isolate_folio=isolate_folio)
-    findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)), the_lock_is_tried(steps)]
+    findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)),
+                the_lock_is_tried(steps)]
     for check in (same_decisions, every_order):
         found, failed = attempt(check, yours, limit=10 * INSTRUCTIONS)
         if failed:

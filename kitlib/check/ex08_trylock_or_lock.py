@@ -1,4 +1,4 @@
-"""Exercise 08, "trylock or lock?": schedules in which somebody waits, who waits for whom, and what a trylock costs."""
+"""Exercise 08, "trylock or lock?": schedules in which somebody waits, for whom, and what a trylock costs."""
 from collections.abc import Mapping, Sequence, Set
 
 from .. import frames
@@ -8,17 +8,21 @@ from ..kernels import after, before, blocking
 from ..mm.verdict import Mode
 from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
-from .paths import decision, kernels_decision
+from .one_cpu import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import followed, how_to_go_on
+
+__all__ = ["a_deadlock", "compaction_sleeps", "decision", "harmless", "mode_for", "what_trylock_costs"]
 
 LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
 COMPACT_MEMORY = Mode()             # the mode of a write to /proc/sys/vm/compact_memory
-DOES = ("it waits", f"it skips the folio: {LOCKED}", "it isolates the folio", "it asks the mapping without the lock")
+DOES = ("it waits", f"it skips the folio: {LOCKED}", "it isolates the folio",
+        "it asks the mapping without the lock")
 SKIPPED = {
     "a bug": "nothing breaks: compaction takes what it can get, and gives no promise for a single folio",
-    "lost for compaction": "nobody marks the folio: the next scan that comes by asks it anew, and finds it unlocked",
+    "lost for compaction": (
+        "nobody marks the folio: the next scan that comes by asks it anew, and finds it unlocked"),
     "a false negative, tried again by a later scan": "",
 }
 
@@ -29,20 +33,26 @@ def mode_for(learner: str = "") -> Mode:
 
 
 def compaction_sleeps(schedule: str, learner: str = "") -> Report:
-    """Exercise "let compaction sleep": a schedule of truncation_race(blocking) at whose end compaction sleeps on the folio lock."""
+    """Exercise "let compaction sleep": a schedule of truncation_race(blocking).
+
+    At its end compaction sleeps on the folio lock.
+    """
     if not begun(schedule):
         return unsolved('write a schedule, as sleeping = "C2T5"')
     stepper = Stepper(truncation_race(blocking, mode=mode_for(learner)).machine())
     stopped, machine = followed(stepper, schedule), stepper.machine
     if stopped:
-        told, hint = stopped, _why_stopped(stepper, stopped)
+        came_out, hint = stopped, _why_stopped(stepper, stopped)
     else:
-        told, hint = _standing(machine, "compaction"), _why_awake(machine)
-    asleep = "compaction" in machine.next and "compaction" not in machine.ready
-    holder = frames.holders(machine).get(machine.next["compaction"].on, "nobody") if asleep else "it waits for none"
-    return Report([Finding(f"{shown(schedule)}, and compaction", told, "sleeps at folio_lock(folio 0)", hint),
+        came_out, hint = _standing(machine, "compaction"), _why_awake(machine)
+    holder = "it waits for none"
+    if "compaction" in machine.next and "compaction" not in machine.ready:
+        holder = frames.holders(machine).get(machine.next["compaction"].on, "nobody")
+    return Report([Finding(f"{shown(schedule)}, and compaction", came_out,
+                           "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
-                           "whoever goes first has the lock: when does truncation take it, and when does it give it back?")])
+                           "whoever goes first has the lock: "
+                           "when does truncation take it, and when does it give it back?")])
 
 
 def _standing(machine: Machine, name: str) -> str:
@@ -56,14 +66,16 @@ def _why_stopped(stepper: Stepper, stopped: str) -> str:
     if "compaction sleeps" in stopped:
         return "this is the place: who sleeps does no step, so the schedule ends before it"
     if "truncation sleeps" in stopped:
-        return "the other way round: compaction has the lock, and truncation waits. Let truncation take it first"
+        return ("the other way round: compaction has the lock, and truncation waits. "
+                "Let truncation take it first")
     return how_to_go_on(stepper, stopped) or "that thread has no step left: stop before"
 
 
 def _why_awake(machine: Machine) -> str:
     asks = machine.next.get("compaction")
     if asks is None:
-        return "compaction has come through to its end: truncation must hold the folio lock when compaction asks for it"
+        return ("compaction has come through to its end: "
+                "truncation must hold the folio lock when compaction asks for it")
     if asks.name != "folio_lock":
         passed = any(event.thread == "compaction" and event.step == "folio_lock" for event in machine.trace)
         return ("compaction has the lock already: truncation must take it before" if passed else
@@ -74,7 +86,10 @@ def _why_awake(machine: Machine) -> str:
 
 
 def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
-    """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one, and the folio that each thread waits for."""
+    """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one.
+
+    And the folio that each thread waits for.
+    """
     threads = ("compaction", "truncation")
     if not begun(schedule):
         return unsolved('write a schedule, as deadlock = "C2T5", and what each thread waits for')
@@ -83,47 +98,63 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stopped, machine = followed(stepper, schedule), stepper.machine
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = frames.holders(machine)
-    told = stopped or ("deadlock" if stuck else f"compaction {_standing(machine, 'compaction')}, truncation {_standing(machine, 'truncation')}")
-    findings = [Finding(f"{shown(schedule)}, at its end", told, "deadlock", "" if stuck else _why_no_deadlock(proof, stepper, held))]
-    named = by_name(waits, threads)
+    tried, waited_for = f"{shown(schedule)}, at its end", "you say that {} waits for"
+    if not stuck:
+        came_out = stopped or ", ".join(f"{name} {_standing(machine, name)}" for name in threads)
+        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)),
+                       *(Finding(waited_for.format(name), "no deadlock, and no answer",
+                                 "nothing, for nobody is stuck") for name in threads)])
+    findings, named = [Finding(tried, "deadlock", "deadlock")], by_name(waits, threads)
     for name in threads:
-        asks, tried = machine.next.get(name), f"you say that {name} waits for"
-        findings.append(compared(tried, named.get(name), asks.on, f"{name} sleeps at {asks!r}, and {held.get(asks.on, 'nobody')} holds that lock")
-                        if stuck else Finding(tried, "no deadlock, and no answer", "nothing, for nobody is stuck"))
+        step = machine.next[name]
+        findings.append(compared(waited_for.format(name), named.get(name), step.on,
+                                 f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that "
+                                 "lock"))
     return Report(findings)
 
 
 def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
-    has = {name: " and ".join(lock for lock, by in held.items() if by == name and lock.startswith("folio")) or "no folio lock"
-           for name in proof.graph.names}
-    fate = {FATES[0]: "can come no more", FATES[1]: "can still come", FATES[2]: "must come"}[proof.fate(stepper.text)]
-    return (f"in a deadlock each thread has a lock that the other one waits for. After {stepper.text or 'no step'} compaction has "
-            f"{has['compaction']}, truncation has {has['truncation']}; a deadlock {fate}")
+    locks = {name: [lock for lock, by in held.items() if by == name and lock.startswith("folio")]
+             for name in proof.graph.names}
+    has = {name: " and ".join(its) or "no folio lock" for name, its in locks.items()}
+    fates = {FATES[0]: "can come no more", FATES[1]: "can still come", FATES[2]: "must come"}
+    fate = fates[proof.fate(stepper.text)]
+    return ("in a deadlock each thread has a lock that the other one waits for. "
+            f"After {stepper.text or 'no step'} compaction has {has['compaction']}, "
+            f"truncation has {has['truncation']}; a deadlock {fate}")
 
 
 def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
-    """Exercise "and the trylock?": what `after` does where blocking slept, whether opposite orders deadlock it, and what to choose.
+    """Exercise "and the trylock?": what `after` does where blocking slept, and what to choose.
 
-    `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to "yes" or "no", "my choice"
-    to "folio_trylock" or "folio_lock".
+    `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to
+    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock".
     """
-    told = by_name(answer, ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice"))
-    if not told:
+    asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
+    answers = by_name(answer, asked)
+    if not answers:
         return unsolved("write your three answers in place of the dots")
     mode = mode_for(learner)
-    safe = {name: bool(prove(opposite_orders(kernel, mode)).safe) for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
-    expected = (_where_blocking_sleeps(mode), "no" if safe["folio_trylock"] else "yes", next(name for name in safe if safe[name]))
-    hints = ("replay your schedule with kl.truncation_race(kl.after), go on with C, and look at the answer of folio_trylock()",
-             "ask kl.prove(kl.opposite_orders(kl.after)): a thread that never sleeps on a lock is in no circle of sleepers",
-             "the scanner may hold a spinlock and its task may hold this very folio; a skipped folio costs one candidate, a deadlock the machine")
-    return Report([compared(what, told[what], right, hint) for what, right, hint in zip(told, expected, hints)])
+    safe = {name: bool(prove(opposite_orders(kernel, mode)).safe)
+            for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
+    expected = (_where_blocking_sleeps(mode), "no" if safe["folio_trylock"] else "yes",
+                next(name for name in safe if safe[name]))
+    hints = ("replay your schedule with kl.truncation_race(kl.after), go on with C, "
+             "and look at the answer of folio_trylock()",
+             "ask kl.prove(kl.opposite_orders(kl.after)): "
+             "a thread that never sleeps on a lock is in no circle of sleepers",
+             "the scanner may hold a spinlock and its task may hold this very folio; "
+             "a skipped folio costs one candidate, a deadlock the machine")
+    return Report([compared(what, answers[what], right, hint)
+                   for what, right, hint in zip(asked, expected, hints, strict=True)])
 
 
 def _where_blocking_sleeps(mode: Mode) -> str:
     """What the kernel with the patch does with a folio that truncation has locked, in the words of DOES."""
     race = truncation_race(after, mode=mode)
     folio = race.objects[1]
-    machine = Machine(race.memory, {"truncation": race.paths["truncation"], "compaction": lambda: after.isolate_folio(folio, mode)})
+    machine = Machine(race.memory, {"truncation": race.paths["truncation"],
+                                    "compaction": lambda: after.isolate_folio(folio, mode)})
     while not folio.locked:
         machine.step("truncation")
     while "compaction" in machine.ready:
@@ -135,17 +166,18 @@ def _where_blocking_sleeps(mode: Mode) -> str:
 
 
 def what_trylock_costs(answer: Mapping[str, object]) -> Report:
-    """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took, in compact_memory's mode.
+    """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took.
 
-    `answer` maps "left for the lock" to a list of kinds, "would have been taken" to that part of it which an unlocked `after`
-    takes, and "a skipped folio is" to one of SKIPPED.
+    In compact_memory's mode. `answer` maps "left for the lock" to a list of kinds, "would have been taken" to
+    those of them that `after` takes once they are unlocked, and "a skipped folio is" to one of SKIPPED.
     """
     asked = ("left for the lock", "would have been taken", "a skipped folio is")
     answers = by_name(answer, asked)
     if not answers:
         return unsolved("write two lists of kinds, and what a skipped folio is")
     names = [kind.name for kind in KINDS if kind.name != "free"]
-    left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated" and kernels_decision(name, COMPACT_MEMORY) == LOCKED]
+    left = [name for name in names if decision(before, name, COMPACT_MEMORY) == "isolated"
+            and kernels_decision(name, COMPACT_MEMORY) == LOCKED]
     taken = [name for name in left if kernels_decision(name, COMPACT_MEMORY, "locked") == "isolated"]
     findings = []
     for what, right, hint in ((asked[0], left, _why_left), (asked[1], taken, _why_taken)):
@@ -153,7 +185,8 @@ def what_trylock_costs(answer: Mapping[str, object]) -> Report:
         wrong = next((name for name in (*mine, *right) if (name in mine) != (name in right)), None)
         findings.append(Finding(what, _list(names, mine), _list(names, right), hint(wrong) if wrong else ""))
     later = "a false negative, tried again by a later scan" if taken else "lost for compaction"
-    hint = SKIPPED.get(text_of(answers[asked[2]]).casefold(), f"choose one of {', '.join(map(repr, SKIPPED))}")
+    hint = SKIPPED.get(text_of(answers[asked[2]]).casefold(),
+                       f"choose one of {', '.join(map(repr, SKIPPED))}")
     return Report([*findings, compared(asked[2], answers[asked[2]], later, hint)])
 
 
@@ -164,13 +197,16 @@ def _kinds(answer: object) -> list[str]:
 
 
 def _list(names: list[str], chosen: list[str]) -> str:
-    return " | ".join(sorted(set(chosen), key=lambda name: (names.index(name) if name in names else -1, name))) or "none"
+    """What was chosen, in the order of `names`; what is no name of theirs comes first."""
+    order = {name: place for place, name in enumerate(names)}
+    return " | ".join(sorted(set(chosen), key=lambda name: (order.get(name, -1), name))) or "none"
 
 
 def _why_left(kind: str) -> str:
     if kind not in {one.name for one in KINDS}:
         return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
-    return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, after says {kernels_decision(kind, COMPACT_MEMORY)!r}. "
+    return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, "
+            f"after says {kernels_decision(kind, COMPACT_MEMORY)!r}. "
             f"Asked for are kinds that before has isolated, and that after skips because they are {LOCKED}")
 
 

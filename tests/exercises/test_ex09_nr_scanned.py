@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 import kitlib as kl
-from kitlib import check, scan
+from kitlib import scan
+from kitlib.check import ex09 as check
 
 LEARNER = "solution"
 CALLS = check.scans_for(LEARNER)
@@ -32,13 +33,18 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
 
 
 WRONG = [
-    (changed(SMALL, SCANNED, RIGHT[OLD][SCANNED]), "v6.8 adds all pages of a free block or compound page, not 1"),
-    (changed(SMALL, SCANNED, RIGHT[SMALL][TAKEN]), "nr_scanned counts every look, nr_taken those that were taken"),
+    (changed(SMALL, SCANNED, RIGHT[OLD][SCANNED]),
+     "v6.8 adds all pages of a free block or compound page, not 1"),
+    (changed(SMALL, SCANNED, RIGHT[SMALL][TAKEN]),
+     "nr_scanned counts every look, nr_taken those that were taken"),
     (changed(SMALL, STANDS, RIGHT[SMALL][STANDS] - 1), "the scanner stands on the next page"),
-    (changed(SMALL, STANDS, RIGHT[SMALL][SCANNED]), "nr_scanned is a number of pages, migrate_pfn is a place"),
-    (changed(OLD, SCANNED, RIGHT[SMALL][SCANNED]), "6.1 adds 1 for a block or compound page that it jumps over"),
+    (changed(SMALL, STANDS, RIGHT[SMALL][SCANNED]),
+     "nr_scanned is a number of pages, migrate_pfn is a place"),
+    (changed(OLD, SCANNED, RIGHT[SMALL][SCANNED]),
+     "6.1 adds 1 for a block or compound page that it jumps over"),
     (changed(OLD, SCANNED, RIGHT[OLD][SCANNED] - 3), "6.1 counts 1 for each jump, not 0"),
-    (changed(DIRECT, SCANNED, RIGHT[DIRECT][STANDS] - CALLS[DIRECT].start_pfn), "those pages are not counted"),
+    (changed(DIRECT, SCANNED, RIGHT[DIRECT][STANDS] - CALLS[DIRECT].start_pfn),
+     "those pages are not counted"),
     (changed(DIRECT, SCANNED, length(DIRECT)), "one refused page, and the scanner goes to the next chunk"),
     (changed(DIRECT, TAKEN, RIGHT[DIRECT][TAKEN] + 3), "is put back, and nr_taken is set to 0 again"),
     (changed(DIRECT, STANDS, CALLS[DIRECT].end_pfn), "a chunk that came out whole ends the call"),
@@ -46,7 +52,8 @@ WRONG = [
     (changed(PAST, STANDS, 16), "the scanner's place is cut back to the end"),
     (changed(PAST, TAKEN, RIGHT[PAST][TAKEN] + 1), "the mapping of guest_memfd is unmovable"),
     (changed(MANY, SCANNED, length(MANY)), "ends as soon as 32 pages are taken"),
-    (changed(MANY, TAKEN, CALLS[MANY].run(finish_pageblock=True)[TAKEN]), "ends as soon as 32 pages are taken"),
+    (changed(MANY, TAKEN, CALLS[MANY].run(finish_pageblock=True)[TAKEN]),
+     "ends as soon as 32 pages are taken"),
     (changed(MANY, STANDS, 999), "the scanner stands on the page that it would look at next"),
     (changed(SMALL, TAKEN, "eleven"), "go through the pages of the range"),
 ]
@@ -60,14 +67,16 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
 
 
 def test_what_can_be_read_of_a_half_answer_counts():
-    report = check.account_for_scans({SMALL: RIGHT[SMALL], OLD: np.array([16, 11, 31]), DIRECT: (1, 2), PAST: (RIGHT[PAST][SCANNED], ..., ...)}, LEARNER)
+    report = check.account_for_scans({SMALL: RIGHT[SMALL], OLD: np.array([16, 11, 31]), DIRECT: (1, 2),
+                                      PAST: (RIGHT[PAST][SCANNED], ..., ...)}, LEARNER)
     assert sum(finding.holds for finding in report.findings) == 4 and report.points(3) == 0.5
     assert "write three numbers, in this order" in repr(report) and "no answer" in repr(report)
 
 
 def test_numbers_may_be_numpys_and_need_no_tuple():
-    assert check.account_for_scans({title: [np.int64(number) for number in numbers] for title, numbers in RIGHT.items()}, LEARNER).passed
-    assert check.account_for_scans({title: [float(number) for number in numbers] for title, numbers in RIGHT.items()}, LEARNER).passed
+    for kind in (np.int64, float):
+        answers = {title: list(map(kind, numbers)) for title, numbers in RIGHT.items()}
+        assert check.account_for_scans(answers, LEARNER).passed
 
 
 def test_two_learners_have_different_numbers():
@@ -81,7 +90,8 @@ def test_two_learners_have_different_numbers():
 def test_every_learners_calls_show_what_they_are_for(learner):
     small, old, direct, past, many = check.scans_for(learner).values()
     assert old.run()[0] < small.run()[0] == small.end_pfn - small.start_pfn
-    assert direct.run()[2] < direct.end_pfn and direct.run()[0] < direct.run()[2] - direct.start_pfn and direct.run()[1] in (3, 4)
+    scanned, taken, stands = direct.run()
+    assert stands < direct.end_pfn and scanned < stands - direct.start_pfn and taken in (3, 4)
     assert past.run()[0] > past.end_pfn - past.start_pfn and past.run()[2] == past.end_pfn
     assert many.run()[1] == 32 and many.run(finish_pageblock=True)[1] >= 64
 
@@ -93,7 +103,8 @@ def isolated(zone):
 def solution(zone, start_pfn, end_pfn):
     scanned, taken, pfn, is_taken = 0, 0, start_pfn, isolated(zone)
     while pfn < end_pfn and taken < 32:
-        scanned, taken, pfn = scanned + (1 << zone.order[pfn]), taken + is_taken[pfn], pfn + (1 << zone.order[pfn])
+        pages = 1 << zone.order[pfn]
+        scanned, taken, pfn = scanned + pages, taken + is_taken[pfn], pfn + pages
     return scanned
 
 
@@ -152,16 +163,21 @@ def several(zone, start_pfn, end_pfn):
 
 
 def test_the_functions_stub_is_not_solved_yet_and_the_solution_passes():
-    assert repr(check.counts_like_the_kernel(stub)).startswith("Not solved yet: your function returns nothing")
+    report = check.counts_like_the_kernel(stub)
+    assert repr(report).startswith("Not solved yet: your function returns nothing")
     report = check.counts_like_the_kernel(solution)
     assert report.passed and report.points(2) == 2
 
 
 @pytest.mark.parametrize("wrong, points, hint", [
-    (only_the_length, 0.5, "added whole: nr_scanned is not cut off"), (only_the_length, 0.5, "You go on after 32 pages are taken"),
-    (cut_off, 1, "added whole: nr_scanned is not cut off"), (without_the_stop, 1, "You go on after 32 pages are taken"),
-    (a_block_as_one, 0, "A free block adds all of its pages"), (those_taken, 0, "You count the pages that are taken"),
-    (one_too_many, 0, "One page off"), (takes_them, 0, "Your function changes the zone"), (text, 0, "Return one whole number"), (several, 0, "Return one whole number"),
+    (only_the_length, 0.5, "added whole: nr_scanned is not cut off"),
+    (only_the_length, 0.5, "You go on after 32 pages are taken"),
+    (cut_off, 1, "added whole: nr_scanned is not cut off"),
+    (without_the_stop, 1, "You go on after 32 pages are taken"),
+    (a_block_as_one, 0, "A free block adds all of its pages"),
+    (those_taken, 0, "You count the pages that are taken"),
+    (one_too_many, 0, "One page off"), (takes_them, 0, "Your function changes the zone"),
+    (text, 0, "Return one whole number"), (several, 0, "Return one whole number"),
     (forgets_to_go_on, 0, "what should end it?"), (None, 0, "the error is raised in your function")])
 def test_every_wrong_function_fails_with_its_own_hint(wrong, points, hint):
     report = check.counts_like_the_kernel(wrong)

@@ -13,19 +13,26 @@ from ..mm.folio import Folio, folio_test_clear_lru
 from ..mm.verdict import MODES, Mode
 from ..scenarios import KIND, one_folio
 from ..step import Deadlock, KernelBug, NullDereference, Path
-from .kernel import LOCKS, on_the_lru
-from .paths import case_text, every_step_is_yielded, kernels_decision, not_a_path
+from .beginning import on_the_lru
+from .one_cpu import case_text, kernels_decision
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
+from .yielded_steps import LOCKS, every_step_is_yielded, not_a_path
+
+__all__ = ["in_the_right_order", "left_alone", "steps_of"]
 
 _FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
-NO_REASON = "which is no reason"
+_NO_REASON = "which is no reason"
 _STEPS = 100                 # more than any decision takes
-USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": "anon, mlocked",
-         "SHM_LOCK": "shmem, SHM_LOCK"}
+_USERS = {"guest_memfd": "guest_memfd", "secretmem": "secretmem", "ramfs": "ramfs", "mlocked anon": (
+    "anon, mlocked"),
+          "SHM_LOCK": "shmem, SHM_LOCK"}
 
 
 def with_tail(tail: Callable) -> ModuleType:
-    """A kernel whose decision ends with a learner's `tail(folio, mode, mapping)`: a path that returns "" or a reason."""
+    """A kernel whose decision ends with a learner's `tail(folio, mode, mapping)`.
+
+    It is a path that returns "" or a reason.
+    """
 
     def isolate_folio(folio: Folio, mode: Mode) -> Path:
         """Decide on one folio; dirt and writeback are left out."""
@@ -43,7 +50,10 @@ def with_tail(tail: Callable) -> ModuleType:
 
 
 def steps_of(tail: Callable, kind: str, mode: Mode = Mode()) -> pd.DataFrame:
-    """The steps of a decision with this tail on a folio of a kind, as far as it comes; none while the tail is not begun."""
+    """The steps of a decision with this tail on a folio of a kind, as far as it comes.
+
+    None while the tail is not begun.
+    """
     folio = one_folio(kind)
     machine = Machine(folio.zone, {"compaction": lambda: with_tail(tail).isolate_folio(folio, mode)})
     if attempt(tail, folio, mode, folio.mapping)[0] is not None:
@@ -52,7 +62,10 @@ def steps_of(tail: Callable, kind: str, mode: Mode = Mode()) -> pd.DataFrame:
 
 
 class _Run:
-    """One decision on one folio: what it said, how often it tried the lock, where it read the flag, what became of the lock."""
+    """One decision on one folio: its words, how often the lock was tried, where the flag was read.
+
+    And whether the lock was kept, or somebody else's released.
+    """
 
     def __init__(self, kernel: ModuleType, case: tuple):
         kind, mode, *flipped = case
@@ -63,9 +76,9 @@ class _Run:
         try:
             run(machine, _STEPS)
             why = machine.results["compaction"].why
-            self.told = (why if isinstance(why, str) else f"{shown(why)}, {NO_REASON}") or "isolated"
+            self.words = (why if isinstance(why, str) else f"{shown(why)}, {_NO_REASON}") or "isolated"
         except KernelBug as bug:
-            self.bug, self.told = bug, f"{bug.bug}: {bug}"
+            self.bug, self.words = bug, f"{bug.bug}: {bug}"
         for event in machine.trace:
             if event.step in LOCKS:
                 held = held or event.result is not False
@@ -80,13 +93,14 @@ class _Run:
     @property
     def text(self) -> str:
         """All that is compared: 'isolated, lock tried 1x, flag read 1x'."""
-        return f"{self.told}; lock tried {self.tries} times, flag read {self.reads} times"
+        return f"{self.words}; lock tried {self.tries} times, flag read {self.reads} times"
 
 
 def _cases() -> list[tuple]:
-    """Every kind, as it is and with flags flipped, in every mode, but for what dirt or writeback would decide."""
-    cases = [(kind, mode, *flipped) for kind in KIND if kind != "free" for mode in MODES for flipped in _FLIPPED]
-    return [case for case in cases if not (case[1].async_migrate and any(getattr(one_folio(case[0]), flag) for flag in ("dirty", "writeback")))]
+    """Every kind, as it is and with flags flipped, in every mode, but for what dirt or writeback decides."""
+    folios = {kind: one_folio(kind) for kind in KIND if kind != "free"}
+    return [(kind, mode, *flipped) for kind, folio in folios.items() for mode in MODES for flipped in _FLIPPED
+            if not (mode.async_migrate and (folio.dirty or folio.writeback))]
 
 
 # By what the kernel does with a folio: what the group is called.
@@ -100,29 +114,31 @@ _GROUPS = {
 
 
 def _group(expected: _Run) -> str:
-    if expected.told in _GROUPS:
-        return expected.told
+    if expected.words in _GROUPS:
+        return expected.words
     return "looked at" if expected.tries else "not locked"
 
 
 def in_the_right_order(tail: Callable) -> Report:
-    """Exercise "in the right order": the end of isolate_migratepages_block()'s decision (0003e2a41468), for whoever is in no hurry.
+    """Exercise "in the right order": the end of isolate_migratepages_block()'s decision (0003e2a41468).
 
-    `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping` was read without the lock.
+    For whoever is in no hurry. `tail(folio, mode, mapping)` is a path and returns "" or the reason; `mapping`
+    was read without the lock.
     """
     unbegun = "write the path: first the test for unevictable folios, then the lock, then the flag"
     if report := not_a_path(tail, one_folio("anon"), Mode(), None, unbegun=unbegun):
         return report
     runs, failed = attempt(_runs, tail)
     yielded = every_step_is_yielded(tail)
+    forgotten = [] if yielded.holds else [yielded]
     if failed:
-        return Report([*([] if yielded.holds else [yielded]), failed])
+        return Report([*forgotten, failed])
     if not any(yours.tries or yours.reads or yours.bug for _, yours, _ in runs):
-        told = {yours.told for _, yours, expected in runs if _group(expected) == "unevictable"}
-        if told != {"unevictable"}:
+        refusals = {yours.words for _, yours, expected in runs if _group(expected) == "unevictable"}
+        if refusals != {"unevictable"}:
             return unsolved("your path tests for no unevictable folio, takes no lock and reads no flag")
-    return Report([*([] if yielded.holds else [yielded]), *(_decided(runs, group, name) for group, name in _GROUPS.items()),
-                   _under_the_lock(runs), _lock_is_released(runs)])
+    decided = [_decided(runs, group, name) for group, name in _GROUPS.items()]
+    return Report([*forgotten, *decided, _under_the_lock(runs), _lock_is_released(runs)])
 
 
 def _runs(tail: Callable) -> list[tuple[tuple, _Run, _Run]]:
@@ -141,11 +157,13 @@ def _decided(runs: list, group: str, name: str) -> Finding:
     wrong = [(case, yours, expected) for case, yours, expected in ours if yours.text != expected.text]
     tried = f"{name}: {len(ours)} decisions"
     if group == "not locked" and not any(yours.tries for _, yours, _ in runs):
-        return Finding(tried, "no folio is ever locked", "as the kernel's", "first say who is locked; then all others are not")
+        return Finding(tried, "no folio is ever locked", "as the kernel's",
+                       "first say who is locked; then all others are not")
     if not wrong:
         return Finding(tried, "as the kernel's", "as the kernel's")
     case, yours, expected = min(wrong, key=lambda decided: len(decided[0]))
-    hint = f"{case_text(*case)}: yours says {yours.text}; the kernel {expected.text}. {_hint(yours, expected, group, case[0])}"
+    hint = (f"{case_text(*case)}: yours says {yours.text}; "
+            f"the kernel {expected.text}. {_hint(yours, expected, group, case[0])}")
     return Finding(tried, f"{len(wrong)} differ", "as the kernel's", hint)
 
 
@@ -155,22 +173,29 @@ def _hint(yours: _Run, expected: _Run, group: str, kind: str) -> str:
     if isinstance(yours.bug, NullDereference):
         return "mapping_unmovable() follows the pointer: anonymous folios have no mapping, mlocked or not"
     if yours.bug and "unlock" in yours.bug.bug:
-        return "folio_unlock() is for whoever has the lock: unlock only after a folio_trylock() that answered yes"
-    if yours.bug or NO_REASON in yours.told:
+        return ("folio_unlock() is for whoever has the lock: "
+                "unlock only after a folio_trylock() that answered yes")
+    if yours.bug or _NO_REASON in yours.words:
         return 'Return "" to go on, or the reason as a string; the reference is dropped for you'
     if group == "unevictable":
-        return ("The test for unevictable folios comes first: what is refused there costs no lock, and its mapping is not asked" if yours.tries or yours.reads
-                else "Without mode.unevictable every folio with PG_unevictable is refused, anonymous ones too")
-    if yours.told == "unevictable":
-        return "mode.unevictable says that unevictable folios are taken: PG_unevictable alone is no reason to refuse"
+        if yours.tries or yours.reads:
+            return ("The test for unevictable folios comes first: "
+                    "what is refused there costs no lock, and its mapping is not asked")
+        return "Without mode.unevictable every folio with PG_unevictable is refused, anonymous ones too"
+    if yours.words == "unevictable":
+        return ("mode.unevictable says that unevictable folios are taken: "
+                "PG_unevictable alone is no reason to refuse")
     if group == "locked by somebody else" and yours.tries:
-        return 'folio_trylock() answers whether you got the lock: if not, return "locked by somebody else" at once, and unlock nothing'
+        return ('folio_trylock() answers whether you got the lock: '
+                'if not, return "locked by somebody else" at once, and unlock nothing')
     if group == "not locked" and yours.tries:
-        return ("It has no mapping: there is nothing to ask, so no lock is needed" if kind.startswith("anon") or "truncated" in kind
-                else "It is evictable: to lock every file folio would make most of memory dearer; only unevictable ones with a mapping are locked")
+        if kind.startswith("anon") or "truncated" in kind:
+            return "It has no mapping: there is nothing to ask, so no lock is needed"
+        return ("It is evictable: to lock every file folio would make most of memory dearer; "
+                "only unevictable ones with a mapping are locked")
     if yours.reads and not yours.tries:
         return "The flag is read under the folio lock: without it the mapping may be freed meanwhile"
-    if group == "looked at" and yours.told != "isolated":
+    if group == "looked at" and yours.words != "isolated":
         return "Unevictable is not unmovable: ramfs and mlocked files move; ask mapping_unmovable(mapping)"
     if group == "mapping is unmovable":
         return 'Lock it, ask mapping_unmovable(mapping), unlock, and return "mapping is unmovable" if it is'
@@ -178,41 +203,60 @@ def _hint(yours: _Run, expected: _Run, group: str, kind: str) -> str:
 
 
 def _under_the_lock(runs: list) -> Finding:
-    read = [yours for _, yours, _ in runs if yours.reads]
+    tried, read = "the flag is read under the folio lock", [yours for _, yours, _ in runs if yours.reads]
+    if not read:
+        return Finding(tried, "it is never read", "always",
+                       "the flag is read with mapping_unmovable(mapping), under the lock")
     bare = sum(yours.bare for yours in read)
-    came_out = f"{bare} times without it" if bare else "always" if read else "it is never read"
-    return Finding("the flag is read under the folio lock", came_out, "always",
-                   "folio_trylock() first, mapping_unmovable() then, folio_unlock() last: the lock keeps folio and mapping together" if read
-                   else "the flag is read with mapping_unmovable(mapping), under the lock")
+    return Finding(tried, f"{bare} times without it" if bare else "always", "always",
+                   "folio_trylock() first, mapping_unmovable() then, folio_unlock() last: "
+                   "the lock keeps folio and mapping together")
 
 
 def _lock_is_released(runs: list) -> Finding:
-    tried, kept, stolen = "the lock is left as it was found", [yours for _, yours, _ in runs if yours.kept], sum(yours.stolen for _, yours, _ in runs)
+    tried = "the lock is left as it was found"
+    kept = [yours for _, yours, _ in runs if yours.kept]
+    stolen = sum(yours.stolen for _, yours, _ in runs)
     if not any(yours.tries for _, yours, _ in runs):
         return Finding(tried, "it is never taken", "always", "take it with folio_trylock(folio)")
     if kept:
-        ways = " and ".join(sorted({repr(yours.told) for yours in kept}))
-        return Finding(tried, f"kept {len(kept)} times", "always", f"folio_unlock() on every way out that had the lock; yours keeps it before {ways}")
+        ways = " and ".join(sorted({repr(yours.words) for yours in kept}))
+        return Finding(tried, f"kept {len(kept)} times", "always",
+                       f"folio_unlock() on every way out that had the lock; yours keeps it before {ways}")
     return Finding(tried, f"somebody else's is released {stolen} times" if stolen else "always", "always",
-                   "a lock that you did not get is not yours to release: unlock only after a folio_trylock() that answered yes")
+                   "a lock that you did not get is not yours to release: "
+                   "unlock only after a folio_trylock() that answered yes")
 
 
 def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
-    """Exercise "in the right order", prediction: what compaction says of five users' folios with vm.compact_unevictable_allowed 1, and 0."""
-    told = {1: by_name(allowed, USERS), 0: by_name(forbidden, USERS)}
-    if not begun(told):
+    """Exercise "in the right order", prediction: what compaction says of the folios of five users.
+
+    With vm.compact_unevictable_allowed 1, and 0.
+    """
+    predictions = {1: by_name(allowed, _USERS), 0: by_name(forbidden, _USERS)}
+    if not begun(predictions):
         return unsolved("write your predictions in place of the dots")
-    return Report([compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", told[sysctl].get(user),
-                            kernels_decision(kind, Mode(unevictable=bool(sysctl))), _user_hint(user, sysctl, text_of(told[sysctl].get(user))))
-                   for sysctl in told for user, kind in USERS.items()])
+    findings = []
+    for sysctl, answers in predictions.items():
+        for user, kind in _USERS.items():
+            answer, right = answers.get(user), kernels_decision(kind, Mode(unevictable=bool(sysctl)))
+            findings.append(compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", answer, right,
+                                     _user_hint(user, sysctl, text_of(answer))))
+    return Report(findings)
 
 
-def _user_hint(user: str, sysctl: int, told: str) -> str:
+def _user_hint(user: str, sysctl: int, answer: str) -> str:
+    if sysctl == 0 and answer == "mapping is unmovable":
+        return "its flags are never read: PG_unevictable is tested first"
     if sysctl == 0:
-        return ("its flags are never read: PG_unevictable is tested first" if told == "mapping is unmovable"
-                else "PG_unevictable is set, whoever set it: mlock, SHM_LOCK or the mapping; without ISOLATE_UNEVICTABLE it is left")
-    return {"guest_memfd": "its mapping has AS_UNMOVABLE, and the folio is locked and asked, because it is unevictable",
-            "secretmem": "it cannot move, but has only AS_UNEVICTABLE: the scanner takes it, and its callback refuses in vain",
+        return ("PG_unevictable is set, whoever set it: mlock, SHM_LOCK or the mapping; "
+                "without ISOLATE_UNEVICTABLE it is left")
+    return {"guest_memfd": (
+        "its mapping has AS_UNMOVABLE, and the folio is locked and asked, because it is unevictable"),
+            "secretmem": (
+                "it cannot move, but has only AS_UNEVICTABLE: "
+                "the scanner takes it, and its callback refuses in vain"),
             "ramfs": "unevictable, and it moves: AS_UNEVICTABLE is for reclaim",
-            "mlocked anon": "mlock keeps a page in memory, not in its place: it is taken, and not even locked",
+            "mlocked anon": (
+                "mlock keeps a page in memory, not in its place: it is taken, and not even locked"),
             "SHM_LOCK": "SHM_LOCK makes the mapping unevictable, not unmovable: it is taken"}[user]

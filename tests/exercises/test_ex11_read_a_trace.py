@@ -4,16 +4,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kitlib import check, recordings
-from kitlib.check import traces
+from kitlib import recordings
+from kitlib.check import ex11 as check
 
 
 def lines_of(learner):
-    return traces._chosen(learner)[1]
+    return check._chosen(learner)[1]
 
 
 def learner_with(run):
-    return next(str(number) for number in range(99) if traces._chosen(str(number))[0].name == run)
+    return next(str(number) for number in range(99) if check._chosen(str(number))[0].name == run)
 
 
 NEW, OLD = learner_with("6.12-mix-u1-s307"), learner_with("6.1-mix-u0-s105")
@@ -23,9 +23,9 @@ ENDED, REFUSED, MOSTLY, SCANNED = range(4)
 
 
 def changed(learner, letter, which, answer):
-    told = list(RIGHT[learner][letter])
-    told[which] = answer
-    return RIGHT[learner] | {letter: tuple(told)}
+    four = list(RIGHT[learner][letter])
+    four[which] = answer
+    return RIGHT[learner] | {letter: tuple(four)}
 
 
 def test_the_stub_is_not_solved_yet_and_the_solution_passes():
@@ -46,7 +46,8 @@ WRONG = [
     (NEW, "B", ENDED, "32 pages are taken", "the second takes all the rest (finish_pageblock)"),
     (NEW, "C", ENDED, "the pageblock ends", "add 2^order to its pfn"),
     (NEW, "D", ENDED, "32 pages are taken", "nr_taken is 0, not 32"),
-    (NEW, "D", ENDED, "a free block leads past the pageblock", "no free block that starts in the range reaches past its end"),
+    (NEW, "D", ENDED, "a free block leads past the pageblock",
+     "no free block that starts in the range reaches past its end"),
     (NEW, "B", REFUSED, B.length - B.nr_taken, "free pages are not refused: the scanner steps over them"),
     (NEW, "C", REFUSED, 512, "free pages are not refused: the scanner steps over them"),
     (NEW, "A", REFUSED, A.refused[A.mostly], "this is the commonest reason alone"),
@@ -73,37 +74,42 @@ WRONG = [
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(learner, letter, which, answer, hint):
     report = check.read_a_trace(changed(learner, letter, which, answer), learner)
     failing = [finding for finding in report.findings if not finding.holds]
-    assert len(failing) == 1 and failing[0].tried.startswith(letter) and hint in failing[0].hint and report.points(4) == 3.5
+    assert len(failing) == 1 and failing[0].tried.startswith(letter) and hint in failing[0].hint
+    assert report.points(4) == 3.5
 
 
 def test_the_refused_pages_of_the_whole_pageblock_have_their_own_hint():
     line = LINES[OLD]["A"]
-    codes = recordings.verdicts(traces._chosen(OLD)[0])
+    codes = recordings.verdicts(check._chosen(OLD)[0])
     start = line.start_pfn
-    reasons = Counter(traces.scan.REASONS[code] for code in codes[start:start + 512])
+    reasons = Counter(check.scan.REASONS[code] for code in codes[start:start + 512])
     in_block = sum(pages for why, pages in reasons.items() if why and not why.startswith("free"))
     assert "of the whole pageblock" in repr(check.read_a_trace(changed(OLD, "A", REFUSED, in_block), OLD))
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_counts():
-    answers = {"A": RIGHT[NEW]["A"], "B": "the pageblock ends", "C": (1, 2), "D": [np.zeros(3), {}, ..., RIGHT[NEW]["D"][SCANNED]]}
+    answers = {"A": RIGHT[NEW]["A"], "B": "the pageblock ends", "C": (1, 2),
+               "D": [np.zeros(3), {}, ..., RIGHT[NEW]["D"][SCANNED]]}
     report = check.read_a_trace(answers, NEW)
     assert sum(finding.holds for finding in report.findings) == 5 and report.points(4) == 1
     assert "write four answers in this order" in repr(report) and "no answer" in repr(report)
 
 
 def test_two_learners_have_different_lines():
-    assert check.read_a_trace(RIGHT[NEW], OLD).points(4) < 3 and check.read_a_trace(RIGHT[OLD], NEW).points(4) < 3
-    assert len({traces._chosen(str(number))[0].name for number in range(40)}) == len(traces.RUNS)
-    assert check.trace_for(" ADA ").ranges.equals(check.trace_for("ada").ranges) and len(check.trace_for("").ranges) == 4
+    assert check.read_a_trace(RIGHT[NEW], OLD).points(4) < 3
+    assert check.read_a_trace(RIGHT[OLD], NEW).points(4) < 3
+    assert len({check._chosen(str(number))[0].name for number in range(40)}) == len(check.RUNS)
+    assert check.trace_for(" ADA ").ranges.equals(check.trace_for("ada").ranges)
+    assert len(check.trace_for("").ranges) == 4
 
 
 @pytest.mark.parametrize("learner", [str(number) for number in range(40)])
 def test_every_learners_lines_show_what_they_are_for(learner):
-    recording, chosen = traces._chosen(learner)
+    recording, chosen = check._chosen(learner)
     a, b, c, d = chosen.values()
     assert a.nr_taken == 32 and a.right[ENDED] == "32 pages are taken" and a.refused
-    assert b.nr_taken > 32 and b.right[ENDED] == "the pageblock ends" and recording.isolate_ranges[b.line - 1, 2] == b.start_pfn
+    assert b.nr_taken > 32 and b.right[ENDED] == "the pageblock ends"
+    assert recording.isolate_ranges[b.line - 1, 2] == b.start_pfn
     assert c.nr_scanned != c.length and d.nr_taken == 0 and d.refused
     assert all(line.reasons[""] == line.nr_taken for line in chosen.values())
     assert all(line.nr_scanned == line.length - free_in_jumps(recording, line) for line in (a, b, d))

@@ -1,4 +1,4 @@
-"""Exercise 11, "read a real kernel's trace": four lines of a recorded trace, and what the snapshot says about each."""
+"""Exercise 11, "read a real kernel's trace": four lines of a trace, and what the snapshot says of each."""
 import random
 from collections import Counter
 from functools import lru_cache
@@ -13,8 +13,11 @@ from ..mm.zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from ..recordings.runs import Recording
 from .report import NO_ANSWER, Report, by_name, compared, seed_of, text_of, unsolved
 
-RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")    # quiet, with many kinds of memory
-_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
+__all__ = ["read_a_trace", "trace_for"]
+
+# Quiet, with many kinds of memory.
+RUNS = ("6.1-mix-u0-s105", "6.12-mix-u1-s307", "6.12-mix-u0-s353", "7.2-mix-u1-s201")
+_COLUMNS = ["start_pfn", "end_pfn", "nr_scanned", "nr_taken"]
 ENOUGH, BLOCK_END, PAST = "32 pages are taken", "the pageblock ends", "a free block leads past the pageblock"
 ENDED = (ENOUGH, BLOCK_END, PAST, "a page is refused", "the scanners meet")
 AS_LONG, MORE, FEWER = "as long as the range", "a free block counts beyond the end", "a jump counts once"
@@ -26,7 +29,7 @@ NOT_LOOKED_AT = {WHY[code] for code in (Code.COMPOUND, Code.TAIL, Code.NO_PAGE)}
 
 
 class Trace(NamedTuple):
-    """A recording, and the lines of its trace that are asked about: a frame by letter, `line` numbers isolate_ranges."""
+    """A recording, and the lines of its trace that are asked about: `line` numbers isolate_ranges."""
 
     recording: Recording
     ranges: pd.DataFrame
@@ -60,22 +63,24 @@ class _Line(NamedTuple):
 
     @property
     def right(self) -> tuple:
-        """The answers to what is asked, in the order of ASKED."""
+        """The answers to what is asked, in the order of _ASKED."""
         at_end = self.end_pfn % pageblock_nr_pages() == 0
         ended = PAST if self.leads_past else BLOCK_END if at_end else ENOUGH
-        scanned = AS_LONG if self.nr_scanned == self.length else MORE if self.nr_scanned > self.length else FEWER
+        scanned = MORE if self.nr_scanned > self.length else FEWER
+        if self.nr_scanned == self.length:
+            scanned = AS_LONG
         return ended, self.refused.total(), self.mostly, scanned
 
 
 def trace_for(learner: str = "") -> Trace:
     """The recording and the four lines of "read a real kernel's trace", made from the learner's name.
 
-    A: a call that stops after 32 pages. B: the second call in a pageblock. C: nr_scanned is not the length of the range.
-    D: nothing is taken, and not because all is free.
+    A: a call that stops after 32 pages. B: the second call in a pageblock. C: nr_scanned is not the length of
+    the range. D: nothing is taken, and not because all is free.
     """
     recording, chosen = _chosen(learner)
     rows = [(line.line, *recording.isolate_ranges[line.line, 1:].tolist()) for line in chosen.values()]
-    return Trace(recording, pd.DataFrame(rows, index=[*chosen], columns=["line", *_COLUMNS[1:]]))
+    return Trace(recording, pd.DataFrame(rows, index=[*chosen], columns=["line", *_COLUMNS]))
 
 
 def _chosen(learner: str) -> tuple[Recording, dict[str, _Line]]:
@@ -93,7 +98,7 @@ def _chosen(learner: str) -> tuple[Recording, dict[str, _Line]]:
 
 
 def _worth(line: _Line) -> int:
-    """A line from which more can be read: some pages refused and some not, and for more than being off the LRU."""
+    """More for a line from which more can be read: some pages are refused, and not for being off the LRU."""
     return (0 < line.refused.total() < line.length) + (line.mostly not in ("none", "not on the LRU"))
 
 
@@ -111,18 +116,20 @@ def _shows(line: _Line) -> list[str]:
 def _lines(name: str) -> tuple[Recording, list[_Line]]:
     """A recording, and those lines of its trace that can be asked about.
 
-    The replay reproduces them in all numbers; no compound page lies in them, and the commonest reason has no equal.
+    The replay reproduces them in all numbers; they hold no compound page; the commonest reason has no equal.
     """
     recording = recordings.load(name)
-    codes, orders, replayed = recordings.verdicts(recording), recording.memory.order, recordings.replay(recording)
-    same = set(replayed[replayed.agrees][["start_pfn", "end_pfn", "nr_scanned", "nr_taken"]].itertuples(index=False, name=None))
+    codes, replayed = recordings.verdicts(recording), recordings.replay(recording)
+    same = set(replayed[replayed.agrees][_COLUMNS].itertuples(index=False, name=None))
     lines = []
     for number, (_, start, end, *counted) in enumerate(recording.isolate_ranges.tolist()):
         reasons = Counter(scan.REASONS[code] for code in codes[start:end].tolist())
-        past = any(pfn + (1 << orders[pfn]) > end for pfn in (start + (codes[start:end] == Code.FREE_BLOCK).nonzero()[0]).tolist())
+        blocks = start + (codes[start:end] == Code.FREE_BLOCK).nonzero()[0]
+        past = any(pfn + (1 << recording.memory.order[pfn]) > end for pfn in blocks.tolist())
         line = _Line(number, start, end, *counted, reasons, past)
         commonest = [pages for _, pages in line.refused.most_common(2)]
-        if (start, end, *counted) in same and not NOT_LOOKED_AT & set(reasons) and len(set(commonest)) == len(commonest):
+        has_no_equal = len(set(commonest)) == len(commonest)
+        if (start, end, *counted) in same and not NOT_LOOKED_AT & set(reasons) and has_no_equal:
             lines.append(line)
     return recording, lines
 
@@ -130,82 +137,94 @@ def _lines(name: str) -> tuple[Recording, list[_Line]]:
 def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     """Exercise "read a real kernel's trace": why each range of isolate_migratepages_block() is as it is.
 
-    `answers` has for A, B, C and D: why it ended (one of ENDED), pages refused, mostly because of what (scan.REASONS, or
-    "none"), and what nr_scanned is (one of SCANNED).
+    `answers` has for A, B, C and D: why it ended (one of ENDED), pages refused, mostly because of what
+    (scan.REASONS, or "none"), and what nr_scanned is (one of SCANNED).
     """
     recording, chosen = _chosen(learner)
-    told = by_name(answers, chosen)
-    if not told:
+    answers = by_name(answers, chosen)
+    if not answers:
         return unsolved("write four answers for each letter in place of the dots")
     findings = []
     for letter, line in chosen.items():
-        four = told[letter]
+        four = answers[letter]
         if not isinstance(four, tuple | list) or len(four) != len(_ASKED):
             four, hints = [None] * len(_ASKED), [FOUR] * len(_ASKED)
         else:
             ended, refused, mostly, scanned = map(text_of, four)
-            hints = _ended(ended, line), _refused(refused, line, recording), _mostly(mostly, line), _scanned(scanned, line)
-        findings += [compared(f"{letter}: {name}", answer, right, hint) for name, answer, right, hint in zip(_ASKED, four, line.right, hints)]
+            hints = [_ended(ended, line), _refused(refused, line, recording), _mostly(mostly, line),
+                     _scanned(scanned, line)]
+        findings += [compared(f"{letter}: {name}", answer, right, hint)
+                     for name, answer, right, hint in zip(_ASKED, four, line.right, hints, strict=True)]
     return Report(findings)
 
 
-def _ended(told: str, line: _Line) -> str:
-    if told not in ENDED:
+def _ended(answer: str, line: _Line) -> str:
+    if answer not in ENDED:
         return f"write one of {', '.join(map(repr, ENDED))}"
-    if told == ENDED[3]:
-        return "only a direct asynchronous caller minds a refused page (skip_on_failure); this is vm.compact_memory"
-    if told == ENDED[4]:
+    if answer == ENDED[3]:
+        return ("only a direct asynchronous caller minds a refused page (skip_on_failure); "
+                "this is vm.compact_memory")
+    if answer == ENDED[4]:
         return "the scanners meet once in a zone, and then there is no line after it"
-    if told == ENOUGH and line.nr_taken > COMPACT_CLUSTER_MAX:
-        return (f"{line.nr_taken} pages are taken, more than 32: the line before is the first call in this pageblock, and the second "
-                "takes all the rest (finish_pageblock)")
-    if told == ENOUGH:
+    if answer == ENOUGH and line.nr_taken > COMPACT_CLUSTER_MAX:
+        return (f"{line.nr_taken} pages are taken, more than 32: "
+                "the line before is the first call in this pageblock, "
+                "and the second takes all the rest (finish_pageblock)")
+    if answer == ENOUGH:
         return f"nr_taken is {line.nr_taken}, not 32"
     if line.leads_past:
         return "look at the free block that starts last in the range: add 2^order to its pfn"
-    if told == PAST:
+    if answer == PAST:
         return "no free block that starts in the range reaches past its end: add 2^order to the pfn of each"
-    return f"a pageblock ends where the pfn is a multiple of 512; {line.end_pfn} is {line.end_pfn % 512} pages past one"
+    return ("a pageblock ends where the pfn is a multiple of 512; "
+            f"{line.end_pfn} is {line.end_pfn % 512} pages past one")
 
 
-def _refused(told: str, line: _Line, recording: Recording) -> str:
+def _refused(answer: str, line: _Line, recording: Recording) -> str:
     start, end = pageblock_start_pfn(line.start_pfn), pageblock_end_pfn(line.start_pfn)
     codes = recordings.verdicts(recording)[start:end].tolist()
     in_block = sum(bool(why) and why not in _FREE for why in (scan.REASONS[code] for code in codes))
     free = "free pages are not refused: the scanner steps over them. Leave out what begins with free"
-    likely = [(line.refused.total() + line.nr_taken, "pages that are taken are not refused: leave them out, too"),
-              (line.length - line.nr_taken, free), (line.nr_scanned - line.nr_taken, free), (line.length, free), (line.nr_scanned, free),
+    likely = [(line.refused.total() + line.nr_taken,
+               "pages that are taken are not refused: leave them out, too"),
+              (line.length - line.nr_taken, free), (line.nr_scanned - line.nr_taken, free),
+              (line.length, free), (line.nr_scanned, free),
               (in_block, "these are the refused pages of the whole pageblock: count within the range"),
               (line.refused[line.mostly], "this is the commonest reason alone: add the others"),
               (line.nr_taken, "these are the pages that were taken")]
-    return next((hint for pages, hint in likely if told == str(pages) and pages != line.refused.total()),
+    return next((hint for pages, hint in likely if answer == str(pages) and pages != line.refused.total()),
                 "count the verdicts of the range whose reason is neither empty nor free")
 
 
-def _mostly(told: str, line: _Line) -> str:
-    if told == NO_ANSWER or told.isdigit():
+def _mostly(answer: str, line: _Line) -> str:
+    if answer == NO_ANSWER or answer.isdigit():
         return 'write the reason in quotes, as it stands among the verdicts, or "none"'
-    if told in _FREE or told == "free":
-        return "a free page is no candidate, so it is not refused" + (": nothing else is left in this range" if not line.refused else "")
-    if told == "taken":
+    if answer in _FREE or answer == "free":
+        words = "a free page is no candidate, so it is not refused"
+        return words if line.refused else f"{words}: nothing else is left in this range"
+    if answer == "taken":
         return "that is the verdict on pages that are taken"
-    if told in line.refused:
-        return f"{line.refused[told]} pages are refused for that; there is a reason with more"
-    if told == "none":
+    if answer in line.refused:
+        return f"{line.refused[answer]} pages are refused for that; there is a reason with more"
+    if answer == "none":
         return "some pages of the range are neither taken nor free: count their reasons"
     if not line.refused:
         return 'nothing is refused in this range: write "none"'
-    return "no page of this range is refused for that: copy the reason from the verdicts, it is the model's wording"
+    return ("no page of this range is refused for that: "
+            "copy the reason from the verdicts, it is the model's wording")
 
 
-def _scanned(told: str, line: _Line) -> str:
-    if told not in SCANNED:
+def _scanned(answer: str, line: _Line) -> str:
+    if answer not in SCANNED:
         return f"write one of {', '.join(map(repr, SCANNED))}"
-    if told == SCANNED[3]:
-        return "every page that is looked at is counted, before anything is asked of it: refused pages are, too"
+    if answer == SCANNED[3]:
+        return ("every page that is looked at is counted, before anything is asked of it: "
+                "refused pages are, too")
     numbers = f"the range has {line.length} pages, nr_scanned is {line.nr_scanned}"
     if line.nr_scanned == line.length:
         return f"{numbers}: then everything counts once, whether walked or jumped over"
     if line.nr_scanned > line.length:
-        return f"{numbers}: more than there are. What was added whole, though only a part of it lies in the range?"
-    return f"{numbers}: fewer than there are. This is Linux 6.1: what does it add for a free block that it jumps over?"
+        return (f"{numbers}: more than there are. What was added whole, "
+                "though only a part of it lies in the range?")
+    return (f"{numbers}: fewer than there are. This is Linux 6.1: "
+            "what does it add for a free block that it jumps over?")

@@ -1,12 +1,13 @@
-"""Why CMA fails: the pages that stay, who of them stays for good, and a change after which the range can be had."""
+"""Why CMA fails: the pages that stay, who of them stays for good, and what makes the range free."""
 import pytest
 
-from kitlib import check
-from kitlib.check.cma import END, GMEM, blockers, later
+from kitlib.check import ex05 as check
+from kitlib.check.ex05_cma_zone import END, GMEM, blockers, later
 from kitlib.mm.folio import PG, folio_put, folio_unlock
 
 LEARNER = "solution"
-BLOCKING = {114: "mapping is unmovable", 141: "mapping is unmovable", 224: "mapping is unmovable", 258: "not on the LRU",
+BLOCKING = {114: "mapping is unmovable", 141: "mapping is unmovable", 224: "mapping is unmovable",
+            258: "not on the LRU",
             420: "no mapping, extra references", 442: "locked by somebody else", 486: "-EAGAIN"}
 NEVER = [114, 141, 224]
 PLACED = "create the driver's file with mapping_set_gfp_mask(mapping, GFP_HIGHUSER), without __GFP_MOVABLE"
@@ -41,7 +42,8 @@ def test_each_learners_range_fails_for_these_pages_and_for_no_other(learner):
         assert END <= check.allocate_elsewhere(zone, pfn) < zone.end_pfn
     assert blockers(zone) == {} and check.contig(zone) == 0
     assert check.why_it_fails(stays, learner).passed
-    assert [check.preparations_for(learner)[letter] for letter in "ABCDE" if check.the_preparation(letter, learner).passed] == [PLACED]
+    assert [check.preparations_for(learner)[letter] for letter in "ABCDE"
+            if check.the_preparation(letter, learner).passed] == [PLACED]
 
 
 def test_two_learners_have_other_pages_and_each_others_answers_fail():
@@ -66,7 +68,8 @@ def test_what_is_not_begun_is_not_solved():
 
 def test_the_solution_passes():
     assert check.why_it_fails(BLOCKING | {486: "eagain", 258: "Not on  the LRU"}, LEARNER).passed
-    for report in (check.why_it_fails(BLOCKING, LEARNER), check.now_or_never(NEVER, LEARNER), check.the_preparation("d", LEARNER),
+    for report in (check.why_it_fails(BLOCKING, LEARNER), check.now_or_never(NEVER, LEARNER),
+                   check.the_preparation("d", LEARNER),
                    check.mended(solution, LEARNER)):
         assert report.passed and report.points(2) == 2
 
@@ -107,8 +110,10 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
 
 
 @pytest.mark.parametrize("wrong, hint", [
-    ([*NEVER, 486], "whoever holds the reference gives it back"), ([*NEVER, 442], "a folio lock is held for a moment"),
-    ([*NEVER, 258], "the batch is drained"), ([114], "no kernel clears the flag"), ([*NEVER, 53], "does not block the range at all"),
+    ([*NEVER, 486], "whoever holds the reference gives it back"),
+    ([*NEVER, 442], "a folio lock is held for a moment"),
+    ([*NEVER, 258], "the batch is drained"), ([114], "no kernel clears the flag"),
+    ([*NEVER, 53], "does not block the range at all"),
     ([*NEVER, "x", 7.5], "write pfns")])
 def test_wrong_nevers_have_their_own_hints(wrong, hint):
     report = check.now_or_never(wrong, LEARNER)

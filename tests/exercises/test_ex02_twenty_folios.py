@@ -1,17 +1,20 @@
-"""Twenty folios: every reason and every trap is drawn for every learner, and each confusion has its own hint."""
+"""Twenty folios: every reason and every trap is drawn for everybody, and each confusion has its own hint."""
 import numpy as np
 import pytest
 
-from kitlib import check
-from kitlib.check.folios import PLACES, _run, twenty
+from kitlib.check import ex02 as check
+from kitlib.check.ex02_twenty_folios import PLACES, _run, twenty
+from kitlib.check.flags import row_of
 from kitlib.scenarios import one_folio
 
 LEARNER = "solution"
 ANSWERS = {
-    1: "isolated", 2: "mapping is unmovable", 3: "unevictable", 4: "locked by somebody else", 5: "has a mapping, and GFP_NOFS",
-    6: "dirty, and no migrate_folio", 7: "isolated", 8: "no mapping, extra references", 9: "isolated", 10: "isolated",
+    1: "isolated", 2: "mapping is unmovable", 3: "unevictable", 4: "locked by somebody else",
+    5: "has a mapping, and GFP_NOFS", 6: "dirty, and no migrate_folio", 7: "isolated",
+    8: "no mapping, extra references", 9: "isolated", 10: "isolated",
     11: "unevictable", 12: "under writeback", 13: "not on the LRU", 14: "no mapping, extra references",
-    15: "locked by somebody else", 16: "isolated", 17: "isolated", 18: "mapping is unmovable", 19: "locked by somebody else",
+    15: "locked by somebody else", 16: "isolated", 17: "isolated", 18: "mapping is unmovable",
+    19: "locked by somebody else",
     20: "isolated",
 }
 LOCKED = [2, 4, 6, 10, 15, 18, 19]
@@ -52,29 +55,33 @@ def number_of(kind, mode, *flipped):
     wanted = (kind, mode, *flipped)
     place = next(place for place in PLACES if wanted in place)
     for learner in map(str, range(200)):
-        looks = check.looks(one_folio(kind, *flipped)) | {"mode": check.folios.mode_text(mode)}
+        wanted_row = row_of(one_folio(kind, *flipped)) | {"mode": check.mode_text(mode)}
         table = check.twenty_folios_for(learner)
         for number, row in table.iterrows():
-            if row.to_dict() == looks:
+            if row.to_dict() == wanted_row:
                 return learner, number
     raise AssertionError(place)
 
 
-SYNC, ASYNC, NONE, NOFS = check.folios.SYNC, check.folios.ASYNC, check.folios.NO_UNEVICTABLE, check.folios.NOFS
+SYNC, ASYNC, NONE, NOFS = check.SYNC, check.ASYNC, check.NO_UNEVICTABLE, check.NOFS
 WRONG = [
-    (("file, pinned", SYNC), "no mapping, extra references", "a pinned file folio is taken, and migration finds the pin"),
+    (("file, pinned", SYNC), "no mapping, extra references",
+     "a pinned file folio is taken, and migration finds the pin"),
     (("anon, mlocked", SYNC, "locked"), "locked by somebody else", "nobody tries the lock"),
     (("guest_memfd", NONE), "mapping is unmovable", "the mapping's flags are never read"),
     (("guest_memfd, locked", NONE), "locked by somebody else", "refused before anybody tries its lock"),
     (("secretmem", NONE), "isolated", "the mode has no UNEVICTABLE"),
-    (("file, dirty, no migrate_folio", SYNC), "dirty, and no migrate_folio", "this caller can wait for writeback"),
+    (("file, dirty, no migrate_folio", SYNC), "dirty, and no migrate_folio",
+     "this caller can wait for writeback"),
     (("file, dirty, no migrate_folio", ASYNC), "isolated", "must then have a migrate_folio"),
     (("file, under writeback", SYNC), "under writeback", "ASYNC_MIGRATE is not in the mode"),
     (("file, under writeback", ASYNC), "dirty, and no migrate_folio", "writeback is asked first"),
     (("guest_memfd, locked", SYNC), "mapping is unmovable", "somebody else has the lock"),
     (("guest_memfd", SYNC), "unevictable", "PG_unevictable alone is no reason"),
-    (("guest_memfd", SYNC, "unevictable"), "mapping is unmovable", "nobody locks it, so nobody reads the flag"),
-    (("guest_memfd", ASYNC, "unevictable", "dirty"), "dirty, and no migrate_folio", "the mapping has a migrate_folio"),
+    (("guest_memfd", SYNC, "unevictable"), "mapping is unmovable",
+     "nobody locks it, so nobody reads the flag"),
+    (("guest_memfd", ASYNC, "unevictable", "dirty"), "dirty, and no migrate_folio",
+     "the mapping has a migrate_folio"),
     (("ramfs", SYNC), "mapping is unmovable", "AS_UNEVICTABLE is not AS_UNMOVABLE"),
     (("file, truncated, still held", SYNC), "isolated", "or it was truncated"),
     (("slab", ASYNC), "isolated", "the first question of all"),
@@ -83,7 +90,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("wanted, answer, hint", WRONG, ids=[f"{wanted[0]}: {answer}" for wanted, answer, _ in WRONG])
+@pytest.mark.parametrize("wanted, answer, hint", WRONG,
+                         ids=[f"{wanted[0]}: {answer}" for wanted, answer, _ in WRONG])
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wanted, answer, hint):
     learner, number = number_of(*wanted)
     answers = dict(enumerate(right(learner), 1)) | {number: answer}
@@ -93,12 +101,14 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wanted, answer, hi
 
 
 def test_half_of_the_answers_have_half_of_the_points_and_capitals_do_not_matter():
-    report = check.twenty_folios({number: why.upper() for number, why in ANSWERS.items() if number <= 10}, LEARNER)
+    report = check.twenty_folios({number: why.upper() for number, why in ANSWERS.items() if number <= 10},
+                                 LEARNER)
     assert sum(finding.holds for finding in report.findings) == 10 and report.points(4) == 2
     assert "follow the tree" in repr(report)
 
 
-@pytest.mark.parametrize("odd", [{1: 3, "x": 2}, [None] * 19 + [1.5], {1: ["isolated"]}, {1: {}}, ["isolated"] * 40])
+@pytest.mark.parametrize("odd",
+                         [{1: 3, "x": 2}, [None] * 19 + [1.5], {1: ["isolated"]}, {1: {}}, ["isolated"] * 40])
 def test_odd_answers_are_told_and_not_raised(odd):
     report = check.twenty_folios(odd, LEARNER)
     assert not report.passed and report.points(4) < 4

@@ -1,9 +1,10 @@
 """The backstop: four ways through move_to_new_folio(), and a refusal that is made twice and counted once."""
 import pytest
+from answers import changed
 
 import kitlib as kl
-from kitlib import check
-from kitlib.check.backstop import QUANTITIES, counted
+from kitlib.check import ex04 as check
+from kitlib.check.ex04_the_backstop import QUANTITIES, counted
 from kitlib.mm.folio import (a_ops_migrate_folio, fallback_migrate_folio, folio_mapping, folio_unlock,
                              migrate_folio)
 from kitlib.mm.mapping import has_migrate_folio, mapping_unmovable
@@ -24,83 +25,19 @@ def solution(dst, src, mode):
     return (yield fallback_migrate_folio(mapping, dst, src, mode))
 
 
-def callback_first(dst, src, mode):
-    mapping = yield folio_mapping(src)
+ANONYMOUS = """\
     if not mapping:
         return (yield migrate_folio(dst, src))
+"""
+FLAG = """\
+    if (yield mapping_unmovable(mapping)):
+        return kl.Result.EOPNOTSUPP
+"""
+CALLBACK = """\
     if (yield has_migrate_folio(mapping)):
         return (yield a_ops_migrate_folio(mapping, dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def busy(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and (yield mapping_unmovable(mapping)):
-        return kl.Result.EBUSY
-    return (yield from solution(dst, src, mode))
-
-
-def positive(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and (yield mapping_unmovable(mapping)):
-        return 95
-    return (yield from solution(dst, src, mode))
-
-
-def no_null_check(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield has_migrate_folio(mapping)):
-        return (yield a_ops_migrate_folio(mapping, dst, src))
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def no_callback_is_unmovable(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)) or not (yield has_migrate_folio(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield a_ops_migrate_folio(mapping, dst, src))
-
-
-def calls_through_null(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield a_ops_migrate_folio(mapping, dst, src))
-
-
-def refuses_anonymous(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping or (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    if (yield has_migrate_folio(mapping)):
-        return (yield a_ops_migrate_folio(mapping, dst, src))
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def always_the_fallback(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if not mapping:
-        return (yield migrate_folio(dst, src))
-    if (yield mapping_unmovable(mapping)):
-        return kl.Result.EOPNOTSUPP
-    return (yield fallback_migrate_folio(mapping, dst, src, mode))
-
-
-def unevictable_is_unmovable(dst, src, mode):
-    mapping = yield folio_mapping(src)
-    if mapping and kl.mapping_unevictable(mapping):
-        return kl.Result.EOPNOTSUPP
-    return (yield from solution(dst, src, mode))
+"""
+FALLBACK = "(yield fallback_migrate_folio(mapping, dst, src, mode))"
 
 
 def returns_nothing(dst, src, mode):
@@ -170,16 +107,20 @@ def test_a_plain_number_is_a_code_as_well():
 
 
 WRONG = [
-    (callback_first, 3, "A callback was asked before the flag"),
+    (changed(solution, (FLAG + CALLBACK, CALLBACK + FLAG)), 3, "A callback was asked before the flag"),
     (kl.before.move_to_new_folio, 3, "A callback was asked before the flag"),
-    (busy, 3, "The code for what will never be possible is Result.EOPNOTSUPP"),
-    (positive, 3, "a negative number"),
-    (no_null_check, 3, "takes no NULL"),
-    (no_callback_is_unmovable, 3, "No migrate_folio does not mean unmovable"),
-    (calls_through_null, 3, "a call through a NULL pointer crashes"),
-    (refuses_anonymous, 3, "Anonymous memory has no mapping here"),
-    (always_the_fallback, 3, "Each way has one callback"),
-    (unevictable_is_unmovable, 2, "Only the flag says unmovable"),
+    (changed(solution, ("EOPNOTSUPP", "EBUSY")), 3,
+     "The code for what will never be possible is Result.EOPNOTSUPP"),
+    (changed(solution, ("kl.Result.EOPNOTSUPP", "95")), 3, "a negative number"),
+    (changed(solution, (ANONYMOUS + FLAG, FLAG + ANONYMOUS)), 3, "takes no NULL"),
+    (changed(solution, (FALLBACK, "kl.Result.EOPNOTSUPP")), 3, "No migrate_folio does not mean unmovable"),
+    (changed(solution, (CALLBACK, ""), (FALLBACK, "(yield a_ops_migrate_folio(mapping, dst, src))")), 3,
+     "a call through a NULL pointer crashes"),
+    (changed(solution, ("(yield migrate_folio(dst, src))", "kl.Result.EOPNOTSUPP")), 3,
+     "Anonymous memory has no mapping here"),
+    (changed(solution, (CALLBACK, "")), 3, "Each way has one callback"),
+    (changed(solution, ("if (yield mapping_un", "if kl.mapping_unevictable(mapping) or (yield mapping_un")),
+     2, "Only the flag says unmovable"),
     (returns_nothing, 1, "write return (yield ...) on every way"),
     (unlocks, 0, "The caller locks and unlocks"),
     (in_one_mode, 3, "What the fallback may do depends on the mode"),
@@ -211,14 +152,16 @@ def test_the_model_counts_what_the_fact_sheet_says(learner):
     batch = check.batch_for(learner)
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
     assert right(learner) == {
-        "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable], "asked of pinned": [10 * pinned] * 3,
+        "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable],
+        "asked of pinned": [10 * pinned] * 3,
         "returned": [unmovable + pinned] * 3, "pgmigrate_success": [len(batch) - unmovable - pinned] * 3,
         "pgmigrate_fail": [unmovable + pinned] * 3}
     assert check.what_it_costs(right(learner), learner).passed
 
 
 def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():
-    for empty in (None, {}, [], dict.fromkeys(QUANTITIES, ...), {name: [..., ..., ...] for name in QUANTITIES}):
+    for empty in (None, {}, [], dict.fromkeys(QUANTITIES, ...),
+                  {name: [..., ..., ...] for name in QUANTITIES}):
         report = check.what_it_costs(empty, "Ada")
         assert repr(report).startswith("Not solved yet: write three numbers") and report.points(2) == 0
     assert len({tuple(check.batch_for(name)) for name in ("", "Ada", "Grace", "solution")}) == 4
@@ -226,7 +169,8 @@ def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():
 
 
 @pytest.mark.parametrize("name, wrong, hint", [
-    ("asked of guest_memfd", lambda u, p, n: [u, u, u], "tried again one by one in sync modes, permanent failures, too"),
+    ("asked of guest_memfd", lambda u, p, n: [u, u, u],
+     "tried again one by one in sync modes, permanent failures, too"),
     ("asked of guest_memfd", lambda u, p, n: [2 * u] * 3, "an asynchronous call has one round"),
     ("asked of guest_memfd", lambda u, p, n: [10 * u] * 3, "-EOPNOTSUPP is a no, and not a not now"),
     ("asked of pinned", lambda u, p, n: [p, p, p], "-EAGAIN is a not now"),
@@ -245,6 +189,8 @@ def test_wrong_numbers_have_their_own_hints(name, wrong, hint):
     assert not report.passed and hint in repr(report) and report.points(2) >= 1.5
 
 
-@pytest.mark.parametrize("odd", [{"returned": 3}, {"returned": [1]}, {"returned": {}}, {"asked of pinned": [[], None, "x", 4]}])
+@pytest.mark.parametrize("odd",
+                         [{"returned": 3}, {"returned": [1]}, {"returned": {}},
+                          {"asked of pinned": [[], None, "x", 4]}])
 def test_odd_numbers_are_told_and_not_raised(odd):
     assert not check.what_it_costs(odd, "").passed

@@ -1,6 +1,7 @@
-"""Exercise 12, "split the flag again": what a truncation of a part of a folio may zero, on one CPU and in every order.
+"""Exercise 12, "split the flag again": what a truncation of a part of a folio may zero.
 
-That a part was zeroed is told by the step `folio_zero_range` in the trace. Leaves out which part of the folio it is.
+On one CPU, and in every order. That a part was zeroed is seen by the step `folio_zero_range` in the trace.
+Leaves out which part of the folio it is.
 """
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,10 +17,10 @@ from ..mm.truncate import iput_final
 from ..races import truncation_race
 from ..scenarios import zone_of
 from ..step import KernelBug, Path, atomic
-from .kernel import LOCKS, proved, shown_by
-from .paths import every_step_is_yielded, not_a_path
+from .every_order import proved, shown_by
+from .ex12_two_flags import AS_INACCESSIBLE, COMBINATIONS, marked
 from .report import Finding, Report, attempt, claim
-from .split import AS_INACCESSIBLE, COMBINATIONS, marked
+from .yielded_steps import LOCKS, every_step_is_yielded, not_a_path
 
 
 @atomic
@@ -35,7 +36,8 @@ def zeroes(event: Event) -> bool:
 # What must hold after every step, whoever else runs; and what some order must show.
 ALWAYS = {
     "zeroed without the folio lock": lambda zone, event: not zeroes(event) or zone.folio(0).locked,
-    "zeroed after it has left its file": lambda zone, event: not zeroes(event) or zone.folio(0).mapping is not None,
+    "zeroed after it has left its file": lambda zone, event: (
+        not zeroes(event) or zone.folio(0).mapping is not None),
     "inaccessible memory is zeroed": lambda zone, event: not zeroes(event) or not (
         zone.folio(0).mapping and test_bit(AS_INACCESSIBLE, zone.folio(0).mapping)),
 }
@@ -45,27 +47,39 @@ PARTIAL = {
         event.thread == "partial truncation" and event.step in LOCKS and zone.folio(0).mapping is None),
 }
 _WHY = {
-    "zeroed without the folio lock": "the lock is given back, or not yet taken, when the part is zeroed: lock, ask, zero, unlock",
-    "zeroed after it has left its file": "the whole file may be truncated while you wait for the lock: ask folio_mapping(folio) again under it, "
-                                         "and zero only if it is still this mapping",
-    "inaccessible memory is zeroed": "ask mapping_inaccessible() before folio_zero_range(): the CPU must not write what is encrypted for a guest",
-    "null dereference": "the pointer was read from the folio and may be NULL: another CPU has truncated the file. "
-                        "Read it under the lock, and compare it with `mapping`",
-    "deadlock": "the folio stays locked on some way out, and the other truncation sleeps on it for ever: every way out unlocks",
+    "zeroed without the folio lock": (
+        "the lock is given back, or not yet taken, when the part is zeroed: lock, ask, zero, unlock"),
+    "zeroed after it has left its file": (
+        "the whole file may be truncated while you wait for the lock: "
+        "ask folio_mapping(folio) again under it, and zero only if it is still this mapping"),
+    "inaccessible memory is zeroed": (
+        "ask mapping_inaccessible() before folio_zero_range(): "
+        "the CPU must not write what is encrypted for a guest"),
+    "null dereference": (
+        "the pointer was read from the folio and may be NULL: another CPU has truncated the file. "
+        "Read it under the lock, and compare it with `mapping`"),
+    "deadlock": (
+        "the folio stays locked on some way out, and the other truncation sleeps on it for ever: "
+        "every way out unlocks"),
     "bad page state": "the folio is still locked when its last reference goes: every way out unlocks",
-    "unlock without lock": "folio_unlock() without its folio_lock(): each way through the path has one of each",
+    "unlock without lock": (
+        "folio_unlock() without its folio_lock(): each way through the path has one of each"),
 }
 
 
 def partial_truncation(kernel: ModuleType) -> Report:
-    """Exercise "do not zero what you must not touch": truncate_inode_partial_folio(mapping, folio) (mm/truncate.c, c72ceafbd12c)."""
+    """Exercise "do not zero what you must not touch": the path truncate_inode_partial_folio(mapping, folio).
+
+    It is that of mm/truncate.c, c72ceafbd12c.
+    """
     path = getattr(kernel, "truncate_inode_partial_folio", None)
-    unbegun = "write truncate_inode_partial_folio(mapping, folio): a path that locks, asks, zeroes and unlocks, each by `yield`"
+    unbegun = ("write truncate_inode_partial_folio(mapping, folio): "
+               "a path that locks, asks, zeroes and unlocks, each by `yield`")
     if report := not_a_path(path, marked(()), zone_of("file, clean").folio(0), unbegun=unbegun):
         return report
     findings = [every_step_is_yielded(path)]
     for check in (_on_one_cpu, _against_others):
-        found, failed = attempt(lambda: list(check(path)))
+        found, failed = attempt(lambda check=check: list(check(path)))
         if failed:
             return Report([failed])
         findings += found
@@ -76,13 +90,17 @@ def _on_one_cpu(path: Callable[..., Path]) -> Iterator[Finding]:
     for case, flags in COMBINATIONS.items():
         expected = "left as it is" if test_bit(AS_INACCESSIBLE, marked(flags)) else "zeroed"
         yield _one(f"the part of a folio whose mapping has {case}", _zeroed(path, marked(flags)), expected,
-                   "zeroed is whatever the CPU may write: ask mapping_inaccessible(), and not whether the folio may move")
+                   "zeroed is whatever the CPU may write: "
+                   "ask mapping_inaccessible(), and not whether the folio may move")
     yield _one("a folio that has left its file", _zeroed(path, marked(()), attached=False), "left as it is",
-               "under the lock folio_mapping(folio) is no longer this mapping: unlock, and leave the folio to whoever has it")
+               "under the lock folio_mapping(folio) is no longer this mapping: "
+               "unlock, and leave the folio to whoever has it")
 
 
 def _one(tried: str, came_out: str, expected: str, hint: str) -> Finding:
-    return Finding(tried, came_out, expected, "every way out unlocks" if "its lock is kept" in came_out else hint)
+    if "its lock is kept" in came_out:
+        hint = "every way out unlocks"
+    return Finding(tried, came_out, expected, hint)
 
 
 def _zeroed(path: Callable[..., Path], mapping: AddressSpace, attached: bool = True) -> str:
@@ -94,25 +112,32 @@ def _zeroed(path: Callable[..., Path], mapping: AddressSpace, attached: bool = T
     except KernelBug as bug:
         return f"{bug.bug}: {bug}"
     zeroed = "zeroed" if any(map(zeroes, machine.trace)) else "left as it is"
-    return zeroed + ", and its lock is kept" * folio.locked
+    return f"{zeroed}, and its lock is kept" if folio.locked else zeroed
 
 
 def _against_others(path: Callable[..., Path]) -> Iterator[Finding]:
     """Against compaction and a truncation of the whole file, for each combination of the flags."""
     races = [partial_race(path, flags) for flags in COMBINATIONS.values()]
-    steps = {node.step.name for node in automaton(races[0].paths["partial truncation"], races[0].objects) if node.step is not None}
-    yield claim("the lock is waited for", "folio_trylock" not in steps, otherwise="it is only tried", hint=
-                "a part that is skipped keeps its old data, and the next reader of the file gets it: here, unlike in compaction, write folio_lock()")
+    states = automaton(races[0].paths["partial truncation"], races[0].objects)
+    steps = {state.step.name for state in states if state.step is not None}
+    yield claim("the lock is waited for", "folio_trylock" not in steps,
+                "a part that is skipped keeps its old data, and the next reader of the file gets it: "
+                "here, unlike in compaction, write folio_lock()", "it is only tried")
     proofs = [prove(race) for race in races]
-    worst, flags = next(((proof, flags) for proof, flags in zip(proofs, COMBINATIONS.values()) if not proof.safe), (proofs[0], ()))
+    proved_of = list(zip(proofs, COMBINATIONS.values(), strict=True))
+    worst, flags = next((pair for pair in proved_of if not pair[0].safe), proved_of[0])
     see = f'See it: plots.swim_lanes(partial_race(truncate_inode_partial_folio, {flags}), "{worst.shortest}")'
-    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe", f"{_WHY.get(worst.bug, worst.bug)}. {see}")
+    yield Finding("against compaction and the end of the file, in every order", proved(worst), "safe",
+                  f"{_WHY.get(worst.bug, worst.bug)}. {see}")
     yield from shown_by(proofs, "a path that never gets there cannot go wrong, and says nothing: "
                                 "lock, ask for the mapping again, ask for the flag, zero, unlock")
 
 
 def partial_race(path: Callable[..., Path], flags: tuple[int, ...]) -> Scenario:
-    """truncation_race() with one more thread: `path` zeroes a part of the folio, then drops its references on folio and inode."""
+    """truncation_race() with one more thread, which zeroes a part of the folio by `path`.
+
+    Then it drops its references on folio and inode.
+    """
     race = truncation_race(after)
     mapping, folio = race.objects
     mapping.flags, folio.unevictable = marked(flags).flags, bool(flags)

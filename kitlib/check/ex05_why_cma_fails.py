@@ -1,0 +1,236 @@
+"""Exercise 05, "why does CMA fail?": whom alloc_contig_range() cannot move, for how long, what mends it."""
+import random
+from collections.abc import Callable, Iterable, Mapping
+
+from ..compaction.compact_zone import compact_zone
+from ..compaction.control import control_for
+from ..mm.a_ops import GMEM
+from ..mm.mapping import AS_UNMOVABLE, clear_bit
+from ..mm.verdict import Result
+from ..mm.zone import Zone
+from .ex05_cma_zone import (END, START, allocate_elsewhere, blockers, contig, is_drivers, is_free, is_pfn,
+                            later, pages_in_use, zone_for)
+from .one_cpu import REASONS_TO_STAY
+from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
+
+__all__ = ["REASONS_TO_STAY", "allocate_elsewhere", "contig", "mended", "now_or_never", "pages_in_use",
+           "preparations_for", "the_preparation", "why_it_fails", "zone_for"]
+
+_GOES = "goes"
+
+
+def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
+    """Exercise "why does CMA fail?": who blocks alloc_contig_range() (mm/page_alloc.c, 0003e2a41468).
+
+    `blocking` has the pfns, each with its reason or code.
+    """
+    if not isinstance(blocking, Mapping) or not begun(blocking):
+        return unsolved('write which pages stay, and why, as blocking = '
+                        '{17: "mapping is unmovable", 230: "-EAGAIN"}')
+    zone = zone_for(learner)
+    stays, findings = blockers(zone), []
+    # Pages that go are not asked for: who writes them down as well earns nothing with them.
+    answers = {pfn: why for pfn, why in blocking.items() if begun(why) and text_of(why).casefold() != _GOES}
+    for pfn in sorted({pfn for pfn in answers if is_pfn(pfn)} | set(stays)):
+        answer, expected = answers.get(pfn, _GOES), stays.get(pfn, _GOES)
+        hint = _why_hint(zone, pfn, expected, text_of(answer))
+        code = f"-{text_of(answer).upper()}"                    # of whoever leaves out the minus
+        findings.append(compared(f"pfn {pfn}", code if code == expected else answer, expected, hint))
+    return Report(findings + _no_pfns(answers))
+
+
+def _no_pfns(answers: Iterable) -> list[Finding]:
+    hint = f"write pfns, numbers from {START} to {END - 1}"
+    return [Finding(shown(pfn), "no pfn", "a pfn", hint) for pfn in answers if not is_pfn(pfn)]
+
+
+def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
+    folio = zone.folio(pfn)
+    if expected == _GOES:
+        if is_free(zone, pfn):
+            return "the page is free"
+        if folio.unevictable:
+            return ("unevictable is not unmovable: CMA takes unevictable folios whatever "
+                    "vm.compact_unevictable_allowed says, and this one moves")
+        if folio.locked or folio.writeback or folio.dirty:
+            return ("alloc_contig_range() migrates with MIGRATE_SYNC: "
+                    "it waits for locks and writeback, and writes dirt out")
+        return "nothing holds it: it is isolated and moves"
+    if expected == "-EAGAIN" and answer == _GOES:
+        return ("count its references: page tables, page cache, and one more, "
+                "so migration never gets it for itself")
+    if expected == "-EAGAIN" and answer.startswith("-"):
+        return ("folio_migrate_mapping() says it whenever it finds a reference too many, "
+                "and migration tries again until it gives up; "
+                "-EBUSY is what alloc_contig_range() makes of it in the end")
+    return {
+        "mapping is unmovable": (
+            "the driver's file: its mapping has AS_UNMOVABLE, and the scanner leaves its folios"),
+        "locked by somebody else": (
+            "unevictable with a mapping: the scanner tries its lock, does not get it, and goes on; "
+            "it never waits"),
+        "not on the LRU": (
+            "no PG_lru: it waits in a CPU's batch to be put on the LRU, and the scanner asks for that first"),
+        "no mapping, extra references": (
+            "anonymous, and refcount is more than mapcount: the scanner takes it for pinned"),
+        "-EAGAIN": (
+            "a pinned file folio is isolated: "
+            "the scanner's test for extra references is for folios without a mapping; "
+            "migration then finds one too many"),
+    }.get(expected, "try it alone: alloc_contig_range() on this page only")
+
+
+def now_or_never(never: list[int], learner: str) -> Report:
+    """Exercise "why does CMA fail?", who stays for good: the pfns that block the range on every later try."""
+    if not isinstance(never, list | tuple | set) or not begun(never):
+        return unsolved("write the pfns that no later try will get, as never = [17, 230]")
+    zone = zone_for(learner)
+    stays = blockers(zone)
+    later(zone)
+    for_good = blockers(zone)
+    named = [pfn for pfn in never if is_pfn(pfn)]
+    findings = []
+    for pfn in sorted({*named, *for_good}):
+        came_out, expected = ("never" if pfn in group else "later" for group in (named, for_good))
+        findings.append(Finding(f"pfn {pfn}", came_out, expected, _fate_hint(stays.get(pfn))))
+    return Report(findings + _no_pfns(never))
+
+
+def _fate_hint(why: str | None) -> str:
+    return {
+        None: "this page does not block the range at all: it goes on the first try",
+        "mapping is unmovable": (
+            "no kernel clears the flag: as long as the file keeps the page, every try leaves it"),
+        "locked by somebody else": "a folio lock is held for a moment: a later scan gets it",
+        "not on the LRU": (
+            "the batch is drained sooner or later (in the kernel by alloc_contig_range() itself); "
+            "then the page is on the LRU"),
+    }.get(why, "whoever holds the reference gives it back some time; "
+               "nothing about the page itself keeps it here")
+
+
+def _elsewhere(zone: Zone) -> None:
+    for pfn in [pfn for pfn in range(START, END) if is_drivers(zone, pfn)]:
+        allocate_elsewhere(zone, pfn)
+
+
+def _flag_cleared(zone: Zone) -> None:
+    clear_bit(AS_UNMOVABLE, zone.mappings[GMEM])
+
+
+def _compacted(zone: Zone) -> None:
+    compact_zone(control_for("compact_memory", zone))
+
+
+# The choices: what it is, what it does to a zone in which all else has come to rest, why it does not help.
+PREPARATIONS = (
+    ("set vm.compact_unevictable_allowed to 0", lambda zone: None,      # nobody here asks the sysctl
+     "alloc_contig_range() isolates with ISOLATE_UNEVICTABLE in any case, and never asks the sysctl"),
+    ("write 1 to /proc/sys/vm/compact_memory before", _compacted,
+     "compact_memory passes by an unmovable mapping as CMA does, and moves its neighbours for nothing"),
+    ("create the driver's file without AS_UNMOVABLE; its migrate_folio still refuses with -EINVAL",
+     _flag_cleared,
+     "then the folios are isolated, and the callback refuses them: "
+     "the same end, with more work. The flag is not what keeps them here"),
+    ("create the driver's file with mapping_set_gfp_mask(mapping, GFP_HIGHUSER), without __GFP_MOVABLE",
+     _elsewhere, ""),
+    ("call alloc_contig_range() again, up to 10 times", lambda zone: [contig(zone) for _ in range(10)],
+     "patience helps against locks and pins; an unmovable folio stays for as long as its file keeps it"),
+)
+
+
+def preparations_for(learner: str) -> dict[str, str]:
+    """A learner's choices, by letter, in an order of their own."""
+    return {letter: what for letter, (what, *_) in _lettered(learner).items()}
+
+
+def _lettered(learner: str) -> dict[str, tuple]:
+    shuffled = random.Random(seed_of(learner)).sample(PREPARATIONS, len(PREPARATIONS))
+    return dict(zip("ABCDE", shuffled, strict=True))
+
+
+def the_preparation(choice: str, learner: str) -> Report:
+    """Exercise "why does CMA fail?", which preparation would have helped: a letter, tried on their zone."""
+    if not begun(choice):
+        return unsolved('choose a letter, as choice = "A"')
+    lettered, letter = _lettered(learner), text_of(choice).upper()
+    if letter not in lettered:
+        return Report([Finding("your choice", shown(choice), f"one of {', '.join(lettered)}",
+                               'write one letter in quotes, as choice = "A"')])
+    (what, prepare, why_not), zone = lettered[letter], zone_for(learner)
+    later(zone)
+    prepare(zone)
+    return Report([Finding(f"{what}; then alloc_contig_range()", str(contig(zone)), "0", why_not)])
+
+
+def mended(mend: Callable, learner: str) -> Report:
+    """Exercise "why does CMA fail?", mend it: after `mend(zone)` alloc_contig_range() gives 0.
+
+    And nobody has lost a page.
+    """
+    zone, quiet = zone_for(learner), zone_for(learner)
+    begin = zone.snapshot()
+    later(quiet)
+    _, failed = attempt(mend, zone) if callable(mend) else (None, None)
+    touched, broken = attempt(lambda: zone.snapshot() != begin)
+    if failed or broken:
+        return Report([failed or broken])
+    if not touched:
+        return unsolved("mend() leaves the zone as it is")
+    judged, failed = attempt(_judged, zone_for(learner), quiet, zone)
+    if failed:
+        return Report([failed])
+    file, others, staying, result = judged
+    came_out = str(result) if file.holds and others.holds else f"{result}, but not so: see below"
+    rest = ", ".join(f"pfn {pfn} ({why})" for pfn, why in list(staying.items())[:3])
+    hint = "the range is empty, but at whose cost? What is below must hold as well"
+    if rest:
+        hint = f"still there: {rest}"
+    return Report([Finding("alloc_contig_range() on the mended zone", came_out, "0", hint), file, others])
+
+
+def _judged(original: Zone, quiet: Zone, zone: Zone) -> tuple[Finding, Finding, dict[int, str], Result]:
+    """What became of the driver's file and of all others, who still blocks the range, what the call gives."""
+    file, others = _file_is_whole(original, zone), _others_are_whole(original, quiet, zone)
+    return file, others, blockers(zone), contig(zone)
+
+
+def _file_is_whole(original: Zone, zone: Zone) -> Finding:
+    """The driver's file: unmovable as before, and with as many pages."""
+    pages, were = _drivers_pages(zone), _drivers_pages(original)
+    came_out = f"{len(pages)} pages"
+    if len(pages) == len(were) and pages != were:
+        came_out += ", changed"
+    hint = ("nobody may free or change the file's pages: "
+            "allocate_elsewhere(zone, pfn) says where they should have been allocated")
+    if zone.mappings[GMEM].flags != original.mappings[GMEM].flags:
+        came_out += ", its flags changed"
+        hint = ("the flag says the truth about the file: "
+                "without it the folios are isolated, and refused with -EINVAL")
+    return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
+
+
+def _drivers_pages(zone: Zone) -> list[tuple[int, int]]:
+    pfns = [pfn for pfn in range(zone.end_pfn) if is_drivers(zone, pfn)]
+    return sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in pfns)
+
+
+def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
+    """Every other page: as it was, or as its holder leaves it."""
+    def entry(zone: Zone, pfn: int) -> tuple:
+        return tuple(column[pfn] for column in (zone.flags, zone.refcount, zone.mapcount, zone.mapping))
+
+    touched = [pfn for pfn in range(zone.end_pfn)
+               if not is_free(original, pfn) and not is_drivers(original, pfn)
+               and entry(zone, pfn) not in _allowed(entry(original, pfn), entry(quiet, pfn))]
+    hint = ("a lock is released, a batch drained (PG_lru, and one reference less), "
+            "a pin dropped (one reference less), and no more than that")
+    whole = "as they were, or at rest"
+    came_out = f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else whole
+    return Finding("all other pages", came_out, whole, hint)
+
+
+def _allowed(was: tuple, at_rest: tuple) -> set[tuple]:
+    """What a page may look like: as it was, at rest, or with one of both done."""
+    return {(flags, refcount, *was[2:])
+            for flags in (was[0], at_rest[0]) for refcount in (was[1], at_rest[1])}
