@@ -1,8 +1,8 @@
 """Experiments: many compaction runs over made-up memory, one row a run, in one process, in several or on a cluster.
 
-`measure` runs one compact_zone over a zone, such as scenarios.memory() makes; `sweep` does that for every combination of
-parameters and for every seed; the functions at the end ask the ready-made questions. Leaves out everything distributed:
-whatever is a concurrent.futures.Executor will do.
+`measure` runs one compact_zone over a zone, such as scenarios.memory() makes; `sweep` does that for every
+combination of parameters and for every seed; the functions at the end ask the ready-made questions. Leaves
+out everything distributed: whatever is a concurrent.futures.Executor will do.
 """
 import importlib
 import inspect
@@ -32,7 +32,8 @@ from .scenarios import memory
 KERNELS = {"before": before, "racy": racy, "after": after}
 # What a run takes besides its zone; every other key of `over` is a parameter of `build`.
 _RUN = {"kernel": after, "caller": "compact_memory", "order": PAGEBLOCK_ORDER, "compact_unevictable_allowed": True}
-# The columns of a row after its parameters: pages by kind (frames.page_kinds), then what the run did, in base pages.
+# The columns of a row after its parameters: pages by kind (frames.page_kinds), then what the run did, in base
+# pages.
 MEASURES = ("mode", "seed", *(f"{kind}_pages" for kind in frames.PAGE_KINDS), "lru_scanned", "isolated", "migrated",
             *(f"failed_{code}" for code in frames.FAILURES), "isolation_success", "migration_success", "targets",
             "largest_order_before", "largest_order_after", "fragmentation_index_before", "fragmentation_index_after", "status")
@@ -93,11 +94,12 @@ def sweep(build: Callable[..., Zone], over: Mapping[str, Iterable], seeds: Itera
           progress: Callable[[int, int], object] | None = None) -> pd.DataFrame:
     """One row a run, for the product of all values in `over` and `seeds`: sweep(memory, {"free": [0.2, 0.4]}, range(9)).
 
-    `over` has values for parameters of build(**parameters, seed=seed) -> Zone, and for kernel (modules or names), caller,
-    order and compact_unevictable_allowed. Columns: the parameters, kernel, caller, MEASURES; rows in the product's order.
-    The same seeds give the same frame with any executor: ProcessPoolExecutor(), or Dask's client.get_executor().
-    `progress(done, total)` is called as runs end (default: a bar that is gone at the end). When it returns True or raises
-    StopSweep, or at an interrupt, what is done is kept, and frame.attrs["stopped"] says how far it came.
+    `over` has values for parameters of build(**parameters, seed=seed) -> Zone, and for kernel (modules or
+    names), caller, order and compact_unevictable_allowed. Columns: the parameters, kernel, caller, MEASURES;
+    rows in the product's order. The same seeds give the same frame with any executor: ProcessPoolExecutor(),
+    or Dask's client.get_executor(). `progress(done, total)` is called as runs end (default: a bar that is
+    gone at the end). When it returns True or raises StopSweep, or at an interrupt, what is done is kept, and
+    frame.attrs["stopped"] says how far it came.
     """
     runs = _plan(build, over, seeds, executor)
     rows: dict[int, dict] = {}
@@ -237,7 +239,8 @@ def _check_travel(build: Callable, executor: Executor, kernels: Iterable[ModuleT
 def _progress_bar() -> Callable[[int, int], None]:
     """A line of text where somebody looks on, after the first second: in a terminal or in a notebook run by hand.
 
-    (0, 0) takes it away; in a notebook the cell's other output goes with it, for nothing less would leave nothing behind.
+    (0, 0) takes it away; in a notebook the cell's other output goes with it, for nothing less would leave
+    nothing behind.
     """
     shell, begin, shown = get_ipython(), time.monotonic(), []
     by_hand = hasattr(shell, "kernel") and shell.get_parent().get("content", {}).get("allow_stdin", False)

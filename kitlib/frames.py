@@ -1,7 +1,7 @@
 """The model's events and verdicts as tidy pandas DataFrames, to read in a notebook and to draw.
 
-Every function takes what a notebook has at hand and returns a new frame. Leaves out the comparison with a recorded run:
-that is `recordings.replay` and `recordings.compare`.
+Every function takes what a notebook has at hand and returns a new frame. Leaves out the comparison with a
+recorded run: that is `recordings.replay` and `recordings.compare`.
 """
 from types import ModuleType, NoneType
 from typing import get_args, get_type_hints
@@ -123,8 +123,8 @@ def lru_pages(zone: Zone) -> np.ndarray:
 def page_kinds(zone: Zone) -> dict[str, int]:
     """The zone's pages by PAGE_KINDS, which add up to all of them.
 
-    unmovable: of a mapping with AS_UNMOVABLE; unevictable and movable: the others on an LRU list, with and without
-    PG_unevictable; other: kernel memory, and whatever is on no list just now.
+    unmovable: of a mapping with AS_UNMOVABLE; unevictable and movable: the others on an LRU list, with and
+    without PG_unevictable; other: kernel memory, and whatever is on no list just now.
     """
     part = slice(zone.start_pfn, zone.end_pfn)
     flags, mapping = (column[part] for column in _of_heads(zone, "flags", "mapping"))
@@ -150,8 +150,9 @@ def _of_heads(zone: Zone, *names: str) -> list[np.ndarray]:
 def run_counts(cc: CompactControl, on_lru: np.ndarray) -> dict[str, int | float]:
     """What a finished run of compact_zone did, in base pages; `on_lru` is lru_pages(zone) from before the run.
 
-    lru_scanned: LRU pages in the ranges that the migrate scanner passed. isolation_success: how many of them were
-    isolated; migration_success: how many of those migrated; nan where there was none. targets: calls of compaction_alloc().
+    lru_scanned: LRU pages in the ranges that the migrate scanner passed. isolation_success: how many of them
+    were isolated; migration_success: how many of those migrated; nan where there was none. targets: calls of
+    compaction_alloc().
     """
     ranges = [event for event in cc.trace if type(event) is IsolateEvent]
     before = np.append(0, np.cumsum(on_lru))
@@ -170,7 +171,8 @@ TRACE = ("zone_start", "start_pfn", "migrate_pfn", "free_pfn", "zone_end", "end_
 def trace(cc: CompactControl) -> pd.DataFrame:
     """A run as the kernel's own trace: one row an event, in order; columns tracepoint, then the fields that there are, and line.
 
-    A field that a tracepoint does not have is <NA>, in words "". Print frame.line to read it as in trace_pipe.
+    A field that a tracepoint does not have is <NA>, in words "". Print frame.line to read it as in
+    trace_pipe.
     """
     events = [event._asdict() for event in cc.trace]
     fields = [name for name in TRACE if any(name in event for event in events)]

@@ -1,7 +1,8 @@
 """Races over one file's folios: compaction against truncation and eviction, reclaim and mlock. What explore.py proves.
 
-Each thread is a path made of the kernel's own; what a path for one folio returns is all that the next one knows of it.
-Leaves out what the paths leave out, weak memory ordering, and RCU's delay between the end of an inode and its free.
+Each thread is a path made of the kernel's own; what a path for one folio returns is all that the next one
+knows of it. Leaves out what the paths leave out, weak memory ordering, and RCU's delay between the end of an
+inode and its free.
 """
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -32,10 +33,11 @@ def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, tr
                     reuse: bool = False, mode: Mode = Mode(async_migrate=True, unevictable=True), **folio_flags) -> Scenario:
     """Compaction isolates the folios of one file while the file is truncated and its inode evicted.
 
-    Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its mapping has
-    both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the page cache, or
-    "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction goes on into the kernel's
-    move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the last truncator evicts the inode.
+    Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its
+    mapping has both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the
+    page cache, or "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction
+    goes on into the kernel's move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the
+    last truncator evicts the inode.
     """
     arguments = {name: value for name, value in locals().items() if name not in ("kernel", "folio_flags")} | folio_flags
     check_kernel(kernel), check_mode(mode)
@@ -147,8 +149,8 @@ def keep_locked(folio: Folio) -> None:
 def opposite_orders(kernel: ModuleType, mode: Mode = Mode(async_migrate=True, unevictable=True)) -> Scenario:
     """Two folios: compaction keeps its folio locks until it has looked at both, truncation locks them in the opposite order.
 
-    No kernel keeps the locks: this is what would happen to one that batches. A deadlock where compaction sleeps on a
-    folio lock, none where it only tries.
+    No kernel keeps the locks: this is what would happen to one that batches. A deadlock where compaction
+    sleeps on a folio lock, none where it only tries.
     """
     check_kernel(kernel), check_mode(mode)
     zone, mapping = _zone(2)

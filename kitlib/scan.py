@@ -1,8 +1,8 @@
 """Whole zones at once: a table made from a kernel's decision tree, and numpy to look every page up in it.
 
-The table holds a code for every combination of what the path can ask. Nothing here knows what the kernel decides, only
-where the answer to a step stands in the zone's columns (`ANSWERS`). The one module below floor 4 that imports numpy.
-Leaves out pages that change meanwhile: the zone must be quiet.
+The table holds a code for every combination of what the path can ask. Nothing here knows what the kernel
+decides, only where the answer to a step stands in the zone's columns (`ANSWERS`). The one module below floor
+4 that imports numpy. Leaves out pages that change meanwhile: the zone must be quiet.
 """
 from functools import lru_cache
 from types import ModuleType
@@ -83,7 +83,8 @@ def verdicts(zone_or_recording, kernel: ModuleType, mode: Mode, release: str | R
              order: int = -1) -> np.ndarray:
     """What becomes of every page: uint8, one code a pfn; REASONS[code] says why ("" = isolated).
 
-    `release` (default: the recording's own, else "6.8") and the target `order` tell which compound pages are stepped over.
+    `release` (default: the recording's own, else "6.8") and the target `order` tell which compound pages are
+    stepped over.
     """
     lookup = table(check_kernel(kernel), check_mode(mode))
     zone = zone_or_recording if isinstance(zone_or_recording, Zone) else getattr(zone_or_recording, "memory", None)

@@ -75,7 +75,8 @@ def random_zone(n: int, seed: int = 0) -> Zone:
     return zone
 
 
-# Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary movable memory.
+# Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary
+# movable memory.
 _SHARES = {"free": ("free",), "unmovable": ("guest_memfd",), "unevictable": ("anon, mlocked", "file, mlocked"),
           "pinned": ("anon, pinned", "file, pinned"), "dirty": ("file, dirty",),
           "no_migrate_folio": ("file, dirty, no migrate_folio",), "movable": ("anon", "file, clean", "tmpfs")}
@@ -85,8 +86,8 @@ def memory(pages: int = 4096, free: float = 0.4, unmovable: float = 0.0, unevict
            dirty: float = 0.0, no_migrate_folio: float = 0.0, grouped: bool = False, seed: int = 0) -> Zone:
     """A zone with these shares of its pages free, of guest_memfd, mlocked, pinned, dirty, and dirty without migrate_folio.
 
-    The rest is anonymous, clean file and tmpfs memory. `grouped`: the same pages, but those of guest_memfd lie together,
-    in UNMOVABLE pageblocks, where a real kernel allocates them.
+    The rest is anonymous, clean file and tmpfs memory. `grouped`: the same pages, but those of guest_memfd
+    lie together, in UNMOVABLE pageblocks, where a real kernel allocates them.
     """
     dice = random.Random(seed)
     shares = _checked(dict(free=free, unmovable=unmovable, unevictable=unevictable, pinned=pinned, dirty=dirty,

@@ -1,8 +1,9 @@
 """The explorer finds what a search over all schedules finds, and says loudly what it cannot tell."""
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from small_programs import Bits, program, read, trylock, unlock, write
+from small_programs import Bits, program, read, trylock, unlock, walk, write
 
 import kitlib as kl
 from kitlib.concurrency.automaton import Chain, RepeatUntil
@@ -199,6 +200,14 @@ def test_a_path_that_fails_before_its_first_step_is_told():
 
     with pytest.raises(PathError, match="compaction raised ZeroDivisionError.*before the first step$"):
         prove(kl.truncation_race(kernel_that(isolate_folio)))
+
+
+def test_a_thread_that_does_no_step_has_ended():
+    memory = Bits(2)
+    ended = partial(walk, memory, ())
+    proof = prove(Scenario("one step", memory, {"a": partial(walk, memory, (("write", 0, True),)), "b": ended}))
+    assert (proof.safe, proof.states, proof.schedules) == (True, 2, 1)
+    assert prove(Scenario("no step", memory, {"a": ended, "b": ended})).schedules == 1
 
 
 def test_a_path_that_never_ends_meets_the_step_limit():
