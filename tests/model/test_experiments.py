@@ -366,5 +366,5 @@ def test_one_unmovable_page_in_a_pageblock_is_enough_unless_they_are_grouped():
 
 
 def test_grouping_leaves_large_blocks_where_scattering_leaves_none():
-    frame = experiments.scattered_or_grouped(range(3), unmovable=[0.2])
+    frame = experiments.free_block(range(3), unmovable=[0.2])
     assert middle(frame, "largest_order_after", grouped=True) >= 9 > middle(frame, "largest_order_after", grouped=False)
