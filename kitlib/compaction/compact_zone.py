@@ -31,7 +31,7 @@ def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -
                          "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
     _start(cc)
     sync = "async" if cc.mode == MigrateMode.ASYNC else "sync"
-    cc.trace.append(BeginEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync))
+    cc.enter(BeginEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync))
     zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
     try:
         count_free_blocks(zone)
@@ -42,7 +42,7 @@ def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -
     for who in ("compact", "compact_daemon") if cc.kcompactd else ("compact",):
         zone.vmstat[f"{who}_migrate_scanned"] += cc.total_migrate_scanned
         zone.vmstat[f"{who}_free_scanned"] += cc.total_free_scanned
-    cc.trace.append(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
+    cc.enter(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
     return status
 
 
@@ -103,7 +103,7 @@ def _migrate(cc: CompactControl) -> Result | int:
     """Migrate what is isolated, and put back what stays."""
     handed_over = cc.nr_migratepages
     result = migrate_pages(cc)
-    cc.trace.append(MigrateEvent(cc.nr_succeeded, handed_over - cc.nr_succeeded))
+    cc.enter(MigrateEvent(cc.nr_succeeded, handed_over - cc.nr_succeeded))
     cc.nr_migratepages = 0
     if result:
         putback_movable_pages(cc)

@@ -1,8 +1,10 @@
 """A compaction run's orders and progress (struct compact_control), and who gives such orders."""
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import ModuleType
+from typing import NamedTuple
 
 from ..kernels import after, check_kernel
 from ..mm.verdict import MigrateMode, Mode
@@ -56,6 +58,7 @@ class CompactControl:
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
     fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (migrate_folio.py)
     trace: list = field(default_factory=list)   # trace events, in the order of the run
+    probe: Callable[[NamedTuple], None] | None = None    # see enter()
 
     def __post_init__(self):
         check_kernel(self.kernel)
@@ -66,6 +69,12 @@ class CompactControl:
             raise ValueError(f"no order {self.order!r}: write -1 for the whole zone, or 0 to {MAX_ORDER}")
         if self.order == -1 and self.direct_compaction and self.mode == MigrateMode.ASYNC:
             raise ValueError("direct asynchronous compaction is for an allocation: write order=9 or the like")
+
+    def enter(self, event: NamedTuple) -> None:
+        """A tracepoint: the event is in the trace; then the probe sees the zone as it is now, and leaves it so."""
+        self.trace.append(event)
+        if self.probe is not None:
+            self.probe(event)
 
 
 # Who runs compact_zone(), and how (kernel functions and priorities beside them); without `order` the caller has its own.

@@ -92,7 +92,7 @@ def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: 
             pfn += stride
     pfn = min(pfn, end_pfn)
     cc.nr_freepages += taken
-    cc.trace.append(FreeEvent(start_pfn, pfn, nr_scanned, taken))
+    cc.enter(FreeEvent(start_pfn, pfn, nr_scanned, taken))
     cc.total_free_scanned += nr_scanned
     zone.vmstat["compact_isolated"] += taken
     return pfn

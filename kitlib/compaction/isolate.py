@@ -109,7 +109,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
             if valid_block is not None and not skip_updated and not cc.no_set_skip_hint:
                 zone.skip[valid_block] = 1
             update_cached_migrate(cc, low_pfn)
-        cc.trace.append(IsolateEvent(start_pfn, low_pfn, nr_scanned, nr_isolated))
+        cc.enter(IsolateEvent(start_pfn, low_pfn, nr_scanned, nr_isolated))
     cc.total_migrate_scanned += nr_scanned
     zone.vmstat["compact_isolated"] += nr_isolated
     cc.migrate_pfn = low_pfn

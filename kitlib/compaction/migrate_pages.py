@@ -48,7 +48,7 @@ class _Migration:
         vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
             cc.failed[why] = cc.failed.get(why, 0) + pages
-        cc.trace.append(MigratePagesEvent(cc.nr_succeeded, failed, str(cc.mode), reason))
+        cc.enter(MigratePagesEvent(cc.nr_succeeded, failed, str(cc.mode), reason))
         return result or len(cc.migratepages)
 
     def _all(self, folios: list[int]) -> Result:

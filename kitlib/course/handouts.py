@@ -1,6 +1,7 @@
-"""Saved notebooks as web pages to hand out: one file each, with its pictures in it, and nothing that is fetched from elsewhere.
+"""Saved notebooks as web pages to hand out: one file each, with its pictures in it; nothing is fetched.
 
-What a notebook shows is what it has saved; nothing is executed. Leaves out whatever moves: a widget is its last picture and its text.
+What a notebook shows is what it has saved; nothing is executed. Leaves out whatever moves: a widget is its
+last picture and its text.
 """
 import html
 import re
@@ -13,17 +14,20 @@ from pygments.formatters import HtmlFormatter
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; }
+body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+body { color: #1f2328; background: #fff; }
 pre, code { font: 0.875rem/1.4 ui-monospace, "DejaVu Sans Mono", monospace; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.3rem 0; }
 .highlight { margin: 0.4rem 0; padding: 0.4rem 0.8rem; background: #f3f4f6; border-left: 3px solid #8b949e; }
 .output_area { padding-left: 1rem; overflow-x: auto; }
 .prompt, .anchor-link { display: none; }
 img { max-width: 100%; background: #fff; }
-table { border-collapse: collapse; font-size: 0.8rem; } th, td { padding: 0.2rem 0.4rem; border-bottom: 1px solid #d0d7de; text-align: left !important; }
+table { border-collapse: collapse; font-size: 0.8rem; }
+th, td { padding: 0.2rem 0.4rem; border-bottom: 1px solid #d0d7de; text-align: left !important; }
 a { color: #0550ae; }
 @media (prefers-color-scheme: dark) {
-  body { color: #e6edf3; background: #0d1117; } a { color: #79b8ff; } th, td { border-color: #30363d; } .highlight { background: #161b22; }
+  body { color: #e6edf3; background: #0d1117; } a { color: #79b8ff; }
+  th, td { border-color: #30363d; } .highlight { background: #161b22; }
 }
 @media print { body { max-width: none; margin: 0; } pre, img { break-inside: avoid; } }
 """
@@ -35,7 +39,8 @@ def _colours(style: str) -> str:
 
 CODE = f"{_colours('friendly')} @media (prefers-color-scheme: dark) {{ {_colours('github-dark')} }}"
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
 <style>{style}</style></head><body>
 {body}
 </body></html>
@@ -49,7 +54,7 @@ def title_of(notebook: nbformat.NotebookNode, otherwise: str) -> str:
 
 
 def page(path: Path) -> tuple[str, str]:
-    """The title of a saved notebook, and the whole of it as a web page; links to notebooks lead to their pages."""
+    """The title of a saved notebook, and all of it as a web page; links to notebooks lead to their pages."""
     notebook = nbformat.read(path, as_version=4)
     title = title_of(notebook, path.stem)
     exporter = HTMLExporter(template_name="basic", embed_images=True)
@@ -65,7 +70,7 @@ def _whole(title: str, body: str) -> str:
 
 
 def write(paths: Iterable[Path], folder: Path) -> Iterator[Path]:
-    """Write each notebook's page into `folder`, in a folder named as the notebook's own, and an index.html of them all."""
+    """Write each notebook's page into `folder`, within a folder named as its own, and an index.html."""
     links = []
     for path in paths:
         to = folder / path.parent.name / f"{path.stem}.html"
@@ -75,5 +80,6 @@ def write(paths: Iterable[Path], folder: Path) -> Iterator[Path]:
         links.append(f'<li><a href="{to.relative_to(folder).as_posix()}">{html.escape(title)}</a></li>')
         yield to
     index = folder / "index.html"
-    index.write_text(_whole("Handouts", "\n".join(["<h1>Handouts</h1>", "<ul>", *links, "</ul>"])), encoding="utf-8")
+    body = "\n".join(["<h1>Handouts</h1>", "<ul>", *links, "</ul>"])
+    index.write_text(_whole("Handouts", body), encoding="utf-8")
     yield index

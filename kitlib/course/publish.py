@@ -1,9 +1,10 @@
-"""Notebooks in, notebooks out: execute them and keep nothing that differs from run to run (python -m kitlib.course.publish).
+"""Notebooks in, notebooks out: executed, less what differs from run to run (python -m kitlib.course.publish).
 
-Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and tracebacks are left out, so that
-publishing twice gives the same bytes. A solution also makes its exercise, by nbgrader's own preprocessors. `--check` writes nothing
-and exits 1 when a file would change; `--handouts DIR` writes what is saved as web pages that need no network.
-Run it in the project's folder; it needs what requirements-dev.txt names.
+Cell ids are counted, execution counts run from 1, widget state, widget views, timings, versions and
+tracebacks are left out, so that publishing twice gives the same bytes. A solution also makes its exercise, by
+nbgrader's own preprocessors. `--check` writes nothing and exits 1 when a file would change; `--handouts DIR`
+writes what is saved as web pages that need no network. Run it in the project's folder; it needs what
+requirements-dev.txt names.
 """
 import argparse
 import sys
@@ -27,7 +28,8 @@ CLEARED = (ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput)
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
     """Run every cell in `folder` in a new kernel; an error that no tag allows ends it."""
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources)
     client.store_widget_state = False
     return client.execute()
 
@@ -38,7 +40,8 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     count = 0
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT_METADATA if key in cell.metadata})
+        kept = {key: cell.metadata[key] for key in KEPT_METADATA if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
@@ -56,11 +59,12 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _joined(outputs: list) -> list:
-    """What a cell prints bit by bit comes in as many pieces as time has cut it into: neighbours of one stream are one."""
+    """Neighbours of one stream are one: what a cell prints comes in pieces, as time has cut it."""
     joined: list = []
     for output in outputs:
-        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
-            joined[-1].text += output.text
+        before = joined[-1] if joined else {}
+        if output.output_type == before.get("output_type") == "stream" and output.name == before.name:
+            before.text += output.text
         else:
             joined.append(output)
     return joined
@@ -72,7 +76,7 @@ def grading(root: Path) -> Config:
 
 
 def exercise_of(solution: nbformat.NotebookNode, config: Config) -> nbformat.NotebookNode:
-    """The exercise in a solution, as nbgrader would hand it out, but without checksums and with every cell open."""
+    """The exercise in a solution, as nbgrader would hand it out, but no checksums and every cell open."""
     exercise = nbformat.from_dict(solution)
     for clear in CLEARED:
         exercise, _ = clear(config=config).preprocess(exercise, {})
@@ -88,15 +92,20 @@ def published(path: Path) -> Iterator[tuple[Path, str]]:
     """A notebook, executed and normalised, as (file, text); and the exercise of a solution."""
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     if path.parent.name == "solutions":
-        exercise = path.parent.parent / "exercises" / path.name
-        yield exercise, notebook_text(normalise(execute(exercise_of(notebook, grading(path.parent.parent)), exercise.parent)))
+        root = path.parent.parent
+        exercise, file = exercise_of(notebook, grading(root)), root / "exercises" / path.name
+        yield file, notebook_text(normalise(execute(exercise, file.parent)))
     yield path, notebook_text(normalise(execute(notebook, path.parent)))
 
 
 def publish(path: Path, check: bool = False) -> Iterator[tuple[Path, bool]]:
-    """Execute and normalise one notebook: each file that comes of it, and whether that changed it. `check`: nothing is written."""
+    """Execute and normalise one notebook: each file that comes of it, and whether that changed it.
+
+    `check`: nothing is written.
+    """
     if path.parent.name == "exercises":
-        raise ValueError(f"{path} is made from its solution: edit and publish {path.parent.parent / 'solutions' / path.name}")
+        solution = path.parent.parent / "solutions" / path.name
+        raise ValueError(f"{path} is made from its solution: edit and publish {solution}")
     for file, text in published(path):
         changed = not file.exists() or file.read_text(encoding="utf-8") != text
         if changed and not check:
@@ -107,12 +116,16 @@ def publish(path: Path, check: bool = False) -> Iterator[tuple[Path, bool]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m kitlib.course.publish", description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="which (default: all, the exercises with their solutions)")
+    about = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m kitlib.course.publish", description=about)
+    parser.add_argument("notebooks", nargs="*", type=Path,
+                        help="which (default: all, the exercises with their solutions)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file would change")
-    parser.add_argument("--handouts", type=Path, metavar="DIR", help="execute nothing; write notebooks and exercises as web pages into DIR")
+    parser.add_argument("--handouts", type=Path, metavar="DIR",
+                        help="execute nothing; write notebooks and exercises as web pages into DIR")
     options = parser.parse_args(arguments)
-    folders = FOLDERS[:2] if options.handouts else FOLDERS[::2]         # solutions are not handed out; exercises come of them
+    # Solutions are not handed out; exercises are not executed by themselves, but come of their solutions.
+    folders = ("notebooks", "exercises") if options.handouts else ("notebooks", "solutions")
     paths = options.notebooks or [path for folder in folders for path in sorted(Path(folder).glob("*.ipynb"))]
     if options.handouts:
         for page in handouts.write(paths, options.handouts):

@@ -1,9 +1,9 @@
 """A film: what a memory map shows of a compaction run after each of its trace events, as plain data.
 
-A run is made once, on memory that is put back afterwards. Its trace looks at the zone as each event is entered, and
-notes the pages that are no longer as they were: the state at t is the first one with all changes up to t made again.
-Leaves out the time between events, so that a folio put back on its LRU list is seen so at the next; and
-alloc_contig_range(), which has no events of its own.
+A run is made once, on memory that is put back afterwards. Its probe looks at the zone as each event is
+entered, and notes the pages that are no longer as they were: the state at t is the first one with all changes
+up to t made again. Leaves out the time between events, so that a folio put back on its LRU list is seen so at
+the next; and alloc_contig_range(), which has no events of its own.
 """
 from types import ModuleType
 from typing import NamedTuple
@@ -19,13 +19,12 @@ from ..mm.folio import PG
 from ..mm.page_alloc import count_free_blocks
 from ..mm.verdict import Mode, Result
 from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages, pageblock_start_pfn
-from ..recordings.memory import pcp_of
-from ..recordings.runs import Recording, check_recording, verdicts
+from ..recordings import Recording, check_recording, runs_of
 from . import page_words
 from .states import FAILED, FREE, ISOLATED, MIGRATED, STATES, page_states, plain_states
 
-COUNTERS = ("compact_migrate_scanned", "compact_free_scanned", "compact_isolated", "pgmigrate_success", "pgmigrate_fail",
-            "nr_isolated_anon", "nr_isolated_file")
+COUNTERS = ("compact_migrate_scanned", "compact_free_scanned", "compact_isolated",
+            "pgmigrate_success", "pgmigrate_fail", "nr_isolated_anon", "nr_isolated_file")
 
 
 class Frame(NamedTuple):
@@ -47,19 +46,20 @@ class Film:
 
     def __init__(self, memory: Zone, kernel, mode: Mode, release, first_pfn: int, end_pfn: int):
         self.first_pfn, self.end_pfn = first_pfn, end_pfn
-        self.told = kernel, mode, release
+        self._decided_by = kernel, mode, release
         self.frames: list[Frame] = []
         self._pages = slice(first_pfn, end_pfn)
         self._owners = page_words.owners(memory)
         self._begin = page_states(memory)[self._pages]
         self._begin_keys = page_words.keys(memory, self._owners[0], self._pages)
-        self._taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []       # pfns, states and keys, frame by frame
+        # Frame by frame: the pfns that changed, with their states and keys.
+        self._taken: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def finish(self, memory: Zone) -> "Film":
         """Join what was noted, and find the words; the film is then only read."""
         pfns, states, keys = map(np.concatenate, zip(*self._taken))
         found, numbers = np.unique(np.append(self._begin_keys, keys), return_inverse=True)
-        self.rows = page_words.page_words(found, memory, self._owners[1], *self.told)
+        self.rows = page_words.page_words(found, memory, self._owners[1], *self._decided_by)
         numbers = numbers.astype(np.uint16)
         self._changes = pfns - self.first_pfn, states, numbers[len(self._begin):]
         self._begin_looks = numbers[:len(self._begin)]
@@ -90,7 +90,7 @@ class Film:
         return now
 
     def counters(self, t: int) -> dict[str, int]:
-        """vmstat's counters after frame t, from 0 at the beginning: sums over the trace, as the kernel counts them."""
+        """vmstat's counters after frame t, from 0 at the beginning: sums over the trace, as in the kernel."""
         events = [frame.event for frame in self.frames[:t + 1]]
         isolated, taken, moved = ([event for event in events if type(event) is kind]
                                   for kind in (IsolateEvent, FreeEvent, MigratePagesEvent))
@@ -100,14 +100,15 @@ class Film:
         return dict(zip(COUNTERS, (*sums, *self.frames[t].nr_isolated)))
 
     def _counts(self) -> np.ndarray:
-        """How many pages are in each state, frame by frame: the first count with every frame's changes added."""
+        """How many pages are in each state, frame by frame: the first count, then each frame's changes."""
         now, done, counts = self._begin.copy(), 0, np.zeros((len(self.frames), len(STATES)), np.int64)
         counts[0] = np.bincount(now, minlength=len(STATES))
         for t, frame in enumerate(self.frames):
             pfns, states = (column[done:frame.changes] for column in self._changes[:2])
             if t:
                 counts[t] = counts[t - 1]
-            counts[t] += np.bincount(states, minlength=len(STATES)) - np.bincount(now[pfns], minlength=len(STATES))
+            counts[t] += np.bincount(states, minlength=len(STATES))
+            counts[t] -= np.bincount(now[pfns], minlength=len(STATES))
             now[pfns], done = states, frame.changes
         return counts
 
@@ -125,12 +126,15 @@ class _Camera:
         self.free_blocks = {}
         for zone in zones:
             count_free_blocks(zone)
-            self.free_blocks[zone.name] = _large(zone)
+            self.free_blocks[zone.name] = _large_free_blocks(zone)
 
     def watch(self, cc: CompactControl) -> None:
-        """Film this run from now on."""
-        self.cc, self.failed, self.at = cc, {}, [cc.zone.start_pfn, pageblock_start_pfn(cc.zone.end_pfn - 1)]
-        cc.trace = _Trace(self.shoot)
+        """Film this run, which has not begun."""
+        # compact_zone() counts free blocks after its BeginEvent; that frame shows them, too.
+        count_free_blocks(cc.zone)
+        self.cc, self.failed = cc, {}
+        self.at = [cc.zone.start_pfn, pageblock_start_pfn(cc.zone.end_pfn - 1)]
+        cc.probe = self.shoot
 
     def shoot(self, event: NamedTuple) -> None:
         """Note which pages have changed since the event before, and what they are now."""
@@ -139,16 +143,20 @@ class _Camera:
             self.film.frames[-1] = frame._replace(untried=event.nr_failed - frame.event.failed)
             return
         cc, zone = self.cc, self.cc.zone
-        self.free_blocks[zone.name] = _large(zone)
-        failed = {why: pages - self.failed.get(why, 0) for why, pages in cc.failed.items() if pages > self.failed.get(why, 0)}
+        self.free_blocks[zone.name] = _large_free_blocks(zone)
+        more = {why: pages - self.failed.get(why, 0) for why, pages in cc.failed.items()}
+        failed = {why: pages for why, pages in more.items() if pages}
         self.failed = dict(cc.failed)
         gave_up = self._gave_up(event, failed) if isinstance(event, MigratePagesEvent) else {}
         pages = self._changed(zone, gave_up)
-        self.film._taken.append((pages, self.states[pages], page_words.keys(self.memory, self.film._owners[0], pages, self.notes[pages])))
+        keys = page_words.keys(self.memory, self.film._owners[0], pages, self.notes[pages])
+        self.film._taken.append((pages, self.states[pages], keys))
         self.changes += len(pages)
         self._move_scanners(event)
         isolated = zone.vmstat["nr_isolated_anon"], zone.vmstat["nr_isolated_file"]
-        self.film.frames.append(Frame(event, zone.name, self.changes, *self.at, isolated, sum(self.free_blocks.values()), failed))
+        free_blocks = sum(self.free_blocks.values())
+        frame = Frame(event, zone.name, self.changes, *self.at, isolated, free_blocks, failed)
+        self.film.frames.append(frame)
 
     def _changed(self, zone: Zone, gave_up: dict[int, int]) -> np.ndarray:
         """The pages that are not as they were, their new states and notes entered."""
@@ -157,18 +165,20 @@ class _Camera:
         differ = np.flatnonzero(differ) + zone.start_pfn
         for now, was in zip(self.columns, self.before):
             was[differ] = now[differ]
-        pages, heads = self._whole(np.union1d(differ, np.fromiter(gave_up, np.int64, len(gave_up))).astype(np.int64))
+        pages, heads = self._whole(np.union1d(differ, np.array(list(gave_up), np.int64)))
         flags, states, notes = self.columns[0][heads], self.states[pages], self.notes[pages]
         on_lru, is_free = flags & PG.LRU > 0, flags & (PG.BUDDY | PG.FREE_TAIL) > 0
         held = ~on_lru & ~is_free
-        # A target is nobody's page until a folio has moved there; a page that failed shows it after it was put back, too.
+        # A target is nobody's page until a folio has moved there. What failed shows it after putback, too.
         target = held & ((flags & PG.SLAB > 0) | (notes == page_words.TARGET))
-        arrived, stays = on_lru & (notes == page_words.TARGET), on_lru & (states == FAILED) | on_lru & (states == MIGRATED)
+        arrived = on_lru & (notes == page_words.TARGET)
+        stays = on_lru & ((states == FAILED) | (states == MIGRATED))
         plain = plain_states(flags, self.columns[3][heads], self.memory.mappings)
         for when, state in ((stays, states[stays]), (arrived, MIGRATED), (held, ISOLATED), (is_free, FREE)):
             plain[when] = state
         note = np.zeros_like(notes)
-        for when, what in ((stays, notes[stays]), (arrived, page_words.ARRIVED), (held, page_words.TAKEN), (target, page_words.TARGET)):
+        for when, what in ((stays, notes[stays]), (arrived, page_words.ARRIVED),
+                           (held, page_words.TAKEN), (target, page_words.TARGET)):
             note[when] = what
         self.states[pages], self.notes[pages] = plain, note
         for head, note in gave_up.items():
@@ -179,7 +189,8 @@ class _Camera:
     def _whole(self, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All pages of the folios that have these, and the head of each."""
         flags = self.columns[0]
-        if not (flags[pages] & PG.TAIL).any() and not ((flags[pages] & (PG.HEAD | PG.BUDDY)) == PG.HEAD).any():
+        is_tail, is_head = flags[pages] & PG.TAIL, (flags[pages] & (PG.HEAD | PG.BUDDY)) == PG.HEAD
+        if not is_tail.any() and not is_head.any():
             return pages, pages
         heads = np.maximum.accumulate(np.where(flags & PG.TAIL, 0, np.arange(len(flags))))
         wanted = np.zeros(len(flags), bool)
@@ -206,25 +217,15 @@ class _Camera:
         if isinstance(event, BeginEvent | EndEvent):
             self.at = [event.migrate_pfn, event.free_pfn]
         elif isinstance(event, FreeEvent):
-            self.at[1] = event.end_pfn if event.end_pfn % pageblock_nr_pages() else pageblock_start_pfn(event.start_pfn)
+            # Within a pageblock upward; a pageblock that is done with is left at its start.
+            in_block = event.end_pfn % pageblock_nr_pages()
+            self.at[1] = event.end_pfn if in_block else pageblock_start_pfn(event.start_pfn)
         elif isinstance(event, IsolateEvent):
             self.at[0] = event.end_pfn
 
 
-class _Trace(list):
-    """A run's trace that says so when an event is entered."""
-
-    def __init__(self, entered):
-        super().__init__()
-        self.entered = entered
-
-    def append(self, event: NamedTuple) -> None:
-        super().append(event)
-        self.entered(event)
-
-
-def film_zone(zone: Zone, caller: str = "compact_memory", kernel: ModuleType = after, order: int = PAGEBLOCK_ORDER,
-              compact_unevictable_allowed: bool = True) -> Film:
+def film_zone(zone: Zone, caller: str = "compact_memory", kernel: ModuleType = after,
+              order: int = PAGEBLOCK_ORDER, compact_unevictable_allowed: bool = True) -> Film:
     """One compact_zone() by a caller of compaction.CALLERS; the zone is left as it was."""
     cc = control_for(caller, zone, order, kernel=kernel)
     mode = isolation_mode(cc, compact_unevictable_allowed)
@@ -244,21 +245,13 @@ def film_recording(recording: Recording) -> Film:
     """The run that a recording's kernel made, predicted zone after zone as recordings.predict does."""
     memory = check_recording(recording).memory
     film = Film(memory, recording.kernel, recording.mode, recording.release, memory.start_pfn, memory.end_pfn)
-    codes, begin, zones = verdicts(recording).tobytes(), memory.snapshot(), recording.zones
-    memory.buffers_held = frozenset(recording.arrays["busy_pfn"].tolist() if "busy_pfn" in recording.arrays else ())
-    camera = _Camera(film, memory, zones)
-    try:
-        for number, zone in enumerate(zones):
-            zone.pcp, zone.buffers_held = pcp_of(recording, number), memory.buffers_held
-            cc = CompactControl(zone, recording.kernel, recording.release, whole_zone=True, ignore_skip_hint=True, verdicts=codes)
-            camera.watch(cc)
-            compact_zone(cc, bool(recording.meta["compact_unevictable_allowed"]))
-            codes = bytes(cc.verdicts)
-        return film.finish(memory)
-    finally:
-        memory.restore(begin)
-        memory.buffers_held = frozenset()
+    camera = _Camera(film, memory, recording.zones)
+    for cc in runs_of(recording):
+        camera.watch(cc)
+        compact_zone(cc, recording.mode.unevictable)
+    return film.finish(memory)
 
 
-def _large(zone: Zone) -> int:
+def _large_free_blocks(zone: Zone) -> int:
+    """Of a pageblock's order and above, as last counted."""
     return sum(map(sum, zone.nr_free[PAGEBLOCK_ORDER:]))

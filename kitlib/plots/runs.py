@@ -24,23 +24,28 @@ SCANNERS = {"migrate": ("migrate scanner", MIGRATE), "free": ("free scanner", _F
 
 def scanners(cc: CompactControl, title: str = "") -> Chart:
     """Where both scanners were at each step of a finished run: the ranges in cc.trace, pfn against step."""
+    # A FreeEvent is an IsolateEvent, too.
     events = [event for event in cc.trace if isinstance(event, IsolateEvent)]
     if not events:
-        raise ValueError("the run has no steps to draw: write compact_zone(cc) first, over more than one pageblock")
-    figure, axes = new_axes(title or f"Both scanners over {cc.zone.name}", "step (a range that a scanner looked at)", "pfn")
+        raise ValueError("the run has no steps to draw: "
+                         "write compact_zone(cc) first, over more than one pageblock")
+    title = title or f"Both scanners over {cc.zone.name}"
+    figure, axes = new_axes(title, "step (a range that a scanner looked at)", "pfn")
     for kind, name, look in ((IsolateEvent, "migrate scanner", MIGRATE), (FreeEvent, "free scanner", _FREE)):
         here = {step: event for step, event in enumerate(events, 1) if type(event) is kind}
+        steps, first = list(here), [event.start_pfn for event in here.values()]
+        last = [event.end_pfn for event in here.values()]
         # In a pageblock both go upward; from one to the next the free scanner goes down.
-        at = [event.end_pfn if kind is IsolateEvent else pageblock_start_pfn(event.start_pfn) for event in here.values()]
-        axes.vlines(list(here), [event.start_pfn for event in here.values()], [event.end_pfn for event in here.values()],
-                    color=look["color"], linewidth=3, alpha=0.4)
-        axes.plot(list(here), at, label=name, linewidth=1.2, markersize=5, markevery=max(1, len(here) // 12), **look)
+        at = last if kind is IsolateEvent else list(map(pageblock_start_pfn, first))
+        axes.vlines(steps, first, last, color=look["color"], linewidth=3, alpha=0.4)
+        axes.plot(steps, at, label=name, linewidth=1.2, markersize=5, markevery=max(1, len(here) // 12),
+                  **look)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(cc.zone.start_pfn - len(cc.zone) * 0.02, cc.zone.end_pfn + len(cc.zone) * 0.02)
     if compact_scanners_met(cc):
         axes.axhline(cc.migrate_pfn, color=INK, linewidth=1, linestyle=STYLES[2])
-        axes.annotate(f"they meet at pfn {cc.migrate_pfn:,}", (1, cc.migrate_pfn), (0, 4), textcoords="offset points",
-                      color=INK, size=9)
+        axes.annotate(f"they meet at pfn {cc.migrate_pfn:,}", (1, cc.migrate_pfn), (0, 4),
+                      textcoords="offset points", color=INK, size=9)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     figure.text = describe_scanners(cc)
     return figure
@@ -53,18 +58,22 @@ def describe_scanners(cc: CompactControl) -> str:
         here = [event for event in cc.trace if type(event) is kind]
         if here:
             low, high = min(event.start_pfn for event in here), max(event.end_pfn for event in here)
-            way = f"up from pfn {low:,} to {high:,}" if kind is IsolateEvent else f"down from pfn {high:,} to {low:,}"
+            up, down = f"up from pfn {low:,} to {high:,}", f"down from pfn {high:,} to {low:,}"
+            way = up if kind is IsolateEvent else down
+            ranges = f"{len(here):,} ranges" if len(here) > 1 else "1 range"
             taken = sum(event.nr_taken for event in here)
-            words.append(f"{name}: {len(here):,} range{'s' * (len(here) > 1)}, {way}, {taken:,} pages taken")
-    end = f"they meet at pfn {cc.migrate_pfn:,}" if compact_scanners_met(cc) else "the run ends before they meet"
-    return "; ".join([*words, end])
+            words.append(f"{name}: {ranges}, {way}, {taken:,} pages taken")
+    met = compact_scanners_met(cc)
+    words.append(f"they meet at pfn {cc.migrate_pfn:,}" if met else "the run ends before they meet")
+    return "; ".join(words)
 
 
 def compare_scanners(frame: pd.DataFrame, title: str = "") -> Chart:
-    """A recorded run's scanners (wide and pale) and the model's (thin, marked): recordings.compare(recording), or some rows of it.
+    """A recorded run's scanners, wide and pale, and the model's, thin and marked.
 
-    Each scanner's ranges are numbered by themselves, as the trace keeps the two apart. Above, where they lie; then a cross for
-    every one that differs; below, how many pages more than the kernel the model has taken so far.
+    `frame` is recordings.compare(recording), or some rows of it. Each scanner's ranges are numbered by
+    themselves, as the trace keeps the two apart. Above, where they lie; then a cross for every one that
+    differs; below, how many pages more than the kernel the model has taken so far.
     """
     name, zones = _named(frame)
     title = textwrap.fill(title or f"{name}: the kernel's run and the model's", TITLE_WIDTH)
@@ -79,10 +88,11 @@ def compare_scanners(frame: pd.DataFrame, title: str = "") -> Chart:
             continue
         number = np.arange(1, len(rows) + 1)
         # Opaque, so that ranges and line are one band.
-        pale = dict(color=0.3 * np.array(to_rgb(look["color"])) + 0.7, zorder=1)
-        _draw_side(axes, rows, "kernel_start", "kernel_end", scanner, 3, dict(label=f"{label}, kernel", linewidth=7, **pale))
-        _draw_side(axes, rows, "start_pfn", "end_pfn", scanner, 1, dict(label=f"{label}, model", linewidth=1.2, markersize=5,
-                                                                        markevery=max(1, len(rows) // 12), **look))
+        pale = dict(color=0.3 * np.array(to_rgb(look["color"])) + 0.7, zorder=1, linewidth=7)
+        thin = dict(look, linewidth=1.2, markersize=5, markevery=max(1, len(rows) // 12))
+        kernel, model = rows[["kernel_start", "kernel_end"]], rows[["start_pfn", "end_pfn"]]
+        _draw_side(axes, kernel, scanner, 3, dict(pale, label=f"{label}, kernel"))
+        _draw_side(axes, model, scanner, 1, dict(thin, label=f"{label}, model"))
         wrong = number[~rows.agrees.to_numpy()]
         differs.plot(wrong, [-place] * len(wrong), "x", color=COLOURS[0], markersize=4)
         ahead.plot(number, (_numbers(rows.nr_taken) - _numbers(rows.kernel_taken)).cumsum(), linewidth=1.8,
@@ -94,29 +104,34 @@ def compare_scanners(frame: pd.DataFrame, title: str = "") -> Chart:
 
 
 def describe_compared(frame: pd.DataFrame) -> str:
-    """The two runs in words: ranges, how many are equal, where the first is not, pages taken, and where the scanners met."""
+    """The two runs in words: ranges, how many are equal, the first that is not, pages taken, the meeting."""
     name, zones = _named(frame)
     words = [f"{name}, {', '.join(zones)}"]
     for scanner, (label, _) in SCANNERS.items():
         rows = frame[frame.scanner == scanner]
-        first = "" if rows.agrees.all() else f", number {int(np.argmin(rows.agrees)) + 1} is the first that differs"
-        words.append(f"{label}: kernel {rows.kernel_start.count():,} ranges, model {rows.start_pfn.count():,}, "
-                     f"{rows.agrees.sum():,} equal{first}; "
+        if rows.agrees.all():
+            first = ""
+        else:
+            first = f", number {int(np.argmin(rows.agrees)) + 1} is the first that differs"
+        words.append(f"{label}: kernel {rows.kernel_start.count():,} ranges, "
+                     f"model {rows.start_pfn.count():,}, {rows.agrees.sum():,} equal{first}; "
                      f"pages taken: kernel {rows.kernel_taken.sum():,}, model {rows.nr_taken.sum():,}")
-    words += [f"they meet in {zone} at pfn {kernel:,}" if model == kernel else f"they meet in {zone} at pfn {kernel:,}, the model's "
-              f"at {model:,}" for zone, model, kernel in _meetings(frame, zones)]
+    for zone, model, kernel in _meetings(frame, zones):
+        models = "" if model == kernel else f", the model's at {model:,}"
+        words.append(f"they meet in {zone} at pfn {kernel:,}{models}")
     return "\n".join(words)
 
 
 def _named(frame: pd.DataFrame) -> tuple[str, list[str]]:
-    """The recording's name, with the rules left out, and the zones in the frame; an error says what to write."""
+    """The recording's name with the rules left out, and the frame's zones; an error says what to write."""
     if not isinstance(frame, pd.DataFrame) or not {"scanner", "kernel_start", "agrees"} <= {*frame.columns}:
         raise TypeError("no ranges of two runs: write plots.compare_scanners(recordings.compare(recording))")
     if not len(frame):
-        raise ValueError("there is no range to draw: choose rows by a zone that has some, as frame[frame.zone == 'Normal']")
+        raise ValueError("there is no range to draw: "
+                         "choose rows by a zone that has some, as frame[frame.zone == 'Normal']")
     name = frame.attrs.get("recording", "recorded run")
     without = frame.attrs.get("without", ())
-    return name + f" without {' and '.join(without)}" * bool(without), list(frame.zone.unique())
+    return f"{name} without {' and '.join(without)}" if without else name, list(frame.zone.unique())
 
 
 def _meetings(frame: pd.DataFrame, zones: list[str]) -> list[tuple[str, int, int]]:
@@ -128,10 +143,13 @@ def _numbers(column: pd.Series) -> np.ndarray:
     return column.to_numpy(float, na_value=0)
 
 
-def _draw_side(axes: Axes, rows: pd.DataFrame, start: str, end: str, scanner: str, width: float, look: dict) -> None:
-    """One side's ranges, and the line along them: the migrate scanner's by their ends, the free scanner's by their pageblocks."""
-    first, last = (rows[column].to_numpy(float, na_value=np.nan) for column in (start, end))
-    number = np.arange(1, len(rows) + 1)
+def _draw_side(axes: Axes, ends: pd.DataFrame, scanner: str, width: float, look: dict) -> None:
+    """One side's ranges, and the line along them: by their ends upward, by their pageblocks downward.
+
+    `ends`: two columns, where each range starts and ends; NA where this side has none.
+    """
+    first, last = ends.to_numpy(float, na_value=np.nan).T
+    number = np.arange(1, len(ends) + 1)
     axes.vlines(number, first, last, color=look["color"], linewidth=width, zorder=look.get("zorder", 2))
     axes.plot(number, last if scanner == "migrate" else first - first % pageblock_nr_pages(), **look)
 
@@ -142,13 +160,15 @@ def _finish(axes: Axes, differs: Axes, ahead: Axes, frame: pd.DataFrame) -> None
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     differs.set_yticks([0, -1], list(SCANNERS))
     differs.set_ylim(-1.8, 0.8)
-    wrong = (f"{scanner} {sum(~rows.agrees)} of {len(rows)}" for scanner, rows in frame.groupby("scanner", sort=False))
-    differs.set_title(f"ranges that differ: {', '.join(wrong)}", loc="left", fontsize=9, family=SANS, color=INK, pad=3)
+    wrong = ", ".join(f"{scanner} {sum(~rows.agrees)} of {len(rows)}"
+                      for scanner, rows in frame.groupby("scanner", sort=False))
+    words = dict(loc="left", fontsize=9, family=SANS, color=INK, pad=3)
+    differs.set_title(f"ranges that differ: {wrong}", **words)
     low, high = ahead.get_ylim()
     ahead.set_ylim(min(low, -10), max(high, 10))
     ahead.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     ahead.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    ahead.set_title("pages taken so far: the model's less the kernel's", loc="left", fontsize=9, family=SANS, color=INK, pad=3)
+    ahead.set_title("pages taken so far: the model's less the kernel's", **words)
     ahead.set_xlabel("number of the range, for each scanner", color=INK, family=SANS)
     ahead.xaxis.set_major_locator(MaxNLocator(integer=True))
     for panel in (axes, differs, ahead):
@@ -156,8 +176,8 @@ def _finish(axes: Axes, differs: Axes, ahead: Axes, frame: pd.DataFrame) -> None
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(color=PALE)
         panel.set_axisbelow(True)
-    ahead.legend(*axes.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False, fontsize=9,
-                 handlelength=3.2, labelspacing=0.8)
+    ahead.legend(*axes.get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(1.01, 0), frameon=False,
+                 fontsize=9, handlelength=3.2, labelspacing=0.8)
 
 
 def _draw_meetings(axes: Axes, frame: pd.DataFrame, zones: list[str]) -> None:
@@ -171,4 +191,5 @@ def _draw_meetings(axes: Axes, frame: pd.DataFrame, zones: list[str]) -> None:
         for pfn, who in sides.items():
             upright = "center" if model == kernel else "bottom" if pfn == max(sides) else "top"
             axes.axhline(pfn, color=INK, linewidth=1, linestyle=STYLES[2])
-            axes.annotate(f"{who} meet at {pfn:,}", (1.02, pfn), xycoords=("axes fraction", "data"), color=INK, size=9, va=upright)
+            axes.annotate(f"{who} meet at {pfn:,}", (1.02, pfn), xycoords=("axes fraction", "data"),
+                          color=INK, size=9, va=upright)

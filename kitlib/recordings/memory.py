@@ -1,6 +1,7 @@
-"""A recording's snapshot as the model's zone: the kernel's bits, counts, mappings and lists in the model's columns.
+"""A recording's snapshot as the model's zone: the kernel's bits, counts, mappings and lists in its columns.
 
-Leaves out what no rule asks of a recorded page: whether it is dirty, locked, mlocked or under writeback was not recorded.
+Leaves out what no rule asks of a recorded page: whether it is dirty, locked, mlocked or under writeback was
+not recorded.
 """
 from array import array
 
@@ -9,8 +10,9 @@ import numpy as np
 from ..mm.a_ops import kvm_gmem_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
-from ..mm.page_alloc import PerCpuPages
+from ..mm.page_alloc import MIGRATE_PCPTYPES, PerCpuPages
 from ..mm.zone import Zone
+from .schema import NONE_STARTS_HERE
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
@@ -19,12 +21,12 @@ REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
 
 
 def memory_of(recording) -> Zone:
-    """All page frames of a recording as one zone: what the kernel's bits and counts say, in the model's columns."""
+    """All page frames of a recording as one zone; its parts share the columns and the held buffers."""
     kpageflags, anon = recording.flags, recording.anon
     flags = np.zeros(len(kpageflags), np.uint16)
     for bit, ours in KPF.items():
         flags |= ((kpageflags >> np.uint64(bit)) & np.uint64(1)).astype(np.uint16) * np.uint16(ours)
-    first_free = recording.buddy_order < 255
+    first_free = recording.buddy_order != NONE_STARTS_HERE
     in_free_block = (kpageflags >> np.uint64(KPF_BUDDY)) & np.uint64(1) != 0
     flags[in_free_block & ~first_free] = PG.FREE_TAIL
     flags[first_free] = PG.BUDDY
@@ -35,7 +37,8 @@ def memory_of(recording) -> Zone:
     # One reference more than page cache and page tables account for is that of the folio's buffers.
     cached = folio & ~anon & (recording.mapping != 0)
     flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
-    order = np.where(first_free, recording.buddy_order, np.where(recording.compound_order < 255, recording.compound_order, 0))
+    compound_order = np.where(recording.compound_order == NONE_STARTS_HERE, 0, recording.compound_order)
+    order = np.where(first_free, recording.buddy_order, compound_order)
 
     zone = Zone(len(flags), name="memory")
     columns = {"flags": flags, "refcount": recording.refcount, "mapcount": recording.mapcount,
@@ -45,25 +48,31 @@ def memory_of(recording) -> Zone:
     zone.order = bytearray(order.astype(np.uint8).tobytes())
     zone.migratetype = bytearray(recording.migratetype.tobytes())
     zone.mappings += [_mapping(recording, number) for number in range(1, len(recording.mapping_flags))]
+    if "busy_pfn" in recording.arrays:
+        zone.buffers_held = frozenset(recording.busy_pfn.tolist())
     return zone
 
 
 def _mapping(recording, number: int) -> AddressSpace:
-    name, flags, meta = str(recording.mapping_aops[number]), int(recording.mapping_flags[number]), recording.meta
-    mapping = AddressSpace(name or "unknown", REFUSING_AOPS.get(name) or AddressSpaceOperations(name or "unknown"))
-    if flags >> meta["as_unevictable_bit"] & 1:
+    name, flags = str(recording.mapping_aops[number]) or "unknown", int(recording.mapping_flags[number])
+    mapping = AddressSpace(name, REFUSING_AOPS.get(name) or AddressSpaceOperations(name))
+    # The recorded kernel's own bit numbers become the model's.
+    unevictable, inaccessible = recording.meta["as_unevictable_bit"], recording.meta["as_inaccessible_bit"]
+    if flags >> unevictable & 1:
         mapping_set_unevictable(mapping)
-    if meta["as_inaccessible_bit"] is not None and flags >> meta["as_inaccessible_bit"] & 1:
+    if inaccessible is not None and flags >> inaccessible & 1:
         set_bit(AS_UNMOVABLE, mapping)
     return mapping
 
 
 def pcp_of(recording, number: int) -> PerCpuPages | None:
-    """The per-CPU lists of the zone with this number, as the snapshot has them; None where they are not used or not recorded."""
+    """The recorded per-CPU lists of the zone with this number; None where none are used, or none recorded."""
     if "pcp_high" not in recording.arrays or recording.pcp_high[number] == 0:
         return None
-    pcp = PerCpuPages(int(recording.pcp_high[number]), int(recording.pcp_batch[number]), recording.release.pcp_doubles)
-    for pfn, at in zip(*(recording.arrays[name][recording.pcp_zone == number].tolist() for name in ("pcp_pfn", "pcp_list"))):
+    high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
+    pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
+    here = recording.pcp_zone == number
+    for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)
-        pcp.count += 1 << at // 3
+        pcp.count += 1 << at // MIGRATE_PCPTYPES
     return pcp

@@ -1,24 +1,26 @@
 """The rules that can be left out of a prediction, to see what each is worth.
 
-A rule about memory is left out by changing the snapshot, so that it does not say what the rule needs; a rule of the loops by
-a release that lacks it (control.Release). The functions of the model stay as they are. Leaves out the rules without which
-there is no run: which page is on the LRU, and that both scanners go through the zone.
+A rule about memory is left out by changing the snapshot, so that it does not say what the rule needs; a rule
+of the loops by a release that lacks it (releases.Release). The functions of the model stay as they are.
+Leaves out the rules without which there is no run: which page is on the LRU, and that both scanners go
+through the zone.
 """
 import sys
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .memory import REFUSING_AOPS
 
 
-class Lacking(NamedTuple):
+@dataclass(frozen=True)
+class Lacking:
     """What of a recording and of its release is otherwise where a rule is left out."""
 
-    arrays: dict = {}
-    meta: dict = {}
-    release: dict = {}              # fields of Release
+    arrays: dict = field(default_factory=dict)
+    meta: dict = field(default_factory=dict)
+    release: dict = field(default_factory=dict)     # fields of Release
 
 
 def _no_pins(recording) -> Lacking:
@@ -44,21 +46,31 @@ def _no_lists(recording) -> Lacking:
     return Lacking({"pcp_high": np.zeros(len(recording.zone_name), np.int32)})
 
 
-# By the recordings' own names; the numbers are those of the rules that reproduce a scan, in their description.
+# By the names that the recordings' own description gives them.
 RULES: dict[str, Callable[..., Lacking]] = {
-    "reference count": _no_pins,                                                                        # 2
-    "unevictable test": lambda recording: Lacking(meta={"compact_unevictable_allowed": 1}),             # 3
-    "inaccessible bit": _no_bit,                                                                        # 4
-    "free-block jump": lambda recording: Lacking(release={"jumps_free_blocks": False}),                  # 6
-    "compound jump": lambda recording: Lacking(release={"jumps_compound": False}),                       # 7
-    "32-page stop": lambda recording: Lacking(release={"cluster_max": sys.maxsize}),                        # 8
-    "finishing the pageblock": lambda recording: Lacking(release={"finishes_pageblock": False}),         # 9
-    "the page without a target counts": lambda recording: Lacking(release={"counts_without_target": False}),     # 20
+    # An anonymous page with more references than page tables account for is not isolated.
+    "reference count": _no_pins,
+    # Where vm.compact_unevictable_allowed is 0, an unevictable page is not isolated.
+    "unevictable test": lambda recording: Lacking(meta={"compact_unevictable_allowed": 1}),
+    # A page whose mapping says that it cannot be moved is not isolated: AS_UNMOVABLE, later AS_INACCESSIBLE.
+    "inaccessible bit": _no_bit,
+    # The migrate scanner steps over a free block, and over a compound page, in one go.
+    "free-block jump": lambda recording: Lacking(release={"jumps_free_blocks": False}),
+    "compound jump": lambda recording: Lacking(release={"jumps_compound": False}),
+    # A call of the migrate scanner ends with 32 pages isolated; the next in that pageblock goes to its end.
+    "32-page stop": lambda recording: Lacking(release={"cluster_max": sys.maxsize}),
+    "finishing the pageblock": lambda recording: Lacking(release={"finishes_pageblock": False}),
+    # The page for which no target was left counts as failed.
+    "the page without a target counts": lambda recording: Lacking(release={"counts_without_target": False}),
+    # Both kinds of files refuse by their own migrate_folio().
     "secretmem and guest_memfd fail": _all_move,
-    "busy buffer pages": _nobody_holds_buffers,                                                         # 21
-    "per-CPU lists": _no_lists,                                                                         # 22 to 25
+    # A page of the block device whose buffer somebody holds does not move.
+    "busy buffer pages": _nobody_holds_buffers,
+    # Freed pages wait on a CPU's lists, where the free scanner does not see them, until the lists are full.
+    "per-CPU lists": _no_lists,
 }
-ABLATED = (*RULES, ("busy buffer pages", "per-CPU lists"))      # what `recordings.ablation` leaves out, row by row
+# What `recordings.ablation` leaves out, row by row.
+ABLATED = (*RULES, ("busy buffer pages", "per-CPU lists"))
 
 
 def check_rules(without: str | Iterable[str]) -> tuple[str, ...]:
@@ -66,5 +78,6 @@ def check_rules(without: str | Iterable[str]) -> tuple[str, ...]:
     names = (without,) if isinstance(without, str) else tuple(dict.fromkeys(without))
     for name in names:
         if name not in RULES:
-            raise ValueError(f"no rule {name!r}: write one of {', '.join(map(repr, RULES))}, or several in a tuple")
+            known = ", ".join(map(repr, RULES))
+            raise ValueError(f"no rule {name!r}: write one of {known}, or several in a tuple")
     return names

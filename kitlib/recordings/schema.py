@@ -2,10 +2,10 @@
 
 Nothing is unpickled. Leaves out whether what the kernel said is true; only whether it fits together.
 """
-import functools
 import json
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,124 +15,186 @@ from ..mm.zone import MAX_ORDER, MIGRATE_TYPES, PAGEBLOCK_ORDER
 
 NONE_STARTS_HERE = 255
 MAX_RECORDED_ORDER = 18             # 1 GiB, the largest hugetlb page of x86-64
+_TEXT = "U"                         # strings of any length
 
-# array: dtype (U = text of any length), shape; a letter is a length that all arrays with it share.
-# n page frames, b pageblocks, z zones, m mappings, k and f ranges, t pages tried, p chunks on per-CPU lists, q busy pages.
+
+class ArrayType(NamedTuple):
+    """What an array holds: a single value, or entries, as many as every array of the same `length` has."""
+
+    dtype: str
+    length: str | None = None
+    row: int | None = None          # an entry is a row of so many numbers
+
+
 SCHEMA = {
-    "flags": ("uint64", "n"), "flags_after": ("uint64", "n"), "refcount": ("int16", "n"), "mapcount": ("int16", "n"),
-    "buddy_order": ("uint8", "n"), "compound_order": ("uint8", "n"), "mapping": ("uint16", "n"), "anon": ("bool", "n"),
-    "migratetype": ("uint8", "b"), "pageblock_order": ("uint8", ""),
-    "zone_name": ("U", "z"), "zone_start": ("int64", "z"), "zone_end": ("int64", "z"),
-    "mapping_flags": ("uint64", "m"), "mapping_aops": ("U", "m"), "mapping_gfp": ("uint32", "m"),
-    "isolate_ranges": ("int64", "k5"), "free_ranges": ("int64", "f5"), "tried_pfns": ("uint32", "t"), "tried_zone": ("uint8", "t"),
-    "zone_end_pfns": ("int64", "z2"), "zone_end_status": ("U", "z"), "meta": ("U", ""),
-    "pcp_pfn": ("uint32", "p"), "pcp_list": ("uint8", "p"), "pcp_zone": ("uint8", "p"), "pcp_high": ("int32", "z"),
-    "pcp_batch": ("int32", "z"), "busy_pfn": ("uint32", "q"),
+    "flags": ArrayType("uint64", "page frames"), "flags_after": ArrayType("uint64", "page frames"),
+    "refcount": ArrayType("int16", "page frames"), "mapcount": ArrayType("int16", "page frames"),
+    "buddy_order": ArrayType("uint8", "page frames"), "compound_order": ArrayType("uint8", "page frames"),
+    "mapping": ArrayType("uint16", "page frames"), "anon": ArrayType("bool", "page frames"),
+    "migratetype": ArrayType("uint8", "pageblocks"), "pageblock_order": ArrayType("uint8"),
+    "zone_name": ArrayType(_TEXT, "zones"),
+    "zone_start": ArrayType("int64", "zones"), "zone_end": ArrayType("int64", "zones"),
+    "mapping_flags": ArrayType("uint64", "mappings"), "mapping_aops": ArrayType(_TEXT, "mappings"),
+    "mapping_gfp": ArrayType("uint32", "mappings"),
+    "isolate_ranges": ArrayType("int64", "isolated ranges", row=5),
+    "free_ranges": ArrayType("int64", "free ranges", row=5),
+    "tried_pfns": ArrayType("uint32", "pages tried"), "tried_zone": ArrayType("uint8", "pages tried"),
+    "zone_end_pfns": ArrayType("int64", "zones", row=2), "zone_end_status": ArrayType(_TEXT, "zones"),
+    "meta": ArrayType(_TEXT),
+    "pcp_pfn": ArrayType("uint32", "per-CPU blocks"), "pcp_list": ArrayType("uint8", "per-CPU blocks"),
+    "pcp_zone": ArrayType("uint8", "per-CPU blocks"),
+    "pcp_high": ArrayType("int32", "zones"), "pcp_batch": ArrayType("int32", "zones"),
+    "busy_pfn": ArrayType("uint32", "busy pages"),
 }
 ONLY_IF_COMPLETE = ("pcp_pfn", "pcp_list", "pcp_zone", "pcp_high", "pcp_batch", "busy_pfn")
 META = ("kernel_version", "compact_unevictable_allowed", "as_unevictable_bit", "as_inaccessible_bit", "mode")
 
 
 class RecordingError(ValueError):
-    """A file is no recording, or its arrays contradict each other; the message names the file and the array."""
+    """A file is no recording, or its arrays contradict each other; the message names file and array."""
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The arrays of a recording's file by name, and its meta. RecordingError names the file and the array that is wrong."""
+    """The arrays of a recording's file by name, and its meta; RecordingError names the file and the array."""
+    try:
+        arrays = _arrays(path)
+        return arrays, _checked(arrays)
+    except RecordingError as error:
+        raise RecordingError(f"{path.name}: {error}") from error
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: _array(path, file, name) for name in file.files}
+            return {name: _array(file, name) for name in file.files}
+    except RecordingError:
+        raise
     except (zipfile.BadZipFile, EOFError, OSError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, RecordingError):
-            raise
-        raise RecordingError(f"{path.name} is not a whole .npz file: {error}") from error
-    return arrays, _check(path.name, arrays)
+        raise RecordingError(f"not a whole .npz file: {error}") from error
 
 
-def _array(path: Path, file, name: str) -> np.ndarray:
+def _array(file, name: str) -> np.ndarray:
     try:
         return file[name]
-    except Exception as error:      # numpy, zipfile and zlib each raise their own for damaged or pickled content
-        raise RecordingError(f"{path.name}: array {name!r} cannot be read: {error}") from error
+    except Exception as error:      # numpy, zipfile, zlib: each raises its own for damaged or pickled content
+        raise _wrong(name, f"cannot be read: {error}") from error
 
 
-def _check(file: str, arrays: dict[str, np.ndarray]) -> dict:
+def _wrong(name: str, what: str) -> RecordingError:
+    return RecordingError(f"array {name!r} {what}")
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> dict:
     """The recording's meta, once every array has been found to be what the schema says."""
-    def fail(name: str, what: str):
-        raise RecordingError(f"{file}: array {name!r} {what}")
-
-    def have(name: str, dtype: str, shape: str) -> None:
-        if name not in arrays:
-            fail(name, "is missing")
-        found = arrays[name]
-        if not isinstance(found, np.ndarray):
-            fail(name, "is no array")
-        if found.dtype.kind != "U" if dtype == "U" else found.dtype != dtype:
-            fail(name, f"has dtype {found.dtype}, and should have {'text' if dtype == 'U' else dtype}")
-        dimensions = len(shape.rstrip("0123456789")) + len(shape.lstrip("nbzmkftpq"))
-        if found.ndim != dimensions:
-            fail(name, f"has {found.ndim} dimensions, and should have {dimensions}")
-        if found.ndim == 2 and found.shape[1] != int(shape[1]):
-            fail(name, f"has rows of {found.shape[1]}, and should have rows of {shape[1]}")
-        if found.ndim and lengths.setdefault(shape[0], (len(found), name))[0] != len(found):
-            length, other = lengths[shape[0]]
-            fail(name, f"has {len(found)} entries, and {other!r} has {length}: they should be as long")
-
-    lengths: dict[str, tuple[int, str]] = {}
-    have("meta", *SCHEMA["meta"])
-    meta = _check_meta(str(arrays["meta"]), functools.partial(fail, "meta"))
-    complete = meta.get("snapshot_complete", False)
-    for name, (dtype, shape) in SCHEMA.items():
-        if complete or name not in ONLY_IF_COMPLETE or name in arrays:
-            have(name, dtype, shape)
-    if arrays["pageblock_order"] != PAGEBLOCK_ORDER:
-        fail("pageblock_order", f"is {arrays['pageblock_order']}; the kit knows pageblocks of order {PAGEBLOCK_ORDER} only")
-    pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
-    if len(arrays["migratetype"]) != -(-pages >> PAGEBLOCK_ORDER):
-        fail("migratetype", f"has {len(arrays['migratetype'])} entries for {pages} pages in blocks of {1 << PAGEBLOCK_ORDER}")
-    start, end = arrays["zone_start"], arrays["zone_end"]
-    for name, limit in (("mapping", len(arrays["mapping_flags"])), ("zone_end", pages + 1), ("migratetype", MIGRATE_TYPES),
-                        ("tried_pfns", pages), ("tried_zone", zones), ("pcp_pfn", pages), ("pcp_zone", zones),
-                        ("pcp_list", NR_PCP_LISTS), ("busy_pfn", pages)):
-        if len(arrays.get(name, ())) and int(arrays[name].max()) >= limit:
-            fail(name, f"holds {int(arrays[name].max())}, and should stay below {limit}")
-    if not zones or (start < 0).any() or (start >= end).any() or (start[1:] < end[:-1]).any():
-        fail("zone_start", "and zone_end are not zones one above the other")
-    for name in ("buddy_order", "compound_order"):
-        heads = np.flatnonzero(arrays[name] != NONE_STARTS_HERE)
-        orders = arrays[name][heads].astype(np.int64)
-        if (orders > MAX_RECORDED_ORDER).any() or (name == "buddy_order" and (orders > MAX_ORDER).any()):
-            fail(name, f"holds {orders.max()}: no free block is larger than order {MAX_ORDER}, no compound page than {MAX_RECORDED_ORDER}")
-    stopped = arrays["zone_end_pfns"]
-    if ((stopped < -1) | (stopped > pages)).any():
-        fail("zone_end_pfns", f"has a scanner that stopped outside the {pages} pages")
-    for name in ("isolate_ranges", "free_ranges"):
-        number, first, last = arrays[name][:, :3].T
-        if len(number) and (number.min() < 0 or number.max() >= zones):
-            fail(name, f"names a zone that is not there: there are {zones}")
-        if (first < start[number]).any() or (first > last).any() or (last > end[number]).any():
-            fail(name, "has a range outside its zone")
+    _check_types(arrays, ["meta"])
+    meta = _meta(str(arrays["meta"]))
+    optional = () if meta.get("snapshot_complete", False) else ONLY_IF_COMPLETE
+    _check_types(arrays, [name for name in SCHEMA if name not in optional or name in arrays])
+    _check_pageblocks(arrays)
+    _check_limits(arrays)
+    _check_zones(arrays["zone_start"], arrays["zone_end"])
+    _check_order("buddy_order", arrays["buddy_order"], MAX_ORDER)
+    _check_order("compound_order", arrays["compound_order"], MAX_RECORDED_ORDER)
+    _check_trace(arrays)
     return meta
 
 
-def _check_meta(text: str, fail) -> dict:
+def _check_types(arrays: dict[str, np.ndarray], names: list[str]) -> None:
+    """Each array is there, of its type, in its shape, and as long as the others that share its length."""
+    first_with: dict[str, str] = {}
+    for name in names:
+        if name not in arrays:
+            raise _wrong(name, "is missing")
+        array, expected = arrays[name], SCHEMA[name]
+        if not isinstance(array, np.ndarray):
+            raise _wrong(name, "is no array")
+        if expected.dtype == _TEXT and array.dtype.kind != _TEXT:
+            raise _wrong(name, f"has dtype {array.dtype}, and should have text")
+        if expected.dtype != _TEXT and array.dtype != expected.dtype:
+            raise _wrong(name, f"has dtype {array.dtype}, and should have {expected.dtype}")
+        dimensions = (expected.length is not None) + (expected.row is not None)
+        if array.ndim != dimensions:
+            raise _wrong(name, f"has {array.ndim} dimensions, and should have {dimensions}")
+        if expected.row is not None and array.shape[1] != expected.row:
+            raise _wrong(name, f"has rows of {array.shape[1]}, and should have rows of {expected.row}")
+        if expected.length is not None:
+            other = first_with.setdefault(expected.length, name)
+            if len(array) != len(arrays[other]):
+                raise _wrong(name, f"has {len(array)} entries, and {other!r} has {len(arrays[other])}: "
+                                   "they should be as long")
+
+
+def _check_pageblocks(arrays: dict[str, np.ndarray]) -> None:
+    order, blocks, pages = arrays["pageblock_order"], len(arrays["migratetype"]), len(arrays["flags"])
+    if order != PAGEBLOCK_ORDER:
+        raise _wrong("pageblock_order",
+                     f"is {order}; the kit knows pageblocks of order {PAGEBLOCK_ORDER} only")
+    if blocks != -(-pages >> PAGEBLOCK_ORDER):
+        raise _wrong("migratetype",
+                     f"has {blocks} entries for {pages} pages in blocks of {1 << PAGEBLOCK_ORDER}")
+
+
+def _check_limits(arrays: dict[str, np.ndarray]) -> None:
+    """Whatever is a number of something else is one of those that there are."""
+    pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
+    limits = {"mapping": len(arrays["mapping_flags"]), "zone_end": pages + 1, "migratetype": MIGRATE_TYPES,
+              "tried_pfns": pages, "tried_zone": zones, "pcp_pfn": pages, "pcp_zone": zones,
+              "pcp_list": NR_PCP_LISTS, "busy_pfn": pages}
+    for name, limit in limits.items():
+        array = arrays.get(name, ())
+        if len(array) and array.max() >= limit:
+            raise _wrong(name, f"holds {array.max()}, and should stay below {limit}")
+
+
+def _check_zones(start: np.ndarray, end: np.ndarray) -> None:
+    if not len(start) or (start < 0).any() or (start >= end).any() or (start[1:] < end[:-1]).any():
+        raise _wrong("zone_start", "and zone_end are not zones one above the other")
+
+
+def _check_order(name: str, orders: np.ndarray, largest: int) -> None:
+    orders = orders[orders != NONE_STARTS_HERE]
+    if len(orders) and orders.max() > largest:
+        raise _wrong(name, f"holds {orders.max()}: no free block is larger than order {MAX_ORDER}, "
+                           f"no compound page than {MAX_RECORDED_ORDER}")
+
+
+def _check_trace(arrays: dict[str, np.ndarray]) -> None:
+    """Each scanner stopped within memory, or never began (-1), and every range lies in its zone."""
+    pages, stopped = len(arrays["flags"]), arrays["zone_end_pfns"]
+    if (stopped < -1).any() or (stopped > pages).any():
+        raise _wrong("zone_end_pfns", f"has a scanner that stopped outside the {pages} pages")
+    start, end = arrays["zone_start"], arrays["zone_end"]
+    for name in ("isolate_ranges", "free_ranges"):
+        zone, first, last = arrays[name][:, :3].T
+        if len(zone) and (zone.min() < 0 or zone.max() >= len(start)):
+            raise _wrong(name, f"names a zone that is not there: there are {len(start)}")
+        if (first < start[zone]).any() or (first > last).any() or (last > end[zone]).any():
+            raise _wrong(name, "has a range outside its zone")
+
+
+def _meta(text: str) -> dict:
+    """The run's own description, with the keys that the model needs."""
     try:
         meta = json.loads(text)
     except ValueError as error:
-        fail(f"is not a JSON object: {error}")
+        raise _wrong("meta", f"is not a JSON object: {error}") from error
     if not isinstance(meta, dict):
-        fail("is not a JSON object")
+        raise _wrong("meta", "is not a JSON object")
     for key in META:
         if key not in meta:
-            fail(f"lacks the key {key!r}")
-    for key, none in (("as_unevictable_bit", False), ("as_inaccessible_bit", True)):
-        bit = meta[key]
-        if not (none and bit is None) and not (type(bit) is int and 0 <= bit < 64):
-            fail(f"has {key} = {bit!r}, and should have a bit number")
+            raise _wrong("meta", f"lacks the key {key!r}")
+    _check_bit("as_unevictable_bit", meta["as_unevictable_bit"])
+    if meta["as_inaccessible_bit"] is not None:         # a release before the flag has none
+        _check_bit("as_inaccessible_bit", meta["as_inaccessible_bit"])
     if meta["compact_unevictable_allowed"] not in (0, 1) or not isinstance(meta["mode"], str):
-        fail("has compact_unevictable_allowed or mode that is neither 0 nor 1, nor a word")
+        raise _wrong("meta", "has compact_unevictable_allowed or mode that is neither 0 nor 1, nor a word")
     try:
         parse_release(meta["kernel_version"])
     except ValueError as error:
-        fail(f"has {error}")
+        raise _wrong("meta", f"has {error}") from error
     return meta
+
+
+def _check_bit(key: str, bit: object) -> None:
+    if type(bit) is not int or not 0 <= bit < 64:
+        raise _wrong("meta", f"has {key} = {bit!r}, and should have a bit number")

@@ -1,4 +1,4 @@
-"""README.md and notebooks/instructor.md hold what they promise: their code runs, their links lead somewhere, their tables are complete."""
+"""README.md, CONTRIBUTING.md and notebooks/instructor.md hold what they promise: code runs, links lead somewhere, tables are complete."""
 import json
 import re
 from pathlib import Path
@@ -7,19 +7,20 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "notebooks/instructor.md"]
+README, INSTRUCTOR, CONTRIBUTING = (ROOT / name for name in ("README.md", "notebooks/instructor.md", "CONTRIBUTING.md"))
+# Folders whose modules the README names one by one.
+READ = {"mm", "concurrency", "kernels", "compaction", "recordings", "course"}
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
-document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
 
-@document
+@pytest.mark.parametrize("path", [README, INSTRUCTOR], ids=lambda path: path.name)
 def test_links_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     assert targets and [target for target in targets if not (path.parent / target).exists()] == []
 
 
-@document
+@pytest.mark.parametrize("path", [README, INSTRUCTOR], ids=lambda path: path.name)
 def test_every_exercise_is_in_the_table_with_its_points(path):
     rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     for exercise in EXERCISES:
@@ -29,20 +30,22 @@ def test_every_exercise_is_in_the_table_with_its_points(path):
 
 
 def test_every_lesson_is_in_the_readme():
-    text = DOCUMENTS[0].read_text(encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
     assert [path.name for path in (ROOT / "notebooks").glob("*.ipynb") if f"notebooks/{path.name}" not in text] == []
 
 
 def test_every_module_is_in_the_readme():
-    table = DOCUMENTS[0].read_text(encoding="utf-8").split("## kitlib, in reading order")[1].split("\n## ")[0]
-    modules = {path.stem if path.is_file() else path.name for path in (ROOT / "kitlib").iterdir()
-               if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
-    named = set(re.findall(r"`([a-z_]+)", table))
-    assert modules - named == set()
+    table = README.read_text(encoding="utf-8").split("## kitlib, in reading order")[1].split("\n## ")[0]
+    rows = [re.findall(r"`([a-z_]+)/?`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in row}
+    modules = {name for path in (ROOT / "kitlib").iterdir() if path.name[0] not in "_."
+               for name in [path.stem, *(inside.stem for inside in path.glob("*.py") if path.name in READ)]}
+    assert {name for name in modules if not name.startswith("_")} - named == set()
+    assert {name for row in rows if row[0] in READ for name in row} - modules == set()
 
 
-def test_the_code_for_instructors_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", DOCUMENTS[1].read_text(encoding="utf-8"), re.DOTALL)
+def test_the_code_of_the_recipes_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 2
     exec("\n".join(blocks), {})
     assert capsys.readouterr().out.count("SAFE: ") == len(blocks)
@@ -56,9 +59,18 @@ def test_the_dev_container_installs_what_make_lab_installs():
 
 
 def test_no_file_names_a_package_registry():
-    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".hypothesis", ".ipynb_checkpoints", "kitlib.egg-info"}
+    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", ".ipynb_checkpoints", "kitlib.egg-info"}
     texts = [path for path in ROOT.rglob("*") if path.is_file() and not skipped & set(path.relative_to(ROOT).parts)
              and path.suffix not in (".npz", ".png")]
     assert len(texts) > 150
     hosts = re.compile(r"pypi\.org|pythonhosted|docker\.io|mcr\.microsoft|ghcr\.io|index-url")
     assert [path.name for path in texts if path != Path(__file__) and hosts.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_recipes_name_what_exists():
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    folders = set(re.findall(r"`(tests/[a-z]+)`", text))
+    assert {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/test_*.py")} == folders
+    named = re.findall(r"`((?:kitlib|tests|mm|widgets|plots|recordings|races|step)[\w/]*\.(?:py|css))`", text)
+    assert len(named) > 8
+    assert [name for name in named if "NN" not in name and not (ROOT / name).exists() and not (ROOT / "kitlib" / name).exists()] == []

@@ -9,7 +9,8 @@ from browser import MISSING, chromium
 from kitlib.course import handouts, publish
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = [path for folder in ("notebooks", "exercises") for path in sorted((ROOT / folder).glob("*.ipynb"))]
+NOTEBOOKS = [path for folder in ("notebooks", "exercises")
+             for path in sorted((ROOT / folder).glob("*.ipynb"))]
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +21,22 @@ def pages(tmp_path_factory):
 
 def test_every_notebook_and_exercise_has_its_page_and_no_solution_has(pages):
     assert [page.stem for page in pages] == [path.stem for path in NOTEBOOKS] + ["index"]
-    assert not any("solutions" in page.parts or "BEGIN SOLUTION" in page.read_text(encoding="utf-8") for page in pages)
+    assert not any("solutions" in page.parts or "BEGIN SOLUTION" in page.read_text(encoding="utf-8")
+                   for page in pages)
 
 
 def test_a_page_has_every_picture_of_its_notebook(pages):
     for path, page in zip(NOTEBOOKS, pages):
-        pictures = sum("image/png" in output.get("data", {}) for cell in nbformat.read(path, as_version=4).cells
+        pictures = sum("image/png" in output.get("data", {})
+                       for cell in nbformat.read(path, as_version=4).cells
                        for output in cell.get("outputs", ()))
         assert page.read_text(encoding="utf-8").count("data:image/png;base64,") == pictures, path.name
 
 
 def test_links_between_pages_lead_to_pages(pages):
     for page in pages:
-        for target in re.findall(r'(?:href|src)="(?!https?:|data:|#)([^"#]+)', page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r'(?:href|src)="(?!https?:|data:|#)([^"#]+)', text):
             assert (page.parent / target).exists() or target.endswith(".md"), (page.name, target)
 
 
@@ -57,9 +61,11 @@ def test_chromium_shows_them_without_a_network_and_every_picture_loads(pages):
         for file in pages:
             page.goto(file.as_uri())
             assert page.title() and page.locator("h1").first.is_visible()
-            widths = page.evaluate("[...document.images].map(image => image.complete ? image.naturalWidth : 0)")
+            widths = page.evaluate(
+                "[...document.images].map(image => image.complete ? image.naturalWidth : 0)")
             assert all(widths), file.name
             shown += len(widths)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{file.name} is wider than the window"
+            fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert fits, f"{file.name} is wider than the window"
         assert shown > 20 and errors == []
         assert {url.partition(":")[0] for url in asked} <= {"file", "data"}

@@ -12,8 +12,8 @@ from traitlets.config import PyFileConfigLoader
 
 ROOT = Path(__file__).parents[2]
 HANDED_IN = ("01_set_the_flag.ipynb", "07_lock_before_you_look.ipynb")
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning",
-                                        "ignore::UserWarning:nbgrader")
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore::DeprecationWarning",
+                                        "ignore::ResourceWarning", "ignore::UserWarning:nbgrader")
 
 
 def answered(*changes):
@@ -27,15 +27,17 @@ def answered(*changes):
 
 
 def split(notebook):
-    """Every cell in which something was to be answered is there twice, as JupyterLab leaves it: with its mark; checks were copied."""
+    """Every cell is there twice, with its mark, as JupyterLab leaves a cell that was split or copied."""
     for at in reversed(range(len(notebook.cells))):
         copy = nbformat.from_dict(notebook.cells[at])
-        copy.id, copy.source = f"copy{at}", "# the rest of a cell that was split" if "BEGIN SOLUTION" in copy.source else copy.source
+        copy.id = f"copy{at}"
+        if "BEGIN SOLUTION" in copy.source:
+            copy.source = "# the rest of a cell that was split"
         notebook.cells.insert(at + 1, copy)
 
 
 class Course:
-    """A course folder, made as notebooks/instructor.md says, with solutions/ as the source of one assignment."""
+    """A course folder, made as notebooks/instructor.md says, with solutions/ as its one assignment."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -60,11 +62,13 @@ class Course:
         self.done(self.api.autograde("compaction", student))
         self.done(self.api.generate_feedback("compaction", student))
         with self.api.gradebook as book:
-            marked = {notebook.name: (notebook.score, notebook.max_score) for notebook in book.find_submission("compaction", student).notebooks}
+            marked = {notebook.name: (notebook.score, notebook.max_score)
+                      for notebook in book.find_submission("compaction", student).notebooks}
         return [marked[name.removesuffix(".ipynb")] for name in HANDED_IN]
 
     def feedback(self, student, number=0):
-        return (self.folder / "feedback" / student / "compaction" / HANDED_IN[number].replace("ipynb", "html")).read_text(encoding="utf-8")
+        page = Path(HANDED_IN[number]).with_suffix(".html")
+        return (self.folder / "feedback" / student / "compaction" / page).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +77,19 @@ def course(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.chdir(folder)
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")       # nbgrader calls alembic
+        # nbgrader calls alembic.
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         yield Course(folder)
 
 
 def test_what_nbgrader_hands_out_is_what_is_in_exercises(course):
-    released = sorted((course.folder / "release/compaction").glob("*.ipynb"))
-    assert [path.name for path in released] == [path.name for path in sorted((ROOT / "exercises").glob("*.ipynb"))]
-    for path in released:
-        cells = [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
-        assert cells == [(cell.cell_type, cell.source) for cell in nbformat.read(ROOT / "exercises" / path.name, as_version=4).cells]
+    released, ours = (sorted(folder.glob("*.ipynb"))
+                      for folder in (course.folder / "release/compaction", ROOT / "exercises"))
+    assert [path.name for path in released] == [path.name for path in ours]
+    for paths in zip(released, ours):
+        there, here = ([(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
+                       for path in paths)
+        assert there == here
 
 
 def test_unsolved_gives_no_point_and_the_solution_gives_all(course):
@@ -101,7 +108,8 @@ def test_half_right_gives_a_part_and_the_feedback_has_the_hint(course):
 
 def test_a_loop_for_ever_is_ended_by_the_check_and_the_rest_is_marked(course):
     endless = answered(("set_bit(kl.AS_UNEVICTABLE, mapping)", "while True: pass"),
-                       ("is_dirty = yield folio_test_dirty(folio)", "while True: is_dirty = yield folio_test_dirty(folio)"))
+                       ("is_dirty = yield folio_test_dirty(folio)",
+                        "while True: is_dirty = yield folio_test_dirty(folio)"))
     assert course.hand_in("endless", endless, source="source") == [(2, 4), (0, 6)]
     assert all("what should end it?" in course.feedback("endless", number) for number in (0, 1))
 

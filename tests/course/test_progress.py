@@ -13,11 +13,13 @@ ROOT = Path(__file__).parents[2]
 def code(id, points, shown, said="1 of 2 hold"):
     outputs = [{"output_type": "stream", "name": "stdout", "text": [said]},
                {"output_type": "execute_result", "data": {"text/plain": [shown]}}] if shown else []
-    return {"cell_type": "code", "metadata": {"nbgrader": {"grade": True, "grade_id": id, "points": points}}, "source": "x", "outputs": outputs}
+    mark = {"grade": True, "grade_id": id, "points": points}
+    return {"cell_type": "code", "metadata": {"nbgrader": mark}, "source": "x", "outputs": outputs}
 
 
 def words(id, text):
-    return {"cell_type": "markdown", "metadata": {"nbgrader": {"grade": True, "grade_id": id, "points": 2}}, "source": text}
+    mark = {"grade": True, "grade_id": id, "points": 2}
+    return {"cell_type": "markdown", "metadata": {"nbgrader": mark}, "source": text}
 
 
 def save(folder, name, *cells):
@@ -47,7 +49,8 @@ def test_a_row_says_what_the_saved_cells_say(tmp_path, cells, state, points, of,
 def test_a_broken_notebook_and_an_empty_folder_are_told(tmp_path):
     with pytest.raises(ValueError, match="no exercises in"):
         progress.exercises(tmp_path)
-    for broken in ("<<<<<<< merge", "[]", "{}", '{"cells": 1}', '{"cells": [{"cell_type": "code"}]}', '{"cells": ["x"]}'):
+    for broken in ("<<<<<<< merge", "[]", "{}", '{"cells": 1}', '{"cells": [{"cell_type": "code"}]}',
+                   '{"cells": ["x"]}'):
         (tmp_path / "01_count.ipynb").write_text(broken)
         assert row(tmp_path)[:2] == ("01_count", "cannot be read: git restore it")
 
@@ -59,4 +62,5 @@ def test_unsolved_nothing_holds_and_solved_all_does():
 
 
 def test_the_sign_of_an_open_answer_is_the_markers():
-    assert PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config().ClearSolutions.text_stub == progress.UNANSWERED
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    assert config.ClearSolutions.text_stub == progress.UNANSWERED

@@ -217,11 +217,11 @@ def test_every_position_is_drawn_once_and_small_where_only_some_states_are_so_ba
 
 def test_a_lock_excludes_what_both_would_hold_and_trylock_goes_around(proofs):
     """C holds the lock after steps 8 to 11; it is excluded from 10 on, as until then it may be a C that did not get it."""
-    progress = progress_graph._progress(proofs["after"])
+    progress = progress_graphs._progress(proofs["after"])
     assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 10))]}
     assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 10)}
     assert "16 positions excluded by the lock of folio 0" in plots.describe_progress(proofs["after"])
-    waits = progress_graph._progress(kl.prove(kl.truncation_race(kl.blocking)))
+    waits = progress_graphs._progress(kl.prove(kl.truncation_race(kl.blocking)))
     assert waits.locked == {(x, y) for x in range(8, 12) for y in range(2, 10)}
 
 
@@ -232,7 +232,7 @@ def test_racy_holds_no_lock_in_the_way_and_its_picture_says_so(proofs):
 
 @pytest.mark.parametrize("name", TWO)
 def test_what_is_excluded_is_hatched_and_never_reached(proofs, name):
-    progress = progress_graph._progress(proofs[name])
+    progress = progress_graphs._progress(proofs[name])
     assert not progress.locked & set(progress.kinds)
     hatched = [patch for patch in plots.progress_graph(proofs[name]).axes[0].patches if patch.get_hatch()]
     area = sum(patch.get_width() * patch.get_height() for patch in hatched) / progress_graphs.CELL ** 2

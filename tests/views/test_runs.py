@@ -24,8 +24,10 @@ def compacted(caller="compact_memory", **shares):
 def test_the_scanners_come_toward_each_other_and_never_go_back():
     cc = compacted(unmovable=0.1)
     up, down = drawn(plots.scanners(cc)).values()
-    assert list(up.get_ydata()) == sorted(up.get_ydata()) and list(down.get_ydata()) == sorted(down.get_ydata(), reverse=True)
-    assert sorted([*up.get_xdata(), *down.get_xdata()]) == list(range(1, len(up.get_xdata()) + len(down.get_xdata()) + 1))
+    assert list(up.get_ydata()) == sorted(up.get_ydata())
+    assert list(down.get_ydata()) == sorted(down.get_ydata(), reverse=True)
+    steps = [*up.get_xdata(), *down.get_xdata()]
+    assert sorted(steps) == list(range(1, len(steps) + 1))
     assert max(up.get_ydata()) == cc.migrate_pfn
 
 
@@ -56,9 +58,10 @@ def noise():
 
 
 def test_where_both_runs_are_equal_nothing_is_crossed_and_the_lines_coincide(quiet):
-    axes, differs, ahead = plots.compare_scanners(quiet).axes
+    _, differs, ahead = plots.compare_scanners(quiet).axes
     lines = drawn(plots.compare_scanners(quiet))
-    assert list(lines) == ["migrate scanner, kernel", "migrate scanner, model", "free scanner, kernel", "free scanner, model"]
+    assert list(lines) == ["migrate scanner, kernel", "migrate scanner, model",
+                           "free scanner, kernel", "free scanner, model"]
     for scanner in ("migrate", "free"):
         kernel, model = (lines[f"{scanner} scanner, {side}"].get_xydata() for side in ("kernel", "model"))
         assert np.array_equal(kernel, model) and len(model) == (quiet.scanner == scanner).sum()
@@ -80,23 +83,25 @@ def test_the_text_says_how_many_ranges_are_equal_and_where_each_run_meets(quiet,
     assert repr(plots.compare_scanners(noise)) == plots.describe_compared(noise)
     name, migrate, free, dma, dma32 = plots.describe_compared(noise).splitlines()
     assert name == "6.12-mix-u1-s372-noise, DMA, DMA32"
-    assert migrate == ("migrate scanner: kernel 142 ranges, model 144, 81 equal, number 22 is the first that differs; "
-                       "pages taken: kernel 12,011, model 11,647")
+    assert migrate == ("migrate scanner: kernel 142 ranges, model 144, 81 equal, "
+                       "number 22 is the first that differs; pages taken: kernel 12,011, model 11,647")
     assert free.startswith("free scanner: kernel 193 ranges, model 194, 31 equal, number 27")
-    assert dma == "they meet in DMA at pfn 3,584" and dma32 == "they meet in DMA32 at pfn 48,640, the model's at 49,152"
+    assert dma == "they meet in DMA at pfn 3,584"
+    assert dma32 == "they meet in DMA32 at pfn 48,640, the model's at 49,152"
     assert "differs" not in plots.describe_compared(quiet) and "model's" not in plots.describe_compared(quiet)
 
 
 def test_one_zone_is_drawn_alone(noise):
     one = plots.compare_scanners(noise[noise.zone == "DMA"])
-    assert list(drawn(one)) == ["migrate scanner, kernel", "migrate scanner, model"] and "DMA32" not in repr(one)
+    assert list(drawn(one)) == ["migrate scanner, kernel", "migrate scanner, model"]
+    assert "DMA32" not in repr(one)
     assert max(drawn(one)["migrate scanner, model"].get_ydata()) == 3584
 
 
 def test_what_was_left_out_is_said():
     frame = recordings.compare(recordings.load("6.12-pin-u1-s328"), without=("32-page stop", "per-CPU lists"))
-    assert repr(plots.compare_scanners(frame)).startswith("6.12-pin-u1-s328 without 32-page stop and per-CPU lists, DMA, DMA32")
     chart = plots.compare_scanners(frame)
+    assert repr(chart).startswith("6.12-pin-u1-s328 without 32-page stop and per-CPU lists, DMA, DMA32")
     chart.picture()
     box = chart.axes[0].get_tightbbox()
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= chart.bbox.width and box.y1 <= chart.bbox.height
@@ -109,8 +114,10 @@ def test_a_frame_without_a_name_or_an_end_is_drawn(quiet):
 
 
 def test_what_is_no_comparison_is_refused(quiet):
-    for wrong in (recordings.load("6.12-pin-u1-s328"), recordings.replay(recordings.load("6.12-pin-u1-s328")), "6.12-pin-u1-s328"):
-        with pytest.raises(TypeError, match=r"write plots.compare_scanners\(recordings.compare\(recording\)\)"):
+    recording = recordings.load("6.12-pin-u1-s328")
+    says = r"write plots.compare_scanners\(recordings.compare\(recording\)\)"
+    for wrong in (recording, recordings.replay(recording), "6.12-pin-u1-s328"):
+        with pytest.raises(TypeError, match=says):
             plots.compare_scanners(wrong)
     with pytest.raises(ValueError, match="no range to draw: choose rows by a zone"):
         plots.compare_scanners(quiet[quiet.zone == "Normal"])
