@@ -114,8 +114,8 @@ def _title(kernel: ModuleType, arguments: dict) -> str:
 def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple],
                 end: Callable[[], Path] | None = None) -> Chain:
     """`path` for each of the arguments, then `end`. None is told what the one before has returned."""
-    first, *others = [partial(path, *these) for these in arguments]
-    others += [end] if end else []
+    starts: list[Callable[[], Path]] = [partial(path, *these) for these in arguments]
+    first, *others = [*starts, end] if end else starts
     return Chain(first, *[lambda _, start=start: start() for start in others])
 
 

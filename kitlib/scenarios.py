@@ -97,7 +97,7 @@ def memory(pages: int = 4096, free: float = 0.4, unmovable: float = 0.0, unevict
     dice = random.Random(seed)
     shares = _checked(dict(free=free, unmovable=unmovable, unevictable=unevictable, pinned=pinned,
                            dirty=dirty, no_migrate_folio=no_migrate_folio))
-    kinds, blocks = _draw(shares, pages, dice), {}
+    kinds, blocks = _draw(shares, pages, dice), dict[int, int]()
     if grouped:
         kinds, blocks = _group(kinds, KIND["guest_memfd"], dice)
     zone = Zone.from_kinds(kinds, KINDS, mappings())

@@ -6,6 +6,7 @@ decision tree (tree.py) every step stays, whatever it answers: others may run be
 any deterministic generator that learns through `yield` alone. Knows nothing of memory.
 """
 from collections.abc import Callable
+from typing import Any
 
 from ..step import Path, Step
 from .sched import StepLimit
@@ -21,7 +22,7 @@ class Chain:
     that keeps long paths small.
     """
 
-    def __init__(self, first: Callable[[], Path], *then: Callable[[object], Path]):
+    def __init__(self, first: Callable[[], Path], *then: Callable[[Any], Path]):
         self.first, self.then = first, then
 
     def __call__(self) -> Path:
