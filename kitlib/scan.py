@@ -91,12 +91,11 @@ for _kernel in (before, racy, after):
         table(_kernel, _mode)
 
 
-def as_zone(zone_or_recording: object) -> Zone:
-    """The zone itself, or a recording's memory as one."""
+def as_zone(zone_or_recording: object, write: str = "recordings.load(name) or kl.random_zone(4096)") -> Zone:
+    """The zone itself, or a recording's memory as one. `write` is what an error says to write."""
     zone = getattr(zone_or_recording, "memory", zone_or_recording)
     if not isinstance(zone, Zone):
-        raise TypeError(f"no zone and no recording but {zone_or_recording!r}: "
-                        "write recordings.load(name) or kl.random_zone(4096)")
+        raise TypeError(f"no zone and no recording but {zone_or_recording!r}: write {write}")
     return zone
 
 

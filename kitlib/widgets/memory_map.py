@@ -101,7 +101,7 @@ class MemoryMap:
         """Show these pages instead. When that fails the strip says why, and the old picture stays."""
         with self.guard.aloud():
             source = recordings.load(zone_or_recording) if isinstance(zone_or_recording, str) else zone_or_recording
-            zone = scan.as_zone(source)
+            zone = scan.as_zone(source, "MemoryMap(kl.random_zone(4096)) or MemoryMap(recordings.load(name))")
             part = slice(zone.start_pfn, zone.end_pfn)
             pages = plots.check_states(plots.page_states(source if zone is not source else zone, **states)[part])
             alike, first = page_words.owners(zone)
