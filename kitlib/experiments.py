@@ -1,8 +1,8 @@
-"""Experiments: many compaction runs over made-up memory, one row a run, in one process, in several or on a cluster.
+"""Experiments: many compaction runs over made-up memory, one row a run, in one process, several or a cluster.
 
-`measure` runs one compact_zone over a zone, such as scenarios.memory() makes; `sweep` does that for every combination of
-parameters and for every seed; the functions at the end ask the ready-made questions. Leaves out everything distributed:
-whatever is a concurrent.futures.Executor will do.
+`measure` runs one compact_zone over a zone, such as scenarios.memory() makes; `sweep` does that for every
+combination of parameters and for every seed; the functions at the end ask the ready-made questions. Leaves
+out everything distributed: whatever is a concurrent.futures.Executor will do.
 """
 import importlib
 import inspect
@@ -27,15 +27,18 @@ from .compaction.control import CALLERS, control_for, isolation_mode
 from .kernels import after, before, check_kernel, name, racy
 from .mm.page_alloc import count_free_blocks, fragmentation_index
 from .mm.zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
-from .scenarios import memory
+from .scenarios import dirty_memory, memory
 
 KERNELS = {"before": before, "racy": racy, "after": after}
 # What a run takes besides its zone; every other key of `over` is a parameter of `build`.
-_RUN = {"kernel": after, "caller": "compact_memory", "order": PAGEBLOCK_ORDER, "compact_unevictable_allowed": True}
-# The columns of a row after its parameters: pages by kind (frames.page_kinds), then what the run did, in base pages.
-MEASURES = ("mode", "seed", *(f"{kind}_pages" for kind in frames.PAGE_KINDS), "lru_scanned", "isolated", "migrated",
-            *(f"failed_{code}" for code in frames.FAILURES), "isolation_success", "migration_success", "targets",
-            "largest_order_before", "largest_order_after", "fragmentation_index_before", "fragmentation_index_after", "status")
+_RUN = {"kernel": after, "caller": "compact_memory", "order": PAGEBLOCK_ORDER,
+        "compact_unevictable_allowed": True}
+# The columns of a row after its parameters: pages by kind (frames.page_kinds), then what the run did, in base
+# pages.
+MEASURES = ("mode", "seed", *(f"{kind}_pages" for kind in frames.PAGE_KINDS), "lru_scanned", "isolated",
+            "migrated", *(f"failed_{code}" for code in frames.FAILURES), "isolation_success",
+            "migration_success", "targets", "largest_order_before", "largest_order_after",
+            "fragmentation_index_before", "fragmentation_index_after", "status")
 RUNS_A_TASK = 32
 
 
@@ -44,12 +47,12 @@ class RunError(ValueError):
 
 
 class StopSweep(Exception):
-    """Raise it in a progress function, or return True from there: the sweep ends, and what is done is kept."""
+    """Raise it in a progress function, or return True there: the sweep ends, and what is done is kept."""
 
 
-def measure(zone: Zone, kernel: ModuleType = after, caller: str = "compact_memory", order: int = PAGEBLOCK_ORDER,
-            compact_unevictable_allowed: bool = True) -> dict:
-    """One compact_zone over `zone`, which it changes: the pages by kind before, and what was done, by the names in MEASURES.
+def measure(zone: Zone, kernel: ModuleType = after, caller: str = "compact_memory",
+            order: int = PAGEBLOCK_ORDER, compact_unevictable_allowed: bool = True) -> dict:
+    """One compact_zone over `zone`, which it changes: pages by kind before, and what was done: MEASURES.
 
     Callers that compact the whole zone have no order of their own: `order` is nothing to them.
     """
@@ -57,11 +60,11 @@ def measure(zone: Zone, kernel: ModuleType = after, caller: str = "compact_memor
     cc = control_for(caller, zone, order, kernel=kernel)
     mode = isolation_mode(cc, compact_unevictable_allowed)
     cc.verdicts = scan.verdicts(zone, kernel, mode, cc.release, cc.order).tobytes()
-    count_free_blocks(zone)
+    count_free_blocks(zone)             # zone.nr_free, which is not kept while a zone is built
     on_lru, before = frames.lru_pages(zone), _free_memory(zone, "before")
     status = compact_zone(cc, compact_unevictable_allowed)
-    return {**{f"{kind}_pages": pages for kind, pages in kinds.items()}, **frames.run_counts(cc, on_lru), **before,
-            **_free_memory(zone, "after"), "mode": cc.mode.name, "status": status.name}
+    return {**{f"{kind}_pages": pages for kind, pages in kinds.items()}, **frames.run_counts(cc, on_lru),
+            **before, **_free_memory(zone, "after"), "mode": cc.mode.name, "status": status.name}
 
 
 def _kinds(zone: Zone) -> dict[str, int]:
@@ -70,17 +73,18 @@ def _kinds(zone: Zone) -> dict[str, int]:
         raise TypeError(f"build gave {zone!r} and no Zone: end it with `return zone`")
     kinds = frames.page_kinds(zone)
     if not kinds["free"]:
-        raise ValueError("the zone has no free page, so that nothing could move anywhere: write memory(free=0.1) or more")
+        raise ValueError("the zone has no free page, so nothing could move: write memory(free=0.1) or more")
     return kinds
 
 
 def _free_memory(zone: Zone, when: str) -> dict[str, int]:
     largest = max((order for order, by_type in enumerate(zone.nr_free) if any(by_type)), default=-1)
-    return {f"largest_order_{when}": largest, f"fragmentation_index_{when}": fragmentation_index(zone, PAGEBLOCK_ORDER)}
+    return {f"largest_order_{when}": largest,
+            f"fragmentation_index_{when}": fragmentation_index(zone, PAGEBLOCK_ORDER)}
 
 
 class _Run(NamedTuple):
-    """One run: what to build, what to run on it, and how its row begins. `kernel` is a name where it must travel."""
+    """One run: what to build, what to run on it, how its row begins. A kernel that must travel is a name."""
 
     build: Callable[..., Zone]
     arguments: dict
@@ -89,18 +93,20 @@ class _Run(NamedTuple):
     seed: int
 
 
-def sweep(build: Callable[..., Zone], over: Mapping[str, Iterable], seeds: Iterable[int], executor: Executor | None = None,
+def sweep(build: Callable[..., Zone], over: Mapping[str, Iterable], seeds: Iterable[int],
+          executor: Executor | None = None,
           progress: Callable[[int, int], object] | None = None) -> pd.DataFrame:
-    """One row a run, for the product of all values in `over` and `seeds`: sweep(memory, {"free": [0.2, 0.4]}, range(9)).
+    """One row a run, for all values in `over` and `seeds`: sweep(memory, {"free": [0.2, 0.4]}, range(9)).
 
-    `over` has values for parameters of build(**parameters, seed=seed) -> Zone, and for kernel (modules or names), caller,
-    order and compact_unevictable_allowed. Columns: the parameters, kernel, caller, MEASURES; rows in the product's order.
-    The same seeds give the same frame with any executor: ProcessPoolExecutor(), or Dask's client.get_executor().
-    `progress(done, total)` is called as runs end (default: a bar that is gone at the end). When it returns True or raises
-    StopSweep, or at an interrupt, what is done is kept, and frame.attrs["stopped"] says how far it came.
+    `over` has values for parameters of build(**parameters, seed=seed) -> Zone, and for kernel (modules or
+    names), caller, order and compact_unevictable_allowed. Columns: the parameters, kernel, caller, MEASURES;
+    rows in the product's order. The same seeds give the same frame with any executor: ProcessPoolExecutor(),
+    or Dask's client.get_executor(). `progress(done, total)` is called as runs end (default: a bar that is
+    gone at the end). When it returns True or raises StopSweep, or at an interrupt, what is done is kept, and
+    frame.attrs["stopped"] says how far it came.
     """
     runs = _plan(build, over, seeds, executor)
-    rows: dict[int, dict] = {}
+    rows: dict[int, dict] = {}          # by the number of the run: with an executor runs end in any order
     report = progress or _progress_bar()
     try:
         here = ({number: _do(run)} for number, run in enumerate(runs))
@@ -114,16 +120,17 @@ def sweep(build: Callable[..., Zone], over: Mapping[str, Iterable], seeds: Itera
     finally:
         if progress is None:
             report(0, 0)
-    parameters = [key for key in over if key not in ("kernel", "caller")]
-    frame = pd.DataFrame([rows[number] for number in sorted(rows)], columns=[*parameters, "kernel", "caller", *MEASURES])
+    columns = [*(key for key in over if key not in ("kernel", "caller")), "kernel", "caller", *MEASURES]
+    frame = pd.DataFrame([rows[number] for number in sorted(rows)], columns=columns)
     if len(rows) < len(runs):
         frame.attrs["stopped"] = f"after {len(rows):,} of {len(runs):,} runs"
     return frame
 
 
 def _on(executor: Executor, runs: list[_Run]) -> Iterator[dict[int, dict]]:
-    """Some runs a task, as tasks are done; those that have not begun are cancelled when nobody asks for more."""
+    """Some runs a task, as tasks are done; those not begun are cancelled when nobody asks for more."""
     size = max(1, min(RUNS_A_TASK, len(runs) // 32))
+    # A module cannot be pickled: its name goes, and the other process imports it.
     runs = [run._replace(run=run.run | {"kernel": run.run["kernel"].__name__}) for run in runs]
     futures = {}
     try:
@@ -132,8 +139,8 @@ def _on(executor: Executor, runs: list[_Run]) -> Iterator[dict[int, dict]]:
         for future in as_completed(futures):
             yield dict(enumerate(future.result(), futures[future]))
     except RuntimeError as error:
-        raise RuntimeError(f"the executor was shut down or broke ({error}): make a new one, and define `build` in a module "
-                           "that can be imported: with ProcessPoolExecutor() as executor: sweep(...)") from error
+        raise RuntimeError(f"the executor was shut down or broke ({error}): make a new one for a build that "
+                           "can be imported: with ProcessPoolExecutor() as executor: sweep(...)") from error
     finally:
         for future in futures:
             future.cancel()
@@ -161,44 +168,43 @@ def _named(run: _Run) -> Iterator[None]:
 
 def _plan(build: Callable, over: Mapping, seeds: Iterable[int], executor: Executor | None) -> list[_Run]:
     """Every run in order; whatever is wrong with the input is said before the first."""
-    seeds = _seeds(seeds)
+    numbers = list(seeds) if isinstance(seeds, Iterable) else []
+    if not numbers or not all(isinstance(seed, Integral) for seed in numbers):
+        raise ValueError(f"seeds={seeds!r} is not one whole number or several: write seeds=range(10)")
     over = {key: _values(key, values) for key, values in over.items()}
     _check_build(build, over)
     runs, built = [], set()
     for values in product(*over.values()):
         row = dict(zip(over, values))
         orders = _RUN | {key: row.pop(key) for key in _RUN if key in row}
-        told = {key: orders[key] for key in over if key in _RUN}
-        told |= {"kernel": name(orders["kernel"]), "caller": orders["caller"]}
-        runs += [_Run(build, row, orders, row | told | {"seed": seed}, seed) for seed in seeds]
-        if (looks := repr(row)) not in built:
-            built.add(looks)
-            _check_zone(runs[-len(seeds)])
+        columns = {key: orders[key] for key in over if key in _RUN}
+        columns |= {"kernel": name(orders["kernel"]), "caller": orders["caller"]}
+        runs += [_Run(build, row, orders, row | columns | {"seed": seed}, seed) for seed in numbers]
+        # One zone of each sort is built now: an error after an hour would be told too late.
+        if repr(row) not in built:
+            built.add(repr(row))
+            with _named(runs[-len(numbers)]):
+                _kinds(build(**row, seed=numbers[0]))
     if executor is not None:
         _check_travel(build, executor, over.get("kernel", ()))
     return runs
 
 
-def _seeds(seeds: Iterable[int]) -> list[int]:
-    numbers = list(seeds) if isinstance(seeds, Iterable) else []
-    if not numbers or not all(isinstance(seed, Integral) for seed in numbers):
-        raise ValueError(f"seeds={seeds!r} is not one whole number or several: write seeds=range(10)")
-    return numbers
-
-
 def _values(key: str, values: Iterable) -> list:
     """The values of one key, as a list; kernels as modules."""
     if not isinstance(values, Iterable) or isinstance(values, (str, ModuleType)):
-        raise TypeError(f"{key} is to take {values!r}, which is not several values: write {{{key!r}: [{values!r}]}}")
+        raise TypeError(f"{key} is to take {values!r}, not several values: write {{{key!r}: [{values!r}]}}")
     values = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    legal = {"caller": tuple(CALLERS), "order": range(-1, MAX_ORDER + 1), "compact_unevictable_allowed": (True, False),
-             "kernel": tuple(KERNELS)}.get(key)
+    legal = {"caller": tuple(CALLERS), "order": range(-1, MAX_ORDER + 1), "kernel": tuple(KERNELS),
+             "compact_unevictable_allowed": (True, False)}.get(key)
     if not values:
         raise ValueError(f"{key} has no value: write {{{key!r}: [...]}} with one at least")
     if key == "kernel":
-        return [check_kernel(KERNELS.get(value, value) if isinstance(value, str) else value) for value in values]
+        named = [KERNELS.get(value, value) if isinstance(value, str) else value for value in values]
+        return [check_kernel(kernel) for kernel in named]
     if legal and (wrong := [value for value in values if value not in legal]):
-        options = f"-1 for the whole zone, or 0 to {MAX_ORDER}" if key == "order" else f"one of {', '.join(map(str, legal))}"
+        one_of = f"one of {', '.join(map(str, legal))}"
+        options = f"-1 for the whole zone, or 0 to {MAX_ORDER}" if key == "order" else one_of
         raise ValueError(f"no {key} {wrong[0]!r}: write {options}")
     return values
 
@@ -210,34 +216,30 @@ def _check_build(build: Callable, over: Mapping) -> None:
     if not takes_all and "seed" not in parameters:
         raise TypeError(f"build takes no seed: write def build({', '.join([*known, 'seed=0'])})")
     if taken := [key for key in over if key in MEASURES]:
-        raise ValueError(f"{taken[0]!r} is a column that every run has: write seeds=..., or another name for the parameter")
+        raise ValueError(f"{taken[0]!r} is a column that every run has: write seeds=..., or another name")
     if not takes_all and (unknown := [key for key in over if key not in parameters and key not in _RUN]):
-        raise ValueError(f"nothing takes {unknown[0]!r}: write one of {', '.join([*known, *_RUN])} into `over`")
-
-
-def _check_zone(run: _Run) -> None:
-    with _named(run):
-        _kinds(run.build(**run.arguments, seed=run.seed))
+        raise ValueError(f"nothing takes {unknown[0]!r}: write one of {', '.join([*known, *_RUN])} in `over`")
 
 
 def _check_travel(build: Callable, executor: Executor, kernels: Iterable[ModuleType]) -> None:
     """Whether all that a run needs gets to another process."""
     if not isinstance(executor, Executor):
-        raise TypeError(f"{executor!r} is no concurrent.futures.Executor: write executor=ProcessPoolExecutor(), or with "
-                        "Dask executor=client.get_executor()")
+        raise TypeError(f"{executor!r} is no concurrent.futures.Executor: "
+                        "write executor=ProcessPoolExecutor(), or with Dask executor=client.get_executor()")
     if strange := [kernel for kernel in kernels if sys.modules.get(kernel.__name__) is not kernel]:
-        raise TypeError(f"{strange[0]!r} cannot be imported elsewhere: put it into a module, or leave out executor=")
+        raise TypeError(f"{strange[0]!r} cannot be imported elsewhere: put it in a module, or omit executor=")
     try:
-        isinstance(executor, ProcessPoolExecutor) and pickle.dumps(build)
+        if isinstance(executor, ProcessPoolExecutor):
+            pickle.dumps(build)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TypeError(f"{build!r} cannot be sent to other processes ({error}): define it with `def` at the top of "
-                        "a module and import it from there, or leave out executor=") from None
+        raise TypeError(f"{build!r} cannot be sent to other processes ({error}): define it with `def` "
+                        "at the top of a module and import it, or leave out executor=") from None
 
 
 def _progress_bar() -> Callable[[int, int], None]:
-    """A line of text where somebody looks on, after the first second: in a terminal or in a notebook run by hand.
+    """A line of text, after the first second, where somebody looks on: a terminal or a notebook run by hand.
 
-    (0, 0) takes it away; in a notebook the cell's other output goes with it, for nothing less would leave nothing behind.
+    (0, 0) takes it away, in a notebook with the cell's other output: nothing less would leave nothing behind.
     """
     shell, begin, shown = get_ipython(), time.monotonic(), []
     by_hand = hasattr(shell, "kernel") and shell.get_parent().get("content", {}).get("allow_stdin", False)
@@ -250,51 +252,47 @@ def _progress_bar() -> Callable[[int, int], None]:
                 shown[:] = [line]
                 out.write("\r" + line)
                 out.flush()
+        elif not total and shown and by_hand:
+            shell.display_pub.clear_output()
         elif not total and shown:
-            shell.display_pub.clear_output() if by_hand else out.write("\r" + " " * len(shown[0]) + "\r")
+            out.write("\r" + " " * len(shown[0]) + "\r")
 
     return report
 
 
+# The ready-made questions. What is given as `over` takes the place of the values here, or is added to them.
 TENTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 BOTH = ("before", "after")
 
 
 def unmovable_share(seeds=range(10), executor=None, progress=None, **over) -> pd.DataFrame:
-    """How much compaction takes, the more of memory is guest_memfd's: both kernels, every caller. `over` may change it."""
-    return sweep(memory, {"unmovable": TENTHS, "kernel": BOTH, "caller": CALLERS} | over, seeds, executor, progress)
+    """How much compaction takes, the more of memory is guest_memfd's: both kernels, every caller."""
+    over = {"unmovable": TENTHS, "kernel": BOTH, "caller": CALLERS, **over}
+    return sweep(memory, over, seeds, executor, progress)
 
 
 def unevictable_share(seeds=range(10), executor=None, progress=None, **over) -> pd.DataFrame:
     """The same, the more of memory is mlocked: with vm.compact_unevictable_allowed and without."""
-    sysctl = {"compact_unevictable_allowed": (True, False)}
-    return sweep(memory, {"unevictable": TENTHS, **sysctl, **over}, seeds, executor, progress)
-
-
-def dirty_memory(dirty: float = 0.0, migrate_folio: bool = True, seed: int = 0, **shares) -> Zone:
-    """memory() whose dirty file pages have a migrate_folio, or have none."""
-    return memory(**{"dirty" if migrate_folio else "no_migrate_folio": dirty}, seed=seed, **shares)
+    over = {"unevictable": TENTHS, "compact_unevictable_allowed": (True, False), **over}
+    return sweep(memory, over, seeds, executor, progress)
 
 
 def dirty_share(seeds=range(10), executor=None, progress=None, **over) -> pd.DataFrame:
-    """What dirty pages cost, by whether their mapping has a migrate_folio, and by whether the caller may wait."""
-    over = {"dirty": TENTHS, "migrate_folio": (True, False), "caller": ("kcompactd", "compact_memory"), **over}
+    """What dirty pages cost, by whether their mapping has a migrate_folio and whether the caller may wait."""
+    callers = ("kcompactd", "compact_memory")
+    over = {"dirty": TENTHS, "migrate_folio": (True, False), "caller": callers, **over}
     return sweep(dirty_memory, over, seeds, executor, progress)
 
 
 def wasted_work(seeds=range(10), executor=None, progress=None, **over) -> pd.DataFrame:
-    """What the patch saves: targets asked for in vain (a column, wasted_targets) and failed migrations, before and after."""
-    frame = sweep(memory, {"unmovable": TENTHS, "kernel": BOTH, "caller": ("kcompactd",)} | over, seeds, executor, progress)
+    """What the patch saves: targets asked for in vain (a column, wasted_targets) and failed migrations."""
+    over = {"unmovable": TENTHS, "kernel": BOTH, "caller": ("kcompactd",), **over}
+    frame = sweep(memory, over, seeds, executor, progress)
     return frame.assign(wasted_targets=frame.targets - frame.migrated)
-
-
-def scattered_or_grouped(seeds=range(10), executor=None, progress=None, **over) -> pd.DataFrame:
-    """Whether it matters where guest_memfd's pages lie: anywhere, or in UNMOVABLE pageblocks as a real kernel puts them."""
-    return sweep(memory, {"unmovable": TENTHS, "grouped": (False, True)} | over, seeds, executor, progress)
 
 
 def free_block(seeds=range(30), executor=None, progress=None, **over) -> pd.DataFrame:
     """How likely a free block of order 9 is afterwards (a column of yes and no, order_9_is_free)."""
-    shares = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016)
-    frame = sweep(memory, {"unmovable": shares, "grouped": (False, True)} | over, seeds, executor, progress)
+    over = {"unmovable": (0.0, 0.001, 0.002, 0.004, 0.008, 0.016), "grouped": (False, True), **over}
+    frame = sweep(memory, over, seeds, executor, progress)
     return frame.assign(order_9_is_free=frame.largest_order_after >= PAGEBLOCK_ORDER)

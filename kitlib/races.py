@@ -1,12 +1,14 @@
-"""Races over one file's folios: compaction against truncation and eviction, reclaim and mlock. What explore.py proves.
+"""Races over one file's folios: compaction against truncation and eviction, reclaim and mlock.
 
-Each thread is a path made of the kernel's own; what a path for one folio returns is all that the next one knows of it.
-Leaves out what the paths leave out, weak memory ordering, and RCU's delay between the end of an inode and its free.
+Each thread is a path made of the kernel's own; what a path for one folio returns is all that the next one
+knows of it. Leaves out what the paths leave out, weak memory ordering, and RCU's delay between the end of an
+inode and its free.
 """
 from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import signature
-from types import FunctionType, ModuleType
+from string import ascii_lowercase
+from types import ModuleType
 
 from .concurrency.automaton import Chain
 from .concurrency.sched import Event, Scenario
@@ -22,35 +24,47 @@ from .step import Path, Step, atomic
 
 TRUNCATE = {"locked": truncate_folio, "unlock_early": truncate_folio_unlock_early}
 CLEAR_INODE = {"cycles": evict, "no_cycle": evict_no_cycle}
-IN_THE_CACHE = Kind("in the page cache", PG.LRU | PG.UNEVICTABLE | PG.DIRTY | PG.UPTODATE, refcount=1, mapping=1)
+IN_THE_CACHE = Kind("in the page cache", PG.LRU | PG.UNEVICTABLE | PG.DIRTY | PG.UPTODATE,
+                    refcount=1, mapping=1)
 _TARGET = Kind("target of a migration", PG.LOCKED | PG.UPTODATE, refcount=1)
 FOLIO_FLAGS = ("lru", "unevictable", "dirty", "writeback", "locked", "mlocked", "swapbacked", "uptodate")
 
 
-def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, truncators: int = 1, reclaimers: int = 0,
-                    mlockers: int = 0, truncate: str = "locked", clear_inode: str = "cycles", migrate: bool = False,
-                    reuse: bool = False, mode: Mode = Mode(async_migrate=True, unevictable=True), **folio_flags) -> Scenario:
+def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, truncators: int = 1,
+                    reclaimers: int = 0, mlockers: int = 0, truncate: str = "locked",
+                    clear_inode: str = "cycles", migrate: bool = False, reuse: bool = False,
+                    mode: Mode = Mode(async_migrate=True, unevictable=True), **folio_flags: bool) -> Scenario:
     """Compaction isolates the folios of one file while the file is truncated and its inode evicted.
 
-    Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its mapping has
-    both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the page cache, or
-    "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction goes on into the kernel's
-    move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the last truncator evicts the inode.
+    Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its
+    mapping has both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the
+    page cache, or "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction
+    goes on into the kernel's move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the
+    last truncator evicts the inode.
     """
-    arguments = {name: value for name, value in locals().items() if name not in ("kernel", "folio_flags")} | folio_flags
-    check_kernel(kernel), check_mode(mode)
+    # The first line: locals() are the parameters and nothing else yet.
+    arguments = {name: value for name, value in locals().items() if name not in ("kernel", "folio_flags")}
+    arguments |= folio_flags
+    check_kernel(kernel)
+    check_mode(mode)
     _check(arguments, folio_flags)
-    zone, mapping = _zone(folios, compactors * folios * migrate)
-    files, targets = [zone.folio(pfn) for pfn in range(folios)], [zone.folio(pfn) for pfn in range(folios, len(zone))]
+    # With migrate each compactor has a target of its own for each folio.
+    zone, mapping = _zone(folios, compactors * folios if migrate else 0)
+    every = [zone.folio(pfn) for pfn in range(len(zone))]
+    files, targets = every[:folios], every[folios:]
     mapping.i_count = truncators
     for folio in files:
         folio.refcount += mlockers
         for flag, value in folio_flags.items():
             setattr(folio, flag, value)
+    # What truncation can find at an index of the page cache: the folio, or a target that has taken its place.
     at_index = [(folio, *targets[number::folios]) for number, folio in enumerate(files)]
-    paths = _named("compaction", [_compaction(kernel, mode, files, targets[n * folios:(n + 1) * folios]) for n in range(compactors)])
+    paths = _named("compaction", [_compaction(kernel, mode, files, targets[n * folios:(n + 1) * folios])
+                                  for n in range(compactors)])
     end = partial(iput_final, mapping, CLEAR_INODE[clear_inode], reuse)
-    paths |= _named("truncation", [_one_by_one(partial(TRUNCATE[truncate], mapping), at_index, end)] * truncators)
+    # Threads of one kind may share one start: it makes a new path each time that it is called.
+    truncation = _one_by_one(partial(TRUNCATE[truncate], mapping), at_index, end)
+    paths |= _named("truncation", [truncation] * truncators)
     paths |= _named("reclaim", [_one_by_one(shrink_folio, zip(files))] * reclaimers)
     paths |= _named("mlock", [_one_by_one(munlock_and_mlock, zip(files))] * mlockers)
     return Scenario(_title(kernel, arguments), zone, paths, (mapping, *files, *targets),
@@ -58,17 +72,20 @@ def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, tr
 
 
 def _check(arguments: dict, folio_flags: dict) -> None:
-    for what, least in (("folios", 1), ("compactors", 0), ("truncators", 0), ("reclaimers", 0), ("mlockers", 0)):
+    threads = ("compactors", "truncators", "reclaimers", "mlockers")
+    for what, least in (("folios", 1), *((what, 0) for what in threads)):
         number = arguments[what]
-        if type(number) is not int or number < least or number > 9:
-            raise ValueError(f"{what}={number!r} is not to be raced with: write a whole number from {least} to 9")
-    if not any(arguments[what] for what in ("compactors", "truncators", "reclaimers", "mlockers")):
+        if type(number) is not int or number < least or number > 9:     # not True, which is an int, too
+            raise ValueError(f"{what}={number!r} is not to be raced with: "
+                             f"write a whole number from {least} to 9")
+    if not any(arguments[what] for what in threads):
         raise ValueError("a race needs a thread: write compactors=1, truncators=1 or the like")
     for what, options in (("truncate", TRUNCATE), ("clear_inode", CLEAR_INODE)):
         if arguments[what] not in options:
             raise ValueError(f"no {what}={arguments[what]!r}: write one of {', '.join(map(repr, options))}")
     if unknown := [flag for flag in folio_flags if flag not in FOLIO_FLAGS]:
-        raise TypeError(f"a folio has no flag {unknown[0]!r} to start with: write one of {', '.join(FOLIO_FLAGS)}")
+        raise TypeError(f"a folio has no flag {unknown[0]!r} to start with: "
+                        f"write one of {', '.join(FOLIO_FLAGS)}")
 
 
 def _zone(folios: int, targets: int = 0) -> tuple[Zone, AddressSpace]:
@@ -82,43 +99,54 @@ def _zone(folios: int, targets: int = 0) -> tuple[Zone, AddressSpace]:
 
 def _named(name: str, starts: list[Callable[[], Path]]) -> dict[str, Callable[[], Path]]:
     """The threads of one kind by name: compaction, or compaction a and compaction b."""
-    names = [name] if len(starts) == 1 else [f"{name} {chr(ord('a') + number)}" for number in range(len(starts))]
+    names = [f"{name} {letter}" for letter in ascii_lowercase] if len(starts) > 1 else [name]
     return dict(zip(names, starts))
 
 
 def _title(kernel: ModuleType, arguments: dict) -> str:
+    """The call that makes the race, with what is not the default."""
     usual = {name: parameter.default for name, parameter in signature(truncation_race).parameters.items()}
-    told = [f"{name}={value!r}" for name, value in arguments.items() if name not in usual or value != usual[name]]
-    return f"truncation_race({', '.join([name_of(kernel), *told])})"
+    unusual = [f"{name}={value!r}" for name, value in arguments.items()
+               if name not in usual or value != usual[name]]
+    return f"truncation_race({', '.join([name_of(kernel), *unusual])})"
 
 
-def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple], end: Callable[[], Path] | None = None) -> Chain:
-    """`path` for each of the arguments, then `end`."""
-    first, *others = [partial(path, *these) for these in arguments]
-    return Chain(first, *[lambda _, start=start: start() for start in (*others, *([end] if end else ()))])
+def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple],
+                end: Callable[[], Path] | None = None) -> Chain:
+    """`path` for each of the arguments, then `end`. None is told what the one before has returned."""
+    starts: list[Callable[[], Path]] = [partial(path, *these) for these in arguments]
+    first, *others = [*starts, end] if end else starts
+    return Chain(first, *[lambda _, start=start: start() for start in others])
 
 
 def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio]) -> Chain:
-    """The kernel isolates each folio, then moves each that it has got, if there are targets for them."""
+    """The kernel isolates each folio, then moves each that it has got, if there are targets for them.
+
+    What is handed on is the tuple of isolated folios: all that the rest of the run depends on.
+    """
+    migrate_mode = MigrateMode.ASYNC if mode.async_migrate else MigrateMode.SYNC
+
     def isolate(folio: Folio, isolated: tuple = ()) -> Path:
         verdict = yield from kernel.isolate_folio(folio, mode)
         return (*isolated, folio) if verdict.isolated else isolated
 
     def move(src: Folio, dst: Folio, isolated: tuple) -> Path:
         if src in isolated:
-            yield from migrate_folio_to(kernel, dst, src, MigrateMode.ASYNC if mode.async_migrate else MigrateMode.SYNC)
+            yield from migrate_folio_to(kernel, dst, src, migrate_mode)
         return isolated
 
     return Chain(partial(isolate, folios[0]), *[partial(isolate, folio) for folio in folios[1:]],
-                  *[partial(move, src, dst) for src, dst in zip(folios, targets)])
+                 *[partial(move, src, dst) for src, dst in zip(folios, targets)])
 
 
 def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMode) -> Path:
-    """migrate_folio_unmap() and migrate_folio_move() of one isolated folio (mm/migrate.c); `dst` is locked already.
+    """migrate_folio_unmap() and migrate_folio_move() of one isolated folio (mm/migrate.c).
 
+    Caller must hold the reference on `src` that the isolation took, which is dropped, and the lock of `dst`.
     One try, without waiting for the folio lock; what does not move goes back on its LRU list.
     """
     moved = False
+    # The isolation's reference may be the last: truncation was here, and nobody needs a copy.
     if (yield folio_freed_from_under_us(src)):
         yield folio_put(src)
         return
@@ -136,7 +164,10 @@ def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMo
 
 def _never_moved(targets: list[Folio], zone: Zone, event: Event) -> bool:
     """Whether no target has become part of a mapping that is completely unmovable."""
-    return not any(target.mapping and not target.mapping.freed and mapping_unmovable(target.mapping).do() for target in targets)
+    # Not of a freed mapping: to read its flags would be a use after free, and no kernel code is doing that
+    # here.
+    mappings = [target.mapping for target in targets if target.mapping and not target.mapping.freed]
+    return not any(mapping_unmovable(mapping).do() for mapping in mappings)
 
 
 @atomic
@@ -145,29 +176,31 @@ def keep_locked(folio: Folio) -> None:
 
 
 def opposite_orders(kernel: ModuleType, mode: Mode = Mode(async_migrate=True, unevictable=True)) -> Scenario:
-    """Two folios: compaction keeps its folio locks until it has looked at both, truncation locks them in the opposite order.
+    """Two folios: compaction keeps its locks until it has looked at both, truncation locks them backwards.
 
-    No kernel keeps the locks: this is what would happen to one that batches. A deadlock where compaction sleeps on a
-    folio lock, none where it only tries.
+    No kernel's compaction keeps the locks: this is what would happen to one that batches. A deadlock where
+    compaction sleeps on a folio lock, none where it only tries.
     """
-    check_kernel(kernel), check_mode(mode)
+    check_kernel(kernel)
+    check_mode(mode)
     zone, mapping = _zone(2)
     first, second = zone.folio(0), zone.folio(1)
-    # The kernel's own decision, with one step replaced.
-    isolate = FunctionType(kernel.isolate_folio.__code__, vars(kernel) | {"folio_unlock": keep_locked})
-    compaction = Chain(lambda: _kept(isolate(first, mode)), lambda kept: _kept(isolate(second, mode), kept), _unlock)
+    compaction = Chain(lambda: _keeping_locks(kernel.isolate_folio(first, mode)),
+                       lambda kept: _keeping_locks(kernel.isolate_folio(second, mode), kept), _unlock)
     truncation = Chain(partial(truncate_batch, mapping, second, first), lambda _: iput_final(mapping))
-    return Scenario(f"opposite_orders({name_of(kernel)})", zone, {"compaction": compaction, "truncation": truncation},
-                    (mapping, first, second))
+    return Scenario(f"opposite_orders({name_of(kernel)})", zone,
+                    {"compaction": compaction, "truncation": truncation}, (mapping, first, second))
 
 
-def _kept(path: Path, kept: tuple[Folio, ...] = ()) -> Path:
-    """The path, which returns the folios that it keeps locked, after those that were kept before."""
+def _keeping_locks(path: Path, kept: tuple[Folio, ...] = ()) -> Path:
+    """The kernel's own path, but what it unlocks stays locked; returns these folios, after those `kept`."""
     answer = None
     try:
         while True:
             step: Step = path.send(answer)
-            if step.primitive is keep_locked:
+            if step.primitive is folio_unlock:
+                # The step is not done yet, and nobody else has seen it: it may still become another one.
+                step.primitive = keep_locked
                 kept += step.args
             answer = yield step
     except StopIteration:

@@ -1,6 +1,6 @@
-"""Named situations: the palette of legal page kinds, random zones, single folios. What tests and notebooks start from.
+"""Named situations: the palette of legal page kinds, random zones, single folios.
 
-The races have a module of their own (races.py).
+What tests and notebooks start from. The races have a module of their own (races.py).
 """
 import random
 from collections.abc import Mapping
@@ -52,12 +52,15 @@ _PALETTE = bytes(_WEIGHED[byte * len(_WEIGHED) // 256] for byte in range(256))
 
 
 def random_zone(n: int, seed: int = 0) -> Zone:
-    """A zone of `n` pages of every kind, in legal states only; the same for the same seed, on every machine."""
+    """A zone of `n` pages of every kind, in legal states only; the same for a seed, on every machine."""
     if not isinstance(n, int) or n < 1 or not isinstance(seed, int):
-        raise ValueError(f"no random zone of {n!r} pages with seed {seed!r}: write whole numbers, as random_zone(4096, seed=0)")
+        raise ValueError(f"no random zone of {n!r} pages with seed {seed!r}: "
+                         "write whole numbers, as random_zone(4096, seed=0)")
     dice = random.Random(seed)
     kinds = bytearray(dice.randbytes(n).translate(_PALETTE))
-    larger = []                     # blocks of more than one page: free, or kernel memory in compound pages
+    # Blocks of more than one page: free, or kernel memory in compound pages. A block is aligned to its size;
+    # it may begin below `start`, in what the block before has, and is left out then.
+    larger: list[tuple[int, int, bool]] = []
     for start in range(0, n, 256):
         order = dice.randint(1, MAX_ORDER)
         pfn = (start + dice.randrange(256)) >> order << order
@@ -75,29 +78,37 @@ def random_zone(n: int, seed: int = 0) -> Zone:
     return zone
 
 
-# Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary movable memory.
-_SHARES = {"free": ("free",), "unmovable": ("guest_memfd",), "unevictable": ("anon, mlocked", "file, mlocked"),
-          "pinned": ("anon, pinned", "file, pinned"), "dirty": ("file, dirty",),
-          "no_migrate_folio": ("file, dirty, no migrate_folio",), "movable": ("anon", "file, clean", "tmpfs")}
+# Shares of memory by name, with the kinds that have equal parts of them; what is left over is ordinary
+# movable memory.
+_SHARES = {"free": ("free",), "unmovable": ("guest_memfd",),
+           "unevictable": ("anon, mlocked", "file, mlocked"), "pinned": ("anon, pinned", "file, pinned"),
+           "dirty": ("file, dirty",), "no_migrate_folio": ("file, dirty, no migrate_folio",),
+           "movable": ("anon", "file, clean", "tmpfs")}
 
 
-def memory(pages: int = 4096, free: float = 0.4, unmovable: float = 0.0, unevictable: float = 0.0, pinned: float = 0.0,
-           dirty: float = 0.0, no_migrate_folio: float = 0.0, grouped: bool = False, seed: int = 0) -> Zone:
-    """A zone with these shares of its pages free, of guest_memfd, mlocked, pinned, dirty, and dirty without migrate_folio.
+def memory(pages: int = 4096, free: float = 0.4, unmovable: float = 0.0, unevictable: float = 0.0,
+           pinned: float = 0.0, dirty: float = 0.0, no_migrate_folio: float = 0.0, grouped: bool = False,
+           seed: int = 0) -> Zone:
+    """A zone with these shares of its pages: free, of guest_memfd, mlocked, pinned, dirty, no migrate_folio.
 
-    The rest is anonymous, clean file and tmpfs memory. `grouped`: the same pages, but those of guest_memfd lie together,
-    in UNMOVABLE pageblocks, where a real kernel allocates them.
+    The last are dirty, too. The rest is anonymous, clean file and tmpfs memory. `grouped`: the same pages,
+    but those of guest_memfd lie together, in UNMOVABLE pageblocks, where a real kernel allocates them.
     """
     dice = random.Random(seed)
-    shares = _checked(dict(free=free, unmovable=unmovable, unevictable=unevictable, pinned=pinned, dirty=dirty,
-                           no_migrate_folio=no_migrate_folio))
-    kinds, blocks = _draw(shares, pages, dice), {}
+    shares = _checked(dict(free=free, unmovable=unmovable, unevictable=unevictable, pinned=pinned,
+                           dirty=dirty, no_migrate_folio=no_migrate_folio))
+    kinds, blocks = _draw(shares, pages, dice), dict[int, int]()
     if grouped:
         kinds, blocks = _group(kinds, KIND["guest_memfd"], dice)
     zone = Zone.from_kinds(kinds, KINDS, mappings())
     for block in blocks:
         zone.migratetype[block] = MIGRATE_UNMOVABLE
     return zone
+
+
+def dirty_memory(dirty: float = 0.0, migrate_folio: bool = True, seed: int = 0, **shares) -> Zone:
+    """memory() whose dirty file pages have a migrate_folio, or have none."""
+    return memory(**{"dirty" if migrate_folio else "no_migrate_folio": dirty}, seed=seed, **shares)
 
 
 def _checked(shares: dict[str, float]) -> dict[str, float]:
@@ -117,6 +128,8 @@ def _draw(shares: Mapping[str, float], pages: int, dice: random.Random) -> bytes
     throws = dice.randbytes(pages)
     if not any(undecided):
         return throws.translate(first)
+    # A byte of the mask is 255 where the first die asks for the second, whose kind stands there, and 0
+    # elsewhere.
     kinds, mask, again = (int.from_bytes(column, "little") for column in (
         throws.translate(first), throws.translate(undecided), dice.randbytes(pages).translate(second)))
     return (kinds | mask & again).to_bytes(pages, "little")
@@ -124,7 +137,12 @@ def _draw(shares: Mapping[str, float], pages: int, dice: random.Random) -> bytes
 
 @lru_cache
 def _dice(*shares: tuple[str, float]) -> tuple[bytes, bytes, bytes]:
-    """The kind on each side of the first die, which of its sides ask for a second throw (255), and the kinds on the second."""
+    """The kinds on the first die's sides, which of these ask for a second throw (255), and the second die's.
+
+    256ths of memory are the first die's sides. What is left of each share goes onto the second die, rounded
+    to a 256th of a side, and is spread over 256 sides there. The undecided sides are 0 in the first column,
+    to be or-ed with it.
+    """
     first, second = bytearray(), bytearray()
     for name, share in shares:
         for kind in _SHARES[name]:
@@ -137,7 +155,7 @@ def _dice(*shares: tuple[str, float]) -> tuple[bytes, bytes, bytes]:
 
 
 def _group(kinds: bytes, kind: int, dice: random.Random) -> tuple[bytes, dict[int, int]]:
-    """The same pages with those of one kind in as few pageblocks as hold them, anywhere; how many are in which."""
+    """The same pages with those of one kind in as few pageblocks as hold them; how many are in which."""
     starts = range(0, len(kinds), pageblock_nr_pages())
     sizes = [min(pageblock_nr_pages(), len(kinds) - start) for start in starts]
     left, others, within = kinds.count(kind), kinds.replace(bytes([kind]), b""), {}
@@ -154,15 +172,16 @@ def _group(kinds: bytes, kind: int, dice: random.Random) -> tuple[bytes, dict[in
 
 
 def zone_of(*names: str, repeat: int = 1) -> Zone:
-    """A zone with one page of each named kind, in order, the whole `repeat` times over; KINDS has the names."""
+    """A zone with one page of each named kind, in order, and that `repeat` times; KINDS has the names."""
     unknown = [name for name in names if name not in KIND]
     if unknown:
-        raise ValueError(f"no kind of page is called {unknown[0]!r}: write one of {', '.join(map(repr, KIND))}")
+        raise ValueError(f"no kind of page is called {unknown[0]!r}: "
+                         f"write one of {', '.join(map(repr, KIND))}")
     return Zone.from_kinds(bytes(KIND[name] for name in names) * repeat, KINDS, mappings())
 
 
 def one_folio(name: str, *flipped: str) -> Folio:
-    """A folio of a named kind, alone in a zone of one page; the flags in `flipped`, such as "dirty", are the other way round."""
+    """A folio of a named kind, alone in a zone of one page; the flags `flipped` are turned round."""
     folio = zone_of(name).folio(0)
     for flag in flipped:
         setattr(folio, flag, not getattr(folio, flag))

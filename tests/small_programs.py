@@ -1,6 +1,7 @@
 """Small random programs for the explorer: a few threads over two or three bits and a lock, with planted bugs.
 
-A program is nested tuples, made by a seed; a thread is a generator that walks them and learns through `yield` alone.
+A program is nested tuples, made by a seed; a thread is a generator that walks them and learns through `yield`
+alone.
 """
 import random
 from functools import partial
@@ -63,7 +64,7 @@ def claim(memory: Bits, at: int) -> None:
 
 
 def walk(memory, block, heard=False):
-    """Do the statements of a block; the value of the last read is what `if` and `copy` use, and what is returned."""
+    """Do the statements of a block. The last value read is what `if` and `copy` use and what is returned."""
     for word, *what in block:
         if word == "read":
             heard = yield read(memory, *what)
@@ -86,7 +87,8 @@ def block_of(dice, size, steps):
     """At most `steps` statements in a row, nested ones included."""
     block = []
     while steps > 0:
-        word = dice.choice(["read"] * 3 + ["write"] * 3 + ["copy", "if", "trylock", "locked", "locked", "claim", "unlock", "lock"])
+        word = dice.choice(["read"] * 3 + ["write"] * 3
+                           + ["copy", "if", "trylock", "locked", "locked", "claim", "unlock", "lock"])
         inner = min(steps - 1, dice.randint(1, 3))
         if word == "locked" and steps >= 3:
             inner = min(steps - 2, inner)
@@ -103,7 +105,9 @@ def block_of(dice, size, steps):
         elif word in ("claim", "unlock", "lock") and dice.random() < 0.7:
             continue
         elif word in ("read", "write", "copy", "claim"):
-            block.append((word, dice.randrange(size), *([dice.random() < 0.5] if word in ("write", "copy") else [])))
+            at = dice.randrange(size)
+            value = [dice.random() < 0.5] if word in ("write", "copy") else []
+            block.append((word, at, *value))
             steps -= 1
         elif word in ("lock", "unlock"):
             block.append((word,))
@@ -112,12 +116,13 @@ def block_of(dice, size, steps):
 
 
 def program(seed, most=7):
-    """A scenario of two or three threads with about `most` steps in all; some threads in parts, one told of the other."""
+    """A scenario of two or three threads with about `most` steps, some of them in parts."""
     dice = random.Random(seed)
     memory, threads = Bits(dice.choice((2, 3))), dice.choice((2, 2, 2, 3))
     paths = {}
     for name in "abc"[:threads]:
-        blocks = [block_of(dice, len(memory.bits), dice.randint(1, most // threads)) for _ in range(dice.choice((1, 1, 2)))]
+        blocks = [block_of(dice, len(memory.bits), dice.randint(1, most // threads))
+                  for _ in range(dice.choice((1, 1, 2)))]
         start, *then = [partial(walk, memory, block) for block in blocks]
         paths[name] = Chain(start, *then) if then else start
     return Scenario(f"small program {seed}", memory, paths)

@@ -1,4 +1,4 @@
-"""SPIN as the second opinion: a program's states, transitions, verdict and shortest length, by spin, gcc and pan.
+"""SPIN as a second opinion: a program's states, transitions, verdict and shortest length, by spin and pan.
 
 `python tests/spin.py` asks it about every scenario below and writes what it said into tests/golden/spin.json.
 """
@@ -28,9 +28,10 @@ SCENARIOS = [
     *(race(kernel, folios=2) for kernel in (kl.after, kl.racy)),
     *(race(kernel, compactors=2) for kernel in (kl.after, kl.no_null_check)),
     race(kl.after, truncate="unlock_early"), race(kl.after, truncators=2), race(kl.after, mlockers=1),
-    race(kl.after, reclaimers=1), race(kl.after, reclaimers=1, clear_inode="no_cycle"), race(kl.racy, reuse=True),
-    race(kl.after, dirty=False), race(kl.racy, dirty=False, unevictable=False), race(kl.after, mode=kl.Mode(unevictable=False)),
-    race(kl.after_unlock, folios=2, migrate=True), race(kl.after, truncators=2, reclaimers=1), race(kl.cached, mlockers=1, truncators=2),
+    race(kl.after, reclaimers=1), race(kl.after, reclaimers=1, clear_inode="no_cycle"),
+    race(kl.racy, reuse=True), race(kl.after, dirty=False), race(kl.racy, dirty=False, unevictable=False),
+    race(kl.after, mode=kl.Mode(unevictable=False)), race(kl.after_unlock, folios=2, migrate=True),
+    race(kl.after, truncators=2, reclaimers=1), race(kl.cached, mlockers=1, truncators=2),
 ]
 
 
@@ -48,16 +49,23 @@ def pan_of(source, *flags):
 
 
 def ask_spin(source, *flags):
-    """(states, transitions, verdict, length of the shortest schedule to it): "safe", "assertion", or "deadlock" if nothing else."""
+    """(states, transitions, verdict, length of the shortest schedule to it).
+
+    The verdict is "safe", "assertion", or "deadlock" if there is nothing else.
+    """
     with pan_of(source, *flags) as pan:
         every, assertion, ending = pan("-c0", "-E"), pan("-E"), pan()
     assert not any(trouble in every + ending for trouble in ("max search depth too small", "out of memory"))
-    states, transitions = (int(re.search(rf"(\d+) {what}", every)[1]) for what in ("states, stored", "transitions"))
+    states, transitions = (int(re.search(rf"(\d+) {what}", every)[1])
+                           for what in ("states, stored", "transitions"))
     found = [re.search(rf"pan:1: {what}.*\(at depth (\d+)\)", told) for what, told in (
         ("assertion violated", assertion), ("invalid end state", ending))]
     # The depth of an assertion counts the steps before the one that fails; in a deadlock nobody goes on.
-    verdict, length = (("assertion", int(found[0][1]) + 1) if found[0] else ("deadlock", int(found[1][1])) if found[1]
-                       else ("safe", None))
+    verdict, length = "safe", None
+    if found[0]:
+        verdict, length = "assertion", int(found[0][1]) + 1
+    elif found[1]:
+        verdict, length = "deadlock", int(found[1][1])
     return states, transitions - 1, verdict, length
 
 

@@ -1,6 +1,9 @@
-"""Who runs when: schedules, automata and proofs over every order. Knows nothing of memory.
+"""Who runs when: schedules, automata, and what is true of every order. Knows nothing of memory.
 
-Reading order: sched, tree, automaton, graph, explore, promela.
+A path becomes a thread (sched.py), its decision tree (tree.py) and its automaton (automaton.py), whose local
+states make the global states of a scenario (graph.py). Over these prove() looks at every schedule
+(explore.py); promela() writes them for SPIN. That is the order in which to read them. Paths come from
+elsewhere: the two meet in step.py.
 """
 from . import tree
 from .automaton import Chain, RepeatUntil

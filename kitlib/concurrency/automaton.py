@@ -1,22 +1,28 @@
-"""A thread as an automaton: its path unfolded over every answer that its steps can give, with equal futures merged.
+"""A thread as an automaton: its path unfolded over all answers that its steps can give, equal futures merged.
 
-Unlike the decision tree (tree.py) every step stays, whatever it answers: others may run before it. Merging is sound for any
-deterministic generator that learns through `yield` alone. Knows nothing of memory.
+A *local state* is where one thread is: what it asks for next and how it goes on by the answer. (A global
+state, of which graph.py has the numbers, is a local state for every thread, and the memory.) Unlike the
+decision tree (tree.py) every step stays, whatever it answers: others may run before it. Merging is sound for
+any deterministic generator that learns through `yield` alone. Knows nothing of memory.
 """
 from collections.abc import Callable
+from typing import Any
 
 from ..step import Path, Step
 from .sched import StepLimit
 from .tree import domain, fold
 
+HAS_ENDED = 0                       # the number of the local state of a thread that has ended
+
 
 class Chain:
-    """Paths one after the other, as one path: `second(returned)` starts when `first()` has returned, and knows no more of it.
+    """Paths one after the other, as one path: `second(returned)` starts when `first()` has returned.
 
-    Whoever looks at all runs of a path may forget what led to what was returned: that keeps long paths small.
+    It knows no more than that. Whoever looks at all runs of a path may forget what led to what was returned:
+    that keeps long paths small.
     """
 
-    def __init__(self, first: Callable[[], Path], *then: Callable[[object], Path]):
+    def __init__(self, first: Callable[[], Path], *then: Callable[[Any], Path]):
         self.first, self.then = first, then
 
     def __call__(self) -> Path:
@@ -38,16 +44,20 @@ class RepeatUntil:
         return returned
 
 
-class State:
-    """Where a thread can be: the step that it asks for next, and by its answer where it goes on. END has no step."""
+class LocalState:
+    """Where a thread can be: the step that it asks for next, and by its answer where it goes on.
+
+    The end has no step.
+    """
 
     __slots__ = ("step", "branches", "number", "error")
 
-    def __init__(self, step: Step | None, branches: dict[object, "State"], error: Exception | None = None):
+    def __init__(self, step: Step | None, branches: dict[object, "LocalState"],
+                 error: Exception | None = None):
         self.step = step
         self.branches = branches
-        self.number = 0                 # its place in the thread's list of nodes, where END is 0
-        self.error = error              # the path's own code raised it here: no bug of the kernel's, and no race
+        self.number = HAS_ENDED         # its place in the thread's list of local states
+        self.error = error              # what the path itself raises here, instead of asking for a step
 
     def __repr__(self):
         if self.error:
@@ -55,40 +65,53 @@ class State:
         return "end" if self.step is None else repr(self.step)
 
 
-def automaton(start: Callable[[], Path], objects: tuple = ()) -> list[State]:
-    """The nodes of a thread, END first and where it starts second; each with its number. `start` starts the path.
+def automaton(start: Callable[[], Path], objects: tuple = ()) -> list[LocalState]:
+    """The local states of a thread by number: its end first, then where it starts, unless it does no step.
 
-    `objects` are what its steps can answer besides truth values, numbers of an enum and NULL; a step also answers what it
-    is done to. Errors are those of tree.fold.
+    `start` starts the path. `objects` are what its steps can answer besides truth values, numbers of an enum
+    and NULL; a step also answers what it is done to. Errors are those of tree.fold.
     """
-    end, made = State(None, {}), {}
+    end = LocalState(None, {})
+    # Futures are made before what leads to them, and only once; so local states are equal, and one, when they
+    # ask for the same step and go on to the same objects. `made` keeps all of them alive, so that it may know
+    # them by id().
+    made: dict[tuple, LocalState] = {}
 
     def answers(step: Step) -> list[object]:
-        return domain(step, lambda kind: [one for one in dict.fromkeys((*step.args, *objects)) if isinstance(one, kind)])
+        known = dict.fromkeys((*step.args, *objects))
+        return domain(step, lambda kind: [one for one in known if isinstance(one, kind)])
 
-    def node(step: Step, children: list[tuple[object, State]]) -> State:
-        key = (step.primitive, step.args, *((answer, id(child)) for answer, child in children))
-        return made.setdefault(key, State(step, dict(children)))
+    def state(step: Step, following: list[tuple[object, LocalState]]) -> LocalState:
+        key = (step.primitive, step.args, *((answer, id(after)) for answer, after in following))
+        return made.setdefault(key, LocalState(step, dict(following)))
 
-    def grow(start: Callable[[], Path], then: Callable[[object], State]) -> State:
-        """The automaton of a path that goes on, by what it returns, with `then`."""
+    def grow(start: Callable[[], Path], then: Callable[[object], LocalState]) -> LocalState:
+        """Where a path starts that goes on, by what it returns, with `then`."""
         if isinstance(start, Chain):
             return grow(start.first, _in_turn(start.then, then))
         if isinstance(start, RepeatUntil):
-            again = State(None, {})
+            # A loop comes back to where it starts, which is not known before its body is: a stand-in takes
+            # its place.
+            again = LocalState(None, {})
             body = grow(start.part, lambda returned: then(returned) if returned else again)
             if body is again:
-                raise StepLimit("a loop without a step never leaves: write `yield` in the path that is to be repeated")
+                raise StepLimit("a loop without a step never leaves: "
+                                "write `yield` in the path that is to be repeated")
             again.step, again.branches, again.error = body.step, body.branches, body.error
             return again
-        return fold(start, answers, then, node, lambda error: State(None, {}, error))
+        return fold(start, answers, then, state, lambda error: LocalState(None, {}, error))
 
-    def _in_turn(parts: tuple, then: Callable[[object], State]) -> Callable[[object], State]:
+    def _in_turn(parts: tuple, then: Callable[[object], LocalState]) -> Callable[[object], LocalState]:
+        """The paths one after the other, then `then`.
+
+        What returned the same goes on from the same local state.
+        """
         if not parts:
             return then
-        part, following, grown = parts[0], _in_turn(parts[1:], then), {}
+        part, following = parts[0], _in_turn(parts[1:], then)
+        grown: dict[object, LocalState] = {}
 
-        def follow(returned: object) -> State:
+        def follow(returned: object) -> LocalState:
             if returned not in grown:
                 grown[returned] = grow(lambda: part(returned), following)
             return grown[returned]
@@ -98,13 +121,14 @@ def automaton(start: Callable[[], Path], objects: tuple = ()) -> list[State]:
     return _numbered(grow(start, lambda returned: end), end)
 
 
-def _numbered(first: State, end: State) -> list[State]:
+def _numbered(start: LocalState, end: LocalState) -> list[LocalState]:
+    """What can be reached, each with its number: depth first, as the path is read."""
     found = [end]
-    waiting = [first]
+    waiting = [start]
     while waiting:
-        node = waiting.pop()
-        if not node.number and node is not end:
-            node.number = len(found)
-            found.append(node)
-            waiting += reversed(node.branches.values())
+        state = waiting.pop()
+        if state.number == HAS_ENDED and state is not end:      # it has no number yet
+            state.number = len(found)
+            found.append(state)
+            waiting += reversed(state.branches.values())
     return found

@@ -1,17 +1,28 @@
 """Who runs next: paths as threads over one memory, one step at a time.
 
-Knows nothing of memory: whatever has `snapshot()` and `restore()` can be one. Only `Machine.step` records. A schedule, who
-did each step, is written run by run: C4T8C1 is four steps of C, eight of T, one of C.
+Knows nothing of memory: whatever has `snapshot()` and `restore()` can be one. Only `Machine.step` records. A
+schedule, who did each step, is written run by run: C4T8C1 is four steps of C, eight of T, one of C.
 """
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple
+from types import GeneratorType
+from typing import Any, NamedTuple, Protocol
 
 from ..step import Deadlock, KernelBug, Path, Step, ask
 
 STEP_LIMIT = 100_000
+
+
+class Memory(Protocol):
+    """What threads share. All that a step can see or change is in a snapshot, so equal ones are equal."""
+
+    def snapshot(self) -> Hashable:
+        """The memory as it is now, as a value that never changes."""
+
+    def restore(self, snapshot: Any, /) -> None:
+        """The memory as it was then, in the same objects: paths hold on to them."""
 
 
 class StepLimit(RuntimeError):
@@ -28,8 +39,19 @@ class Event(NamedTuple):
     result: object
 
 
-def run_path(path: Path, limit: int = STEP_LIMIT):
-    """Run one path alone to its end, at once and unrecorded; returns what it returns (a `Verdict` for isolate_folio)."""
+# What must hold after a step, or what is to be shown: asked of the memory after it and of the step. Who looks
+# at every schedule asks it once for equal steps on equal memories, so it may not depend on `t` or on what was
+# before.
+Property = Callable[[Any, Event], bool]
+
+
+def path_name(path: Path) -> str:
+    """What messages call a path: the name of the function that it is a call of."""
+    return path.__name__ if isinstance(path, GeneratorType) else repr(path)
+
+
+def run_path(path: Path, limit: int = STEP_LIMIT) -> Any:
+    """Run one path alone to its end, unrecorded; returns what it returns (a `Verdict` for isolate_folio)."""
     answer = None
     try:
         for _ in range(limit):
@@ -39,7 +61,8 @@ def run_path(path: Path, limit: int = STEP_LIMIT):
             answer = step.do()
     except StopIteration as end:
         return end.value
-    raise StepLimit(f"{path.__name__} did not end within {limit:,} steps: look for a loop that never leaves")
+    raise StepLimit(f"{path_name(path)} did not end within {limit:,} steps: "
+                    "look for a loop that never leaves")
 
 
 class PropertyBroken(KernelBug):
@@ -52,22 +75,22 @@ class PropertyBroken(KernelBug):
 
 @dataclass(frozen=True)
 class Scenario:
-    """Threads over one memory, not yet run, and what is claimed of them. Properties are asked after every step.
+    """Threads over one memory, not yet run, and what is claimed of them after every step.
 
-    `memory` has snapshot(), which is hashable, and restore(); `paths` start each thread's path by its name; `objects` are
-    what a step can answer besides truth values, numbers of an enum and NULL. dataclasses.replace() makes a variant.
+    `paths` start each thread's path by its name; `objects` are what a step can answer besides truth values,
+    numbers of an enum and NULL. dataclasses.replace() makes a variant.
     """
 
     name: str
-    memory: object
+    memory: Memory
     paths: Mapping[str, Callable[[], Path]]
     objects: tuple = ()
-    always: Mapping[str, Callable[[object, Event], bool]] = field(default_factory=dict)       # bug: whether all is well
-    sometimes: Mapping[str, Callable[[object, Event], bool]] = field(default_factory=dict)    # what some schedule must show
-    begin: object = None                        # the memory's snapshot before the first step; None: as it is now
+    always: Mapping[str, Property] = field(default_factory=dict)        # bug: whether all is well
+    sometimes: Mapping[str, Property] = field(default_factory=dict)     # what some schedule must show
+    begin: Hashable = None              # the memory's snapshot before the first step; None: as it is now
 
     def __post_init__(self):
-        if self.begin is None:
+        if self.begin is None:                      # the one assignment to a frozen scenario
             object.__setattr__(self, "begin", self.memory.snapshot())
 
     def machine(self) -> "Machine":
@@ -77,14 +100,16 @@ class Scenario:
 
 
 class Machine:
-    """Threads over one memory. `paths` maps a thread's name to a function without arguments that starts its path."""
+    """Threads over one memory. `paths` has, by a thread's name, the function that starts its path."""
 
-    def __init__(self, memory, paths: Mapping[str, Callable[[], Path]], always: Mapping[str, Callable] = {}):
+    def __init__(self, memory: Memory, paths: Mapping[str, Callable[[], Path]],
+                 always: Mapping[str, Property] | None = None):
         if not paths:
-            raise ValueError('a machine needs a thread: write Machine(zone, {"compaction": lambda: isolate_folio(folio, mode)})')
+            raise ValueError("a machine needs a thread: write "
+                             'Machine(zone, {"compaction": lambda: isolate_folio(folio, mode)})')
         self.memory = memory
         self.start = dict(paths)
-        self.always = always
+        self.always = always or {}
         self._begin = memory.snapshot()
         self.reset()
 
@@ -92,10 +117,12 @@ class Machine:
         """Back to the beginning: the memory as it was, every path before its first step."""
         self.memory.restore(self._begin)
         self.trace: list[Event] = []
-        self.crash: Event | None = None             # the step that was a kernel bug, which is its result: nobody goes on
+        self.crash: Event | None = None             # the step that was a bug, which is its result; all stop
         self.next: dict[str, Step] = {}             # the step that each live thread asks for, not yet done
         self.results: dict[str, object] = {}        # what each ended thread returned
         self.paths = {name: start() for name, start in self.start.items()}
+        # A path runs as far as its first step, which it asks for; up to there it can have seen nothing of the
+        # memory.
         for name in self.paths:
             self._ask(name, None)
 
@@ -124,7 +151,8 @@ class Machine:
         if name not in self.paths:
             raise ValueError(f"no thread is called {name!r}: write one of {', '.join(self.paths)}")
         if why := self.why_not(name):
-            raise (Deadlock if name in self.next and not self.crash else ValueError)(why)
+            sleeps = name in self.next and not self.crash
+            raise Deadlock(why) if sleeps else ValueError(why)
         step, t = self.next[name], len(self.trace) + 1
         try:
             event = Event(t, name, step.name, step.on, step.do())
@@ -155,7 +183,7 @@ class ScheduleError(ValueError):
 
 
 def letters(names: Iterable[str]) -> dict[str, str]:
-    """How schedules call the threads: by their initial, and a small letter where several have the same. C, or Ca and Cb."""
+    """What schedules call threads: by initial, with a small letter where several have it. C, or Ca and Cb."""
     names, called = list(names), {}
     for name in names:
         alike = [other for other in names if other[0].upper() == name[0].upper()]
@@ -170,16 +198,17 @@ def schedule_text(schedule: Iterable[str], names: Iterable[str]) -> str:
 
 
 def read_schedule(text: str, names: Iterable[str]) -> list[str]:
-    """The names of the threads, step by step: what `schedule_text` has written. Spaces and a missing 1 do not matter."""
+    """The names step by step: what `schedule_text` has written. Spaces and a missing 1 do not matter."""
     name_of = {letter: name for name, letter in letters(names).items()}
     example = "".join(f"{letter}2" for letter in name_of)
     if not isinstance(text, str) or not re.fullmatch(r"\s*([A-Z][a-z]?(\s*\d+)?[\s,]*)*", text):
         raise ScheduleError(f"{text!r} is no schedule: write who does how many steps, as {example}")
-    schedule = []
+    schedule: list[str] = []
     for letter, count in re.findall(r"([A-Z][a-z]?)\s*(\d*)", text):
         if letter not in name_of:
             known = ", ".join(f"{letter} ({name})" for letter, name in name_of.items())
             raise ScheduleError(f"no thread is called {letter}: write {known}")
+        # The length first: int() of very many digits is slow, and Python refuses it.
         if len(count) > len(str(STEP_LIMIT)) or len(schedule) + int(count or 1) > STEP_LIMIT:
             raise ScheduleError(f"{letter}{count[:9]} goes on too long: write at most {STEP_LIMIT:,} steps")
         schedule += [name_of[letter]] * int(count or 1)
@@ -187,9 +216,10 @@ def read_schedule(text: str, names: Iterable[str]) -> list[str]:
 
 
 class Stepper:
-    """A machine with a position in time: step, back, jump. Every position is reached by replay from the beginning.
+    """A machine with a position in time: step, back, jump. Each position is reached by replay from t = 0.
 
-    A crash is a position, too: `step` gives the event, whose result is the KernelBug, and one can go back from there.
+    A crash is a position, too: `step` gives the event, whose result is the KernelBug, and one can go back
+    from there.
     """
 
     def __init__(self, machine: Machine):
@@ -208,9 +238,11 @@ class Stepper:
         return schedule_text(self.schedule[:self.t], self.machine.paths)
 
     def step(self, name: str | None = None) -> Event:
-        """One step: of `name`, or as was gone before, or of the first thread that can. A new turn forgets the old future."""
+        """One step: of `name`, or as before, or of the first that can. A new turn forgets the old future."""
         if name is None:
-            ahead = self.schedule[self.t:self.t + 1] or self.machine.ready or list(self.machine.next) or list(self.machine.paths)
+            machine = self.machine
+            # Where nobody can go on, the first is named nevertheless: Machine.step says what it waits for.
+            ahead = self.schedule[self.t:self.t + 1] or machine.ready or [*machine.next, *machine.paths]
             name = ahead[0]
         event = self._do(name)
         if self.schedule[event.t - 1:event.t] != [name]:
@@ -237,7 +269,7 @@ class Stepper:
             self._do(name)
 
     def replay(self, text: str) -> None:
-        """From the beginning by a schedule such as C4T8C1. ScheduleError at the first step that cannot be; nothing is changed."""
+        """Follow a schedule such as C4T8C1 from t = 0. ScheduleError if it cannot be: nothing is changed."""
         schedule, was = read_schedule(text, self.machine.paths), (self.schedule, self.t)
         self.schedule = schedule
         self.machine.reset()
@@ -249,6 +281,7 @@ class Stepper:
             self._do(name)
 
     def _do(self, name: str) -> Event:
+        """A step of the machine; a crash is given, not raised. A Deadlock is raised: no step was done."""
         try:
             return self.machine.step(name)
         except KernelBug:

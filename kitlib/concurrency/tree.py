@@ -1,19 +1,22 @@
 """The decision tree of a path: every answer that its steps can give, followed to the end.
 
-A path learns through `yield` alone, so the same answers always have the same future: the tree is made by running the
-path once for every list of answers. Equal subtrees are one node, and a question whose answer changes nothing is left out.
-It is the flow chart that a learner sees and what scan.py makes its table of. Steps are asked for and never done, so no
-zone is needed; answers are independent, although on a real page some exclude each other.
+A path learns through `yield` alone, so the same answers always have the same future: the tree is made by
+running the path once for every list of answers. Equal subtrees are one node, and a question whose answer
+changes nothing is left out. It is the flow chart that a learner sees and what scan.py makes its table of.
+Steps are asked for and never done, so no zone is needed; answers are independent, although on a real page
+some exclude each other.
 """
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from types import NoneType
-from typing import NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from ..step import Path, Step, ask
-from .sched import StepLimit
+from .sched import Event, StepLimit, path_name
+
+Folded = TypeVar("Folded")
 
 
 class StandIn:
@@ -44,6 +47,7 @@ class Node(NamedTuple):
 
 
 Tree = Node | Leaf
+# A path that learns little and goes on long has too many futures to follow: say so rather than run for hours.
 LEAF_LIMIT = 20_000
 DEPTH_LIMIT = 200
 
@@ -62,15 +66,20 @@ def _kinds(act: Callable) -> tuple[type, ...]:
 
 
 def domain(step: Step, objects: Callable[[type], list]) -> list[object]:
-    """Every answer that the step can give, by its primitive's return annotation; `objects(kind)` are those of a type."""
-    answers = []
+    """Every answer that the step can give, by its primitive's return annotation; of a type `objects(kind)`.
+
+    A proof covers what is listed here and no more: an annotation that leaves out an answer leaves out
+    schedules.
+    """
+    answers: list[object] = []
     for kind in _kinds(step.primitive.act):
         if kind is bool:
             answers += [False, True]
         elif kind is NoneType:
             answers.append(None)
         elif kind is object:
-            raise TypeError(f"what can {step.name}() answer? Write its return annotation: -> bool, -> None or a type")
+            raise TypeError(f"what can {step.name}() answer? "
+                            "Write its return annotation: -> bool, -> None or a type")
         elif issubclass(kind, Enum):
             answers += kind
         else:
@@ -78,23 +87,28 @@ def domain(step: Step, objects: Callable[[type], list]) -> list[object]:
     return answers
 
 
-def fold(start: Callable[[], Path], domain: Callable[[Step], list], leaf: Callable, node: Callable, failed: Callable | None = None):
-    """Every run of a path, whatever its steps answer: leaf(returned) at each end, node(step, [(answer, child), ...]) before.
+def fold(start: Callable[[], Path], domain: Callable[[Step], list[object]], leaf: Callable[[Any], Folded],
+         node: Callable[[Step, list[tuple[object, Folded]]], Folded],
+         failed: Callable[[Exception], Folded] | None = None) -> Folded:
+    """Every run of a path, whatever its steps answer, from the endings to the beginning.
 
-    `start` starts the path, again and again, so it must do the same each time. failed(error) stands where the path raises
-    an error, which without it is raised on. StepLimit for a path that goes on for more than DEPTH_LIMIT steps, RuntimeError
-    when it has more than LEAF_LIMIT endings.
+    An ending is leaf(returned), what is before it node(step, [(answer, child), ...]). `start` starts the
+    path, again and again, so it must do the same each time. failed(error) stands where the path raises an
+    error, which without it is raised on. StepLimit for a path that goes on for more than DEPTH_LIMIT steps,
+    RuntimeError when it has more than LEAF_LIMIT endings.
     """
     leaves = 0
 
-    def after(running: Path, heard: tuple, *told):
+    def after(running: Path, heard: tuple, *told: object) -> Folded:
+        """What follows when `running`, which has heard `heard`, is told one answer more (none: it begins)."""
         nonlocal leaves
         try:
             step = ask(running, *told)
         except StopIteration as end:
             leaves += 1
             if leaves > LEAF_LIMIT:
-                raise RuntimeError(f"{running.__name__}() has more than {LEAF_LIMIT:,} endings: unfold a smaller path") from None
+                raise RuntimeError(f"{path_name(running)}() has more than {LEAF_LIMIT:,} endings: "
+                                   "unfold a smaller path") from None
             return leaf(end.value)
         except Exception as error:
             if failed is None:
@@ -102,10 +116,12 @@ def fold(start: Callable[[], Path], domain: Callable[[Step], list], leaf: Callab
             return failed(error)
         heard += told
         if len(heard) > DEPTH_LIMIT:
-            raise StepLimit(f"{running.__name__}() goes on after {DEPTH_LIMIT} steps: look for a loop that never leaves")
-        children = []
+            raise StepLimit(f"{path_name(running)}() goes on after {DEPTH_LIMIT} steps: "
+                            "look for a loop that never leaves")
+        children: list[tuple[object, Folded]] = []
         for answer in domain(step):
-            # The first answer goes to the path that has come here, each other one to a new path that is brought here.
+            # A generator cannot be copied. The first answer goes to the path that has come here, each other
+            # one to a new path that is brought here: each ending costs one run.
             children.append((answer, after(_replayed(start, heard) if children else running, heard, answer)))
         return node(step, children)
 
@@ -113,6 +129,7 @@ def fold(start: Callable[[], Path], domain: Callable[[Step], list], leaf: Callab
 
 
 def _replayed(start: Callable[[], Path], heard: tuple) -> Path:
+    """A new path that has heard all of this. Its steps are none that ask() has not looked at before."""
     running = start()
     next(running)
     for answer in heard:
@@ -120,7 +137,7 @@ def _replayed(start: Callable[[], Path], heard: tuple) -> Path:
     return running
 
 
-def unfold(path: Callable, **known) -> Tree:
+def unfold(path: Callable[..., Path], **known: object) -> Tree:
     """The decision tree of a path function; parameters that are not `known` become stand-ins.
 
     `unfold(kl.after.isolate_folio, mode=kl.Mode())`. Errors are those of `fold`.
@@ -129,17 +146,21 @@ def unfold(path: Callable, **known) -> Tree:
     arguments = {name: known[name] if name in known else StandIn(name) for name in parameters}
     unknown = set(known) - set(parameters)
     if unknown:
-        raise TypeError(f"{path.__name__}() has no parameter {', '.join(sorted(unknown))}: write {', '.join(parameters)}")
+        raise TypeError(f"{path.__name__}() has no parameter {', '.join(sorted(unknown))}: "
+                        f"write {', '.join(parameters)}")
+    # Children are made before their parents, and only once. So trees are equal when they are the same object,
+    # and `made`, which keeps every one of them alive, may know them by id().
     stand_ins: dict[type, StandIn] = {}
     made: dict[tuple, Tree] = {}
 
     def some(kind: type) -> list[StandIn]:
-        return [stand_ins.setdefault(kind, StandIn("mapping" if kind.__name__ == "AddressSpace" else kind.__name__))]
+        name = "mapping" if kind.__name__ == "AddressSpace" else kind.__name__
+        return [stand_ins.setdefault(kind, StandIn(name))]
 
-    def leaf(returned: object) -> Leaf:
+    def leaf(returned: object) -> Tree:
         return made.setdefault(("leaf", returned), Leaf(returned))
 
-    def node(step: Step, children: list) -> Tree:
+    def node(step: Step, children: list[tuple[object, Tree]]) -> Tree:
         branches = tuple((answer_name(answer), child) for answer, child in children)
         if all(child is branches[0][1] for _, child in branches):
             return branches[0][1]
@@ -150,7 +171,7 @@ def unfold(path: Callable, **known) -> Tree:
 
 
 def nodes(tree: Tree) -> list[Tree]:
-    """Every node and leaf once, as `text` numbers them: a node before what follows it, short branches first."""
+    """Every node and leaf once, as `text` numbers them: a node before what follows, short branches first."""
     found: dict[int, Tree] = {}
 
     def visit(node: Tree) -> None:
@@ -173,10 +194,12 @@ def height(node: Tree) -> int:
     return 1 + max(height(child) for _, child in node.branches) if isinstance(node, Node) else 0
 
 
-def taken(tree: Tree, trace) -> list[tuple[Tree, str]]:
+def taken(tree: Tree, trace: Iterable[Event]) -> list[tuple[Tree, str]]:
     """The branches that a run took: (node, answer) from the root to the leaf, whose answer is ""."""
-    way = []
+    way: list[tuple[Tree, str]] = []
     for event in trace:
+        # What is not asked here was done for its effect, or its answer changes nothing: it is no node of the
+        # tree.
         if isinstance(tree, Node) and tree.step == event.step:
             answer = _branch(tree, event.result)
             way.append((tree, answer))
@@ -185,16 +208,22 @@ def taken(tree: Tree, trace) -> list[tuple[Tree, str]]:
 
 
 def _branch(node: Node, result: object) -> str:
+    """The branch of an answer. An object that is not called as its stand-in takes the stand-in's branch."""
     names = [answer for answer, _ in node.branches]
     name = answer_name(result)
     return name if name in names else next(answer for answer in names if answer != "NULL")
 
 
-def text(tree: Tree, lit=()) -> str:
-    """The tree as numbered questions; > marks the branches in `lit` (from `taken`). The longest branch goes on below."""
-    numbers = {id(node): number for number, node in enumerate((n for n in nodes(tree) if isinstance(n, Node)), 1)}
+def text(tree: Tree, lit: Iterable[tuple[Tree, str]] = ()) -> str:
+    """The tree as numbered questions; > marks the branches in `lit` (from `taken`).
+
+    The longest goes on below.
+    """
+    questions = [node for node in nodes(tree) if isinstance(node, Node)]
+    numbers = {id(node): number for number, node in enumerate(questions, 1)}
     way = {(id(node), answer) for node, answer in lit}
-    lines, written = [], set()
+    lines: list[str] = []
+    written: set[int] = set()
 
     def write(node: Node, indent: str) -> None:
         written.add(id(node))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ..concurrency.automaton import State
+from ..concurrency.automaton import LocalState
 from ..concurrency.explore import Proof
 from ..concurrency.sched import read_schedule, schedule_text
 from ..frames import LOCK_STEPS, UNLOCK_STEPS
@@ -48,7 +48,7 @@ def _progress(proof: Proof) -> Progress:
                          "truncation_race(kernel))), or swim_lanes(proof.scenario, proof.shortest)")
     if graph.order is None:
         raise ValueError("a schedule can go on for ever, and so would this picture: write state_graph(proof)")
-    holds = [_holds(nodes) for nodes in graph.threads]
+    holds = [_holds(local_states) for local_states in graph.threads]
     kinds, held = defaultdict(Counter), defaultdict(lambda: [set(), set()])
     steps = [defaultdict(set), defaultdict(set)]
     # From a state alone one cannot tell how many steps were done: ways of different lengths may lead to it.
@@ -58,13 +58,13 @@ def _progress(proof: Proof) -> Progress:
     queue = list(reached)
     for number, at in queue:                        # grows as states are found
         kinds[at][kind(proof, number)] += 1
-        for thread, node in enumerate(graph.nodes(number)):
-            for lock in holds[thread].get(node, ()):
+        for thread, local in enumerate(graph.local_states(number)):
+            for lock in holds[thread].get(local, ()):
                 held[lock][thread].add(at[thread])
         for name, to in graph.successors(number):
             thread = graph.names.index(name)
             after = to, (at[0] + 1 - thread, at[1] + thread)
-            steps[thread][after[1][thread]].add(graph.nodes(number)[thread].step.name)
+            steps[thread][after[1][thread]].add(graph.local_states(number)[thread].step.name)
             if after not in reached:
                 reached.add(after)
                 queue.append(after)
@@ -75,17 +75,17 @@ def _progress(proof: Proof) -> Progress:
                     {lock: held[lock] for lock in locked if locked[lock]}, steps)
 
 
-def _holds(nodes: list[State]) -> dict[State, set[str]]:
-    """The locks that a thread can hold at each node: the union over all ways that lead there."""
-    queue = nodes[1:2]                              # where it starts; the first is END
-    holds = {node: set() for node in queue}
-    for node in queue:                              # a node comes again when a way to it has added a lock
-        for answer, child in node.branches.items():
-            here = set(holds[node])
-            if node.step.name in LOCK_STEPS and answer is LOCK_STEPS[node.step.name]:
-                here.add(node.step.on)
-            if node.step.name in UNLOCK_STEPS:
-                here.discard(node.step.on)
+def _holds(local_states: list[LocalState]) -> dict[LocalState, set[str]]:
+    """The locks that a thread can hold at each local state: the union over all ways that lead there."""
+    queue = local_states[1:2]                              # where it starts; the first is its end
+    holds = {local: set() for local in queue}
+    for local in queue:                              # a local state comes again when a way to it has added a lock
+        for answer, child in local.branches.items():
+            here = set(holds[local])
+            if local.step.name in LOCK_STEPS and answer is LOCK_STEPS[local.step.name]:
+                here.add(local.step.on)
+            if local.step.name in UNLOCK_STEPS:
+                here.discard(local.step.on)
             if child not in holds or not here <= holds[child]:
                 holds[child] = here | holds.get(child, set())
                 queue.append(child)
@@ -206,7 +206,7 @@ def _step_names(proof: Proof, progress: Progress, way: list[str]) -> list[dict[i
     for name in way:
         thread = progress.names.index(name)
         done[thread] += 1
-        names[thread][done[thread]] = proof.graph.nodes(at)[thread].step.name
+        names[thread][done[thread]] = proof.graph.local_states(at)[thread].step.name
         at = dict(proof.graph.successors(at))[name]
     return names
 

@@ -8,7 +8,7 @@ import numpy as np
 from .. import scan
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE
-from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
+from ..mm.zone import PAGEBLOCK_ORDER, pageblock_nr_pages
 
 STATES = ("free", "movable", "unevictable", "unmovable", "isolated", "migrated", "failed")
 FREE, _MOVABLE, UNEVICTABLE, _UNMOVABLE, ISOLATED, MIGRATED, FAILED = range(len(STATES))
@@ -34,7 +34,7 @@ def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np
     (AS_UNMOVABLE). `isolated`, `migrated`, `failed`: pfns (`recording.tried_pfns`) or a bool per page (`codes
     == 0`); a large folio by its head. Of a page in several of them the last one counts.
     """
-    zone = zone_or_recording if isinstance(zone_or_recording, Zone) else zone_or_recording.memory
+    zone = scan.as_zone(zone_or_recording)
     flags, _, _, mapping = scan.columns(zone)
     states = plain_states(flags, mapping, zone.mappings)
     # A tail is as its head: the nearest page below that is no tail.

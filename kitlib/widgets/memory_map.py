@@ -11,7 +11,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from .. import plots, recordings
+from .. import plots, recordings, scan
 from ..kernels import after, check_kernel
 from ..mm.verdict import Mode, check_mode
 from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
@@ -101,10 +101,7 @@ class MemoryMap:
         """Show these pages instead. When that fails the strip says why, and the old picture stays."""
         with self.guard.aloud():
             source = recordings.load(zone_or_recording) if isinstance(zone_or_recording, str) else zone_or_recording
-            zone = getattr(source, "memory", source)
-            if not isinstance(zone, Zone):
-                raise TypeError(f"no zone and no recording but {source!r}: write MemoryMap(kl.random_zone(4096)) "
-                                "or MemoryMap(recordings.load(name))")
+            zone = scan.as_zone(source, "MemoryMap(kl.random_zone(4096)) or MemoryMap(recordings.load(name))")
             part = slice(zone.start_pfn, zone.end_pfn)
             pages = plots.check_states(plots.page_states(source if zone is not source else zone, **states)[part])
             alike, first = page_words.owners(zone)
@@ -217,7 +214,7 @@ class MemoryMap:
 
 def types(source) -> list[str]:
     """The migratetypes of the pageblocks shown, by name. From 4 on a recording's numbers depend on its configuration."""
-    zone, known = getattr(source, "memory", source), MODEL_TYPES if isinstance(source, Zone) else plots.maps.MIGRATETYPES
+    zone, known = scan.as_zone(source), MODEL_TYPES if isinstance(source, Zone) else plots.maps.MIGRATETYPES
     return [known[kind] if kind < len(known) else f"type {kind}" for kind in zone.migratetype[zone.start_pfn >> PAGEBLOCK_ORDER:]]
 
 

@@ -222,7 +222,7 @@ def test_releases_are_found_by_range():
     assert skip_isolation_order("6.12", 4) == 4 and skip_isolation_order("6.12", 10) == 9
 
 
-# Invariants 1 to 12 of the facts, on random zones.
+# What holds of every scan, on random zones.
 
 orders = st.fixed_dictionaries({
     "kernel": st.sampled_from(KERNELS), "mode": st.sampled_from(list(kl.MigrateMode)), "order": st.sampled_from([-1, 1, 2, 4, 9]),
@@ -257,18 +257,22 @@ def test_a_scan_keeps_every_invariant(size, orders, mode, data):
     skip_on_failure = cc.direct_compaction and cc.mode == kl.MigrateMode.ASYNC
     counted = cc.release.counts_jumped
 
-    assert (start, stop) == (low, cc.migrate_pfn) and low <= stop <= end and (stop > low) == (low < end)          # 1
+    # A scan begins where it is told, goes on by a page at least if there is one, and stays in the range.
+    assert (start, stop) == (low, cc.migrate_pfn) and low <= stop <= end and (stop > low) == (low < end)
     aborted = low < end and scanned == 1 and stop == end and end - low > 1
     if counted and not skip_on_failure and not aborted:
-        assert scanned >= stop - low and (scanned == stop - low or stop == end)                               # 2, 3
+        # Every page passed is counted once; more only where a large folio reaches beyond the range.
+        assert scanned >= stop - low and (scanned == stop - low or stop == end)
         if scanned > stop - low:
             assert any(zone.order[p] and p + (1 << zone.order[p]) > end for p in range(low, end))
-    assert taken <= scanned or not counted                                                                     # 4
-    assert cc.nr_migratepages == sum(1 << zone.order[p] for p in cc.migratepages) == taken                     # 5
+    assert taken <= scanned or not counted
+    assert cc.nr_migratepages == sum(1 << zone.order[p] for p in cc.migratepages) == taken
     if stop < end and not skip_on_failure:
-        assert taken >= 32 and not cc.finish_pageblock                                                         # 6
+        # It stops early for one reason alone: the batch is full.
+        assert taken >= 32 and not cc.finish_pageblock
     assert taken <= 32 or cc.finish_pageblock or any(zone.order[p] for p in cc.migratepages)
-    if skip_on_failure and cc.migratepages:                                                                    # 7
+    # A chunk of the target order with a page that stays is given up as a whole.
+    if skip_on_failure and cc.migratepages:
         chunks = {block_end_pfn(p, cc.order) for p in cc.migratepages}
         assert len(chunks) == 1
     restored = zone.snapshot()
@@ -278,12 +282,14 @@ def test_a_scan_keeps_every_invariant(size, orders, mode, data):
         first = block_end_pfn(cc.migratepages[0], cc.order) - (1 << cc.order)
         assert all(p in free_or_taken for p in range(max(first, low), stop)
                    if not any(p in range(q, q + (1 << zone.order[q])) for q in cc.migratepages))
-    for pfn in cc.migratepages:                                                                                # 8
+    # A folio that was taken has left the LRU, with one reference more, and is one that may be moved.
+    for pfn in cc.migratepages:
         folio = zone.folio(pfn)
         assert folio.lru
         folio.lru, folio.refcount = False, folio.refcount + 1
-        assert cc.kernel is kl.before or not (folio.unevictable and folio.mapping and kl.mapping_unmovable(folio.mapping).do())    # 9
-        assert mode.unevictable or not folio.unevictable                                                       # 11
+        unmovable = folio.unevictable and folio.mapping and kl.mapping_unmovable(folio.mapping).do()
+        assert cc.kernel is kl.before or not unmovable
+        assert mode.unevictable or not folio.unevictable
     expected = zone.snapshot()
     assert restored[:5] == expected[:5], "a page that was not taken is as it was: references, LRU, lock"
     vmstat = dict(zip(VMSTAT, restored[7]))
@@ -310,11 +316,11 @@ def test_the_table_and_the_path_do_the_same(size, orders, mode, data):
 @given(size=zones, mode=st.sampled_from(MODES))
 def test_the_lock_is_taken_only_for_folios_that_can_need_it(size, mode):
     zone = kl.random_zone(size[0] % 60 + 1, size[1])
-    for folio in zone.folios:                                                                                  # 10
+    for folio in zone.folios:
         machine = kl.run(kl.Machine(zone, {"c": lambda f=folio: kl.after.isolate_folio(f, mode)}))
         steps = [event.step for event in machine.trace if event.result is not False]
         machine.reset()
-        needs = mode.async_migrate and folio.dirty or folio.mapping is not None and folio.unevictable
+        needs = (mode.async_migrate and folio.dirty) or (folio.mapping is not None and folio.unevictable)
         assert needs or "folio_trylock" not in steps
         assert steps.count("folio_trylock") == steps.count("folio_unlock") <= 1
         assert folio.unevictable <= (mode.unevictable or "folio_trylock" not in steps)
@@ -325,8 +331,9 @@ def test_the_lock_is_taken_only_for_folios_that_can_need_it(size, mode):
 def test_the_patch_only_takes_away_folios_that_cannot_move_or_are_locked(size, mode):
     zone = kl.random_zone(*size)
     before, after = (scan.verdicts(zone, kernel, mode) == 0 for kernel in (kl.before, kl.after))
-    assert not (after & ~before).any()                                                                         # 12
+    assert not (after & ~before).any()
     for pfn in (before & ~after).nonzero()[0]:
         folio = zone.folio(int(pfn))
-        unmovable = kl.mapping_unmovable(folio.mapping).do() and (folio.unevictable or folio.dirty and mode.async_migrate)
-        assert unmovable or folio.locked and folio.unevictable
+        asked = folio.unevictable or (folio.dirty and mode.async_migrate)
+        unmovable = kl.mapping_unmovable(folio.mapping).do() and asked
+        assert unmovable or (folio.locked and folio.unevictable)

@@ -1,12 +1,14 @@
 """The explorer finds what a search over all schedules finds, and says loudly what it cannot tell."""
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import pytest
-from small_programs import Bits, program, read, trylock, unlock, write
+from small_programs import Bits, program, read, trylock, unlock, walk, write
 
 import kitlib as kl
 from kitlib.concurrency.automaton import Chain, RepeatUntil
-from kitlib.concurrency.explore import prove
+from kitlib.concurrency.explore import FATES, prove
 from kitlib.concurrency.graph import PathError
 from kitlib.concurrency.sched import Scenario, ScheduleError, StepLimit, read_schedule, schedule_text
 from kitlib.step import KernelBug, atomic
@@ -15,7 +17,7 @@ PROGRAMS = 2000
 
 
 def every_schedule(scenario):
-    """(schedule, bug or None, final memory) of every whole schedule: each is run by a Machine from its start, nothing is merged."""
+    """(schedule, bug or None, final memory) of every whole schedule: each is run alone, nothing is merged."""
     machine, waiting = scenario.machine(), [()]
     while waiting:
         schedule = waiting.pop()
@@ -33,7 +35,7 @@ def every_schedule(scenario):
 
 
 def switches(schedule):
-    return sum(one != other for one, other in zip(schedule, schedule[1:]))
+    return sum(one != other for one, other in pairwise(schedule))
 
 
 def endings(proof):
@@ -64,8 +66,10 @@ def test_merged_search_equals_the_search_over_all_schedules(chunk):
             fewest_switches = kl.Stepper(scenario.machine())
             fewest_switches.replay(proof.fewest_switches)
             assert tuple(fewest_switches.schedule) in failing, seed
-            assert (switches(fewest_switches.schedule), fewest_switches.t) == min((switches(schedule), len(schedule)) for schedule in failing), seed
-            assert (len(failing) and proof.bug) == next(bug for schedule, bug, _ in every if schedule == tuple(shortest.schedule)), seed
+            best = min((switches(schedule), len(schedule)) for schedule in failing)
+            assert (switches(fewest_switches.schedule), fewest_switches.t) == best, seed
+            bugs = {schedule: bug for schedule, bug, _ in every}
+            assert proof.bug == bugs[tuple(shortest.schedule)], seed
 
 
 def test_the_random_programs_have_every_sort_of_ending():
@@ -83,7 +87,9 @@ def test_a_coin_flip_is_the_average_of_fair_choices(seed):
         except KernelBug:
             return 1.0
         ready = machine.ready
-        return sum(chance(machine, (*schedule, name)) for name in ready) / len(ready) if ready else float(bool(machine.next))
+        if not ready:
+            return float(bool(machine.next))
+        return sum(chance(machine, (*schedule, name)) for name in ready) / len(ready)
 
     proof = prove(program(seed, most=6))
     assert proof.coin_flip == pytest.approx(chance(program(seed, most=6).machine(), ()))
@@ -92,14 +98,15 @@ def test_a_coin_flip_is_the_average_of_fair_choices(seed):
 @pytest.mark.parametrize("seed", range(100))
 def test_the_fate_of_every_state_is_that_of_the_schedules_from_there(seed):
     scenario = program(seed, most=5)
-    proof, every = prove(scenario), [(schedule, bug) for schedule, bug, _ in every_schedule(program(seed, most=5))]
+    proof = prove(scenario)
+    every = [(schedule, bug) for schedule, bug, _ in every_schedule(program(seed, most=5))]
     stepper = kl.Stepper(scenario.machine())
     for schedule, _ in every[:20]:
         for t in range(len(schedule) + 1):
             fails = [bug is not None for other, bug in every if other[:t] == schedule[:t]]
             stepper.schedule = list(schedule)
             stepper.jump(t)
-            assert proof.fate(stepper.text) == ("must crash" if all(fails) else "can crash" if any(fails) else "cannot crash any more")
+            assert proof.fate(stepper.text) == FATES[any(fails) + all(fails)]
 
 
 def test_exploring_leaves_the_memory_as_it_was():
@@ -111,7 +118,8 @@ def test_exploring_leaves_the_memory_as_it_was():
 
 def test_the_same_scenario_gives_the_same_proof():
     first, again = (prove(kl.truncation_race(kl.racy, folios=2)) for _ in range(2))
-    assert repr(first) == repr(again) and first.bugs == again.bugs and first.graph.states == again.graph.states
+    assert repr(first) == repr(again) and first.bugs == again.bugs
+    assert first.graph.states == again.graph.states
 
 
 def spinning():
@@ -165,7 +173,8 @@ def test_a_limit_that_is_hit_is_no_proof():
     assert [proof.state_after(schedule) for schedule in ("", "C1", "T1")] == [0, 1, 2]
     with pytest.raises(ValueError, match="no fate is known: the limit of 100 states was hit"):
         proof.fate("C1")
-    broken = prove(replace(kl.truncation_race(kl.after), always={"stays dirty": lambda zone, event: zone.folio(0).dirty}), limit=20)
+    stays_dirty = {"stays dirty": lambda zone, event: zone.folio(0).dirty}
+    broken = prove(replace(kl.truncation_race(kl.after), always=stays_dirty), limit=20)
     assert broken.safe is False and broken.bug == "stays dirty", "what was found before the limit stands"
 
 
@@ -178,7 +187,8 @@ def test_the_learners_own_error_is_told_with_its_schedule_and_never_as_a_race():
         mapping = yield kl.mm.folio_mapping(folio)
         return mapping.name.nothing if mapping is None else kl.Verdict("isolate_success")
 
-    with pytest.raises(PathError, match=r"compaction raised AttributeError.* this schedule leads to it: T7C1$") as raised:
+    says = r"compaction raised AttributeError.* this schedule leads to it: T7C1$"
+    with pytest.raises(PathError, match=says) as raised:
         prove(kl.truncation_race(kernel_that(isolate_folio)))
     assert isinstance(raised.value.__cause__, AttributeError)
 
@@ -188,7 +198,7 @@ def test_what_is_no_step_is_told_with_its_schedule():
         yield kl.mm.folio_mapping(folio)
         yield "folio_put"
 
-    with pytest.raises(PathError, match="a path yields steps, not 'folio_put': write `yield .* leads to it: C1$"):
+    with pytest.raises(PathError, match="a path yields steps, not 'folio_put': write `yi.* leads to it: C1$"):
         prove(kl.truncation_race(kernel_that(isolate_folio)))
 
 
@@ -199,6 +209,15 @@ def test_a_path_that_fails_before_its_first_step_is_told():
 
     with pytest.raises(PathError, match="compaction raised ZeroDivisionError.*before the first step$"):
         prove(kl.truncation_race(kernel_that(isolate_folio)))
+
+
+def test_a_thread_that_does_no_step_has_ended():
+    memory = Bits(2)
+    ended = partial(walk, memory, ())
+    one_step = partial(walk, memory, (("write", 0, True),))
+    proof = prove(Scenario("one step", memory, {"a": one_step, "b": ended}))
+    assert (proof.safe, proof.states, proof.schedules) == (True, 2, 1)
+    assert prove(Scenario("no step", memory, {"a": ended, "b": ended})).schedules == 1
 
 
 def test_a_path_that_never_ends_meets_the_step_limit():
@@ -249,7 +268,8 @@ def test_a_schedule_is_refused_at_the_first_impossible_step(text, says):
 
 def test_the_proof_refuses_the_same_schedules():
     proof = prove(kl.truncation_race(kl.after))
-    with pytest.raises(ScheduleError, match="C8T4 cannot be followed: at step 10, truncation sleeps or has ended"):
+    says = "C8T4 cannot be followed: at step 10, truncation sleeps or has ended"
+    with pytest.raises(ScheduleError, match=says):
         proof.fate("C8T4")
 
 
@@ -264,11 +284,12 @@ def test_a_stepper_goes_on_until_a_thread_sleeps_and_back_from_a_crash():
     stepper.back()
     assert stepper.t == 19 and stepper.machine.ready == ["compaction"] and not stepper.machine.crash
     stepper.jump(4)
-    assert [event.step for event in stepper.run("compaction")][0] == "mapping_unmovable" and stepper.schedule[4] == "compaction"
+    assert stepper.run("compaction")[0].step == "mapping_unmovable" and stepper.schedule[4] == "compaction"
 
 
 @pytest.mark.parametrize("names, text", [
-    (["compaction", "truncation"], "C2T1"), (["compaction a", "compaction b", "truncation"], "Ca2T1"), (["x"], "X3")])
+    (["compaction", "truncation"], "C2T1"), (["compaction a", "compaction b", "truncation"], "Ca2T1"),
+    (["x"], "X3")])
 def test_a_schedule_is_written_and_read_both_ways(names, text):
     schedule = read_schedule(text, names)
     assert schedule_text(schedule, names) == text

@@ -46,8 +46,8 @@ def test_a_flag_that_a_release_lacks_is_missing_and_not_zero():
     assert (frame.dtypes == "Int64").all()
     assert frame.loc["AS_UNMOVABLE", "0003e2a41468"] == mapping.AS_UNMOVABLE
     assert frame.loc["AS_INACCESSIBLE", "0003e2a41468"] is pd.NA and "<NA>" in str(frame)
-    assert {flag: tuple(None if value is pd.NA else value for value in row) for flag, row in zip(frame.index, frame.to_numpy())
-            } == mapping.FLAG_VALUES
+    rows = [tuple(None if value is pd.NA else value for value in row) for row in frame.to_numpy()]
+    assert dict(zip(frame.index, rows)) == mapping.FLAG_VALUES
 
 
 def test_no_release_gives_two_flags_one_number():
@@ -101,7 +101,8 @@ def test_kinds_of_a_zone_counts_a_large_folio_with_all_its_pages():
 
 
 def test_kinds_wants_the_codes_of_the_same_pages():
-    with pytest.raises(ValueError, match=r"10 codes for 20 pages: write codes = scan.verdicts\(zone, kernel, mode\)"):
+    says = r"10 codes for 20 pages: write codes = scan.verdicts\(zone, kernel, mode\)"
+    with pytest.raises(ValueError, match=says):
         frames.kinds(kl.Zone(20), np.zeros(10, np.uint8))
 
 

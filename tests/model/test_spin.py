@@ -1,4 +1,7 @@
-"""SPIN, asked about the same steps, finds the same states, transitions, verdict and shortest length; and the same verdicts on a model of its own."""
+"""SPIN, asked about the same steps, finds the same states, transitions, verdict and shortest length.
+
+And it finds the same verdicts on a model of its own.
+"""
 import itertools
 import json
 from functools import partial
@@ -33,7 +36,8 @@ def test_spin_finds_the_same_states_transitions_verdict_and_shortest_length(scen
 
 
 @needs_spin
-@pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.slow] if seed >= 25 else []) for seed in range(100)])
+@pytest.mark.parametrize("seed", [*range(25), *(pytest.param(seed, marks=pytest.mark.slow)
+                                               for seed in range(25, 100))])
 def test_spin_finds_the_same_on_random_programs(seed):
     scenario = program(1000 + seed, most=14)
     assert spin.ask_spin(promela(prove(scenario).graph)) == spin.our_answer(scenario)
@@ -53,7 +57,8 @@ VERDICTS = {                # what each is called in the reference model: its fl
         "-DNF=2 -DC_HOLD -DC_BLOCK -DT_HOLD -DT_REVERSE", opposite_orders(kl.blocking), "deadlock"),
     "two compactors, locked": ("-DNC=2", race(kl.after, compactors=2), None),
     "reclaim too, locked": ("-DNR=1", race(kl.after, reclaimers=1), None),
-    "reclaim, no tree-lock cycle": ("-DNR=1 -DE_NOCYCLE", race(kl.after, reclaimers=1, clear_inode="no_cycle"), "use after free"),
+    "reclaim, no tree-lock cycle": (
+        "-DNR=1 -DE_NOCYCLE", race(kl.after, reclaimers=1, clear_inode="no_cycle"), "use after free"),
 }
 IN_SPIN = {None: "safe", "use after free": "assertion", "deadlock": "deadlock"}
 
@@ -73,14 +78,16 @@ def test_spin_says_so_of_the_reference_model(name):
 
 def combinations():
     """Other kernels, truncations, folios and threads: at most four threads on one folio, three on two."""
-    kernels = {"C_NOLOCK": kl.racy, "C_CACHED": kl.cached, "C_AFTER": kl.after_unlock, "C_BLOCK": kl.blocking, "": kl.after}
+    kernels = {"C_NOLOCK": kl.racy, "C_CACHED": kl.cached, "C_AFTER": kl.after_unlock, "C_BLOCK": kl.blocking,
+               "": kl.after}
     for (flag, kernel), early, no_cycle, folios, *threads in itertools.product(
             kernels.items(), (False, True), (False, True), (1, 2), (1, 2), (1, 2), (0, 1), (0, 1)):
         if sum(threads) <= 5 - folios:
-            flags = [flag] * bool(flag) + ["T_EARLY"] * early + ["E_NOCYCLE"] * no_cycle + [f"NF={folios}"] + [
-                f"{name}={count}" for name, count in zip(("NC", "NT", "NR", "NM"), threads)]
-            yield " ".join(f"-D{flag}" for flag in flags), partial(
-                race, kernel, folios, *threads, "unlock_early" if early else "locked", "no_cycle" if no_cycle else "cycles")
+            chosen = [flag, "T_EARLY" if early else "", "E_NOCYCLE" if no_cycle else "", f"NF={folios}"]
+            chosen += [f"{name}={count}" for name, count in zip(("NC", "NT", "NR", "NM"), threads)]
+            yield " ".join(f"-D{flag}" for flag in chosen if flag), partial(
+                race, kernel, folios, *threads, truncate="unlock_early" if early else "locked",
+                clear_inode="no_cycle" if no_cycle else "cycles")
 
 
 COMBINATIONS = dict(combinations())
@@ -96,13 +103,14 @@ def test_other_combinations_have_the_reference_models_verdict(flags):
 def test_the_program_names_every_step_and_has_one_option_for_each_way_on():
     proof = prove(race(kl.racy))
     source = promela(proof.graph)
-    for nodes in proof.graph.threads:
-        assert all(f"/* {node} */" in source for node in nodes[1:])
+    for local_states in proof.graph.threads:
+        assert all(f"/* {local} */" in source for local in local_states[1:])
     assert source.count("assert(false) /* use after free */") == 1
     assert source.startswith("/* truncation_race(racy): 143 states, 249 transitions. */")
     assert source == promela(proof.scenario)
 
 
 def test_half_a_graph_is_not_printed():
-    with pytest.raises(ValueError, match=r"the limit was hit before all states were seen: write prove\(scenario, limit=...\)"):
+    says = r"the limit was hit before all states were seen: write prove\(scenario, limit=...\)"
+    with pytest.raises(ValueError, match=says):
         promela(prove(race(kl.after), limit=50).graph)

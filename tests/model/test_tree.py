@@ -1,4 +1,6 @@
 """The decision tree is the path: every run follows it, and nothing else is in it."""
+from itertools import pairwise
+
 import pytest
 
 import kitlib as kl
@@ -20,7 +22,7 @@ def test_every_run_follows_the_tree_to_its_own_ending(kernel, mode):
         machine = kl.run(kl.Machine(folio.zone, {"c": lambda: kernel.isolate_folio(folio, mode)}))
         way = tree.taken(grown, machine.trace)
         assert way[-1] == (Leaf(machine.results["c"]), "")
-        assert all(dict(node.branches)[answer] is following for (node, answer), (following, _) in zip(way, way[1:]))
+        assert all(dict(node.branches)[answer] is after for (node, answer), (after, _) in pairwise(way))
 
 
 @every_kernel_and_mode
@@ -52,7 +54,8 @@ def test_every_branch_is_the_path_when_it_hears_those_answers(kernel, mode):
             assert node == Leaf(end.value)
             return
         for answer in tree.domain(step, lambda kind: [stand_in]):
-            explore((*answers, "done" if answer is None and step.name != "folio_mapping" else tree.answer_name(answer)))
+            is_done = answer is None and step.name != "folio_mapping"
+            explore((*answers, "done" if is_done else tree.answer_name(answer)))
 
     explore(())
     assert endings >= len([node for node in tree.nodes(grown) if isinstance(node, Leaf)])
@@ -77,13 +80,16 @@ def test_the_lit_branch_is_marked_from_the_root_to_the_ending():
     folio = kl.one_folio("guest_memfd")
     machine = kl.run(kl.Machine(folio.zone, {"c": lambda: kl.after.isolate_folio(folio, kl.Mode())}))
     grown = unfold(kl.after.isolate_folio, mode=kl.Mode())
-    lit = [line for line in tree.text(grown, tree.taken(grown, machine.trace)).splitlines() if line.startswith(">")]
-    assert lit[0].split() == [">", "yes", "->", "2"] and lit[-1].endswith("yes -> mapping is unmovable") and len(lit) == 8
+    text = tree.text(grown, tree.taken(grown, machine.trace))
+    lit = [line for line in text.splitlines() if line.startswith(">")]
+    assert lit[0].split() == [">", "yes", "->", "2"] and len(lit) == 8
+    assert lit[-1].endswith("yes -> mapping is unmovable")
 
 
 def test_a_mapping_is_some_mapping_or_null():
     grown = unfold(kl.after.move_to_new_folio, mode=kl.MigrateMode.SYNC)
-    assert str(grown) == "folio_mapping(src)" and [answer for answer, _ in grown.branches] == ["mapping", "NULL"]
+    assert str(grown) == "folio_mapping(src)"
+    assert [answer for answer, _ in grown.branches] == ["mapping", "NULL"]
 
 
 def test_unfolding_says_what_it_cannot_do():
