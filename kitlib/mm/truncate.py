@@ -1,10 +1,13 @@
-"""The other CPUs: truncation and the end of an inode, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
+"""The other CPUs: truncation, eviction, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
 
-Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page cache, and
-`evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio is clean when reclaim has
-cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the locks, and reclaim's test of PG_unevictable:
-here it stands for everybody but truncation who takes a folio out of the page cache. Under the tree lock both ask whether the
-folio is still there; the kernel need not, for the folio lock has answered it. So a faulty variant shows its own bug first.
+Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page
+cache, and `evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio
+is clean when reclaim has cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the
+locks, and reclaim's test of PG_unevictable: here it stands for everybody but truncation who takes a folio
+out of the page cache. Leaves out i_lock, too, which reclaim and truncation hold around the tree lock in
+kernels of today, and which evict() cycles to wait for them: here the tree lock stands for both. Under the
+tree lock both ask whether the folio is still there; the kernel need not, for the folio lock has answered it.
+So a faulty variant shows its own bug first.
 """
 from collections.abc import Callable
 
@@ -18,11 +21,16 @@ from .mapping import AddressSpace, clear_inode, free_inode, iput, reuse_inode, x
 
 
 def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
-    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c); `folios` can be there, one at a time."""
+    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c).
+
+    `folios` can be there, one at a time. Caller holds a reference on the inode, as all who truncate do.
+    """
     folio = yield find_get_entry(mapping, *folios)
     if not folio:
         return
     yield folio_lock(folio)
+    # Between the lookup and the lock somebody else may have removed the folio: under the lock the answer
+    # stays.
     if (yield folio_mapping(folio)) is mapping:
         yield folio_cancel_dirty(folio)
         yield from filemap_remove_folio(mapping, folio)
@@ -32,7 +40,7 @@ def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
 
 
 def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
-    """Wrong: the folio is unlocked while it is still in the page cache, so its mapping can die under a compactor's lock."""
+    """Wrong: the folio is unlocked while in the page cache: its mapping can die under a compactor's lock."""
     folio = yield find_get_entry(mapping, *folios)
     if not folio:
         return
@@ -44,9 +52,10 @@ def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
 
 
 def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
-    """A batch of truncate_inode_pages_range(): all folios are locked, in the given order, before the first is removed.
+    """A batch of truncate_inode_pages_range(): all folios are locked, in order, before the first is removed.
 
-    Nobody else removes them. The kernel locks a batch by trying, in find_lock_entries(); here it sleeps.
+    Caller must know that nobody else removes them. The kernel locks a batch by trying, in
+    find_lock_entries(); here it sleeps.
     """
     for folio in folios:
         yield find_get_entry(mapping, folio)
@@ -59,7 +68,10 @@ def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
 
 
 def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
-    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c)."""
+    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c).
+
+    Caller holds the folio lock, a reference on the folio and one on the inode, which free_folio() needs.
+    """
     yield xa_lock_irq(mapping)
     there = (yield folio_mapping(folio)) is mapping
     if there:
@@ -70,8 +82,12 @@ def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
 
 
 def evict(mapping: AddressSpace, reuse: bool = False) -> Path:
-    """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), `reuse` and beyond."""
-    # clear_inode() cycles the tree lock: reclaim may still be inside it, after the folio has left the page cache.
+    """The last reference on the inode is gone: evict(), the free of its memory (fs/inode.c), and its `reuse`.
+
+    Caller dropped that reference, and has truncated: the page cache is empty.
+    """
+    # clear_inode() cycles the lock, for reclaim may still be inside it after the folio has left the page
+    # cache. Afterwards no folio leads to the mapping, so that nobody comes who would take it.
     yield xa_lock_irq(mapping)
     yield xa_unlock_irq(mapping)
     yield from evict_no_cycle(mapping, reuse)
@@ -86,13 +102,17 @@ def evict_no_cycle(mapping: AddressSpace, reuse: bool = False) -> Path:
 
 
 def iput_final(mapping: AddressSpace, evict: Callable[..., Path] = evict, reuse: bool = False) -> Path:
-    """Drop a reference on the inode, and evict it if that was the last (iput(), fs/inode.c)."""
+    """Drop the caller's reference on the inode, and evict it if that was the last (iput(), fs/inode.c)."""
     if (yield iput(mapping)):
         yield from evict(mapping, reuse)
 
 
 def shrink_folio(folio: Folio) -> Path:
-    """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c)."""
+    """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c).
+
+    It holds no reference on the inode: the folio lock alone keeps the mapping alive, up to
+    page_cache_delete().
+    """
     if not (yield folio_get_nontail_page(folio)):
         return
     removed = False
@@ -100,6 +120,8 @@ def shrink_folio(folio: Folio) -> Path:
         if (yield folio_trylock(folio)):
             mapping = yield folio_mapping(folio)
             if mapping:
+                # Clean before the count is frozen; who dirties it after that is found out under the tree
+                # lock.
                 yield folio_clear_dirty_for_io(folio)
                 removed = yield from remove_mapping(mapping, folio)
             yield folio_unlock(folio)
@@ -110,18 +132,21 @@ def shrink_folio(folio: Folio) -> Path:
 
 
 def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
-    """__remove_mapping(): out of the page cache, if only the cache and the caller hold it and it is clean (mm/vmscan.c).
+    """__remove_mapping(): out of the page cache, if clean and held by cache and caller alone (mm/vmscan.c).
 
-    True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
+    Caller holds the folio lock. True when it was removed: its reference count is 0 then, and its page is free
+    once it is unlocked.
     """
     yield xa_lock_irq(mapping)
+    # The count first: frozen, nobody can take a reference and dirty the folio after it was found clean.
     removed = (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))
     if removed and (yield folio_test_dirty(folio)):
         yield folio_ref_unfreeze(folio, 2)
         removed = False
     if removed:
         yield page_cache_delete(mapping, folio)
-    # The folio has left, and the mapping is still needed: the lock lies inside it.
+    # The folio has left, and the mapping is still needed: the lock lies inside it. This is what evict()
+    # waits for.
     yield xa_unlock_irq(mapping)
     return removed
 
@@ -129,7 +154,7 @@ def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
 def munlock_and_mlock(folio: Folio) -> Path:
     """munlock_folio(), then mlock_folio() (mm/mlock.c): PG_unevictable goes and comes, each time off the LRU.
 
-    The caller has a reference, its page table's, which it drops at the end.
+    Caller has a reference, its page table's, which is dropped at the end.
     """
     for set_or_clear in (folio_clear_unevictable, folio_set_unevictable):
         if (yield folio_test_clear_lru(folio)):
