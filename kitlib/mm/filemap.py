@@ -10,11 +10,10 @@ from .folio import Folio
 from .mapping import AddressSpace, dereference
 
 
-# While the count is frozen the kernel looks again and again: whoever froze it will remove the folio or give
-# up.
+# While the count is frozen the kernel looks again: whoever froze it will remove the folio or give up.
 @atomic(when=lambda mapping, *folios: all(folio.refcount or folio.mapping is not mapping for folio in folios))
 def find_get_entry(mapping: AddressSpace, *folios: Folio) -> Folio | None:
-    """Look one index up, and take a reference: the one of `folios` that is there now, or NULL (mm/filemap.c).
+    """Look one index up under RCU, and take a reference: the one of `folios` that is there now, or NULL.
 
     Caller must keep the mapping alive by a reference on the inode. It holds no lock, so the folio may have
     left the page cache when it comes to lock it: folio->mapping is read again then.
@@ -29,7 +28,10 @@ def find_get_entry(mapping: AddressSpace, *folios: Folio) -> Folio | None:
 
 @atomic
 def folio_cancel_dirty(folio: Folio) -> None:
-    """Clear PG_dirty: nobody needs what is truncated (mm/page-writeback.c). Caller holds the folio lock."""
+    """Clear PG_dirty: what is truncated need not be written (mm/page-writeback.c).
+
+    Caller holds the folio lock.
+    """
     folio.dirty = False
 
 
@@ -58,7 +60,7 @@ def filemap_free_folio(mapping: AddressSpace, folio: Folio) -> None:
 
 @atomic
 def folio_ref_freeze(folio: Folio, count: int) -> bool:
-    """The reference count becomes 0, if it is `count`: then nobody can take one (include/linux/page_ref.h).
+    """The reference count becomes 0, if it is `count`: then nobody else can take a reference.
 
     Caller holds the folio lock and the tree lock. After True the folio is its own until it unfreezes or
     frees it.

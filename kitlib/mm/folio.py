@@ -170,10 +170,9 @@ def folio_mapping(folio: Folio) -> AddressSpace | None:
 
 @atomic
 def folio_has_extra_refs(folio: Folio) -> bool:
-    """Whether folio_ref_count() - 1 > folio_mapcount(): others hold the folio, too (mm/compaction.c).
+    """Whether folio_ref_count() - 1 > folio_mapcount(): somebody but the page tables and the caller holds it.
 
-    Others than page tables and the caller, who holds one reference. Both counts change meanwhile: a hint that
-    the folio is pinned.
+    Caller holds one reference. Both counts may change meanwhile: a hint that it is pinned (mm/compaction.c).
     """
     return folio.refcount - 1 > folio.mapcount
 
@@ -245,21 +244,24 @@ def folio_test_clear_lru(folio: Folio) -> bool:
     return was_on
 
 
-# The moves. Caller has isolated and unmapped `src`, owns `dst`, and holds both folio locks: that of `src`
-# keeps the mapping alive. A move is one step here, as under the tree lock, where the kernel freezes the
-# count.
+# The moves (mm/migrate.c). Caller has isolated and unmapped `src`, owns `dst`, and holds both folio locks:
+# that of `src` keeps the mapping alive. A move is one step here, as under the tree lock, where the kernel
+# freezes the count.
 @atomic
 def migrate_folio(dst: Folio, src: Folio) -> Result:
-    """The plain move: `dst` takes the place; -EAGAIN if somebody else holds a reference (mm/migrate.c)."""
+    """The plain move: -EAGAIN unless exactly the expected references are held, else `dst` takes the place."""
     return move(dst, src)
 
 
 @atomic
 def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result:
-    """mapping->a_ops->migrate_folio(): it moves, or refuses by its own code; -EAGAIN: a buffer is held."""
+    """mapping->a_ops->migrate_folio(): moves, or refuses with its own code; -EAGAIN while a buffer is held.
+
+    has_migrate_folio() has said that it is there.
+    """
     if src.pfn in src.zone.buffers_held:
         return Result.EAGAIN
-    answer = dereference(mapping).a_ops.migrate_folio       # which has_migrate_folio() has said to be there
+    answer = dereference(mapping).a_ops.migrate_folio
     if answer is None:
         raise NullDereference(f"{mapping.name} has no migrate_folio, and it is called")
     return answer or move(dst, src)
@@ -267,10 +269,10 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 
 @atomic
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
-    """A mapping without the callback: a clean folio is moved, and its buffers released (mm/migrate.c).
+    """A mapping without the callback: buffers are released and the folio moved, unless it is dirty.
 
-    A dirty one MIGRATE_SYNC writes out, for a later pass, and the other modes give up. Held buffers are as
-    good as dirt. Leaves out writepage: without one, as for ramfs, the kernel answers -EINVAL.
+    Then MIGRATE_SYNC writes it out, for a later pass, and the other modes give up. Held buffers are as good
+    as dirt. Leaves out writepage: without one, as for ramfs, the kernel answers -EINVAL.
     """
     dereference(mapping)
     if src.dirty or src.pfn in src.zone.buffers_held:

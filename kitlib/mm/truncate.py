@@ -20,17 +20,14 @@ from .folio import (Folio, folio_get_nontail_page, folio_lock, folio_mapping, fo
 from .mapping import AddressSpace, clear_inode, free_inode, iput, reuse_inode, xa_lock_irq, xa_unlock_irq
 
 
+# `folios` can be there, one at a time. Caller holds a reference on the inode, as all who truncate do. Between
+# the lookup and the lock somebody else may remove the folio: its mapping is read under the lock, and stays.
 def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
-    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c).
-
-    `folios` can be there, one at a time. Caller holds a reference on the inode, as all who truncate do.
-    """
+    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c)."""
     folio = yield find_get_entry(mapping, *folios)
     if not folio:
         return
     yield folio_lock(folio)
-    # Between the lookup and the lock somebody else may have removed the folio: under the lock the answer
-    # stays.
     if (yield folio_mapping(folio)) is mapping:
         yield folio_cancel_dirty(folio)
         yield from filemap_remove_folio(mapping, folio)
@@ -54,8 +51,7 @@ def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
 def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
     """A batch of truncate_inode_pages_range(): all folios are locked, in order, before the first is removed.
 
-    Caller must know that nobody else removes them. The kernel locks a batch by trying, in
-    find_lock_entries(); here it sleeps.
+    Nobody else removes them. The kernel locks a batch by trying, in find_lock_entries(); here it sleeps.
     """
     for folio in folios:
         yield find_get_entry(mapping, folio)
@@ -67,11 +63,9 @@ def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
         yield folio_put(folio)
 
 
+# Caller holds the folio lock, a reference on the folio and one on the inode, which free_folio() needs.
 def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
-    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c).
-
-    Caller holds the folio lock, a reference on the folio and one on the inode, which free_folio() needs.
-    """
+    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c)."""
     yield xa_lock_irq(mapping)
     there = (yield folio_mapping(folio)) is mapping
     if there:
@@ -81,13 +75,11 @@ def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
         yield filemap_free_folio(mapping, folio)
 
 
+# Caller dropped the last reference, and has truncated. So once the lock has been cycled, no folio leads to
+# the mapping, and nobody comes any more who would take the lock.
 def evict(mapping: AddressSpace, reuse: bool = False) -> Path:
-    """The last reference on the inode is gone: evict(), the free of its memory (fs/inode.c), and its `reuse`.
-
-    Caller dropped that reference, and has truncated: the page cache is empty.
-    """
-    # clear_inode() cycles the lock, for reclaim may still be inside it after the folio has left the page
-    # cache. Afterwards no folio leads to the mapping, so that nobody comes who would take it.
+    """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), or `reuse`."""
+    # clear_inode() cycles the tree lock: reclaim may still be inside it, with the folio out of the cache.
     yield xa_lock_irq(mapping)
     yield xa_unlock_irq(mapping)
     yield from evict_no_cycle(mapping, reuse)
@@ -102,17 +94,15 @@ def evict_no_cycle(mapping: AddressSpace, reuse: bool = False) -> Path:
 
 
 def iput_final(mapping: AddressSpace, evict: Callable[..., Path] = evict, reuse: bool = False) -> Path:
-    """Drop the caller's reference on the inode, and evict it if that was the last (iput(), fs/inode.c)."""
+    """Drop a reference on the inode, and evict it if that was the last (iput(), fs/inode.c)."""
     if (yield iput(mapping)):
         yield from evict(mapping, reuse)
 
 
+# Reclaim has no reference on the inode: the folio lock keeps the mapping alive until page_cache_delete(), and
+# the tree lock from there to its unlock.
 def shrink_folio(folio: Folio) -> Path:
-    """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c).
-
-    It holds no reference on the inode: the folio lock alone keeps the mapping alive, up to
-    page_cache_delete().
-    """
+    """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c)."""
     if not (yield folio_get_nontail_page(folio)):
         return
     removed = False
@@ -120,8 +110,6 @@ def shrink_folio(folio: Folio) -> Path:
         if (yield folio_trylock(folio)):
             mapping = yield folio_mapping(folio)
             if mapping:
-                # Clean before the count is frozen; who dirties it after that is found out under the tree
-                # lock.
                 yield folio_clear_dirty_for_io(folio)
                 removed = yield from remove_mapping(mapping, folio)
             yield folio_unlock(folio)
@@ -131,22 +119,21 @@ def shrink_folio(folio: Folio) -> Path:
         yield folio_put(folio)
 
 
+# Caller holds the folio lock. The count is frozen before PG_dirty is asked for, or somebody might take a
+# reference and dirty the folio after it was found clean.
 def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
     """__remove_mapping(): out of the page cache, if clean and held by cache and caller alone (mm/vmscan.c).
 
-    Caller holds the folio lock. True when it was removed: its reference count is 0 then, and its page is free
-    once it is unlocked.
+    True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
     """
     yield xa_lock_irq(mapping)
-    # The count first: frozen, nobody can take a reference and dirty the folio after it was found clean.
     removed = (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))
     if removed and (yield folio_test_dirty(folio)):
         yield folio_ref_unfreeze(folio, 2)
         removed = False
     if removed:
         yield page_cache_delete(mapping, folio)
-    # The folio has left, and the mapping is still needed: the lock lies inside it. This is what evict()
-    # waits for.
+    # The folio has left, and the mapping is still needed: the lock lies inside it.
     yield xa_unlock_irq(mapping)
     return removed
 
@@ -154,7 +141,7 @@ def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
 def munlock_and_mlock(folio: Folio) -> Path:
     """munlock_folio(), then mlock_folio() (mm/mlock.c): PG_unevictable goes and comes, each time off the LRU.
 
-    Caller has a reference, its page table's, which is dropped at the end.
+    The caller has a reference, its page table's, which it drops at the end.
     """
     for set_or_clear in (folio_clear_unevictable, folio_set_unevictable):
         if (yield folio_test_clear_lru(folio)):
