@@ -1,19 +1,20 @@
 """A step: one thing that a CPU does at once, asked for by a path and not yet done.
 
-A path is a generator that yields steps and learns about shared memory through `yield` alone. Other CPUs may run at a
-`yield` and nowhere else. This module knows nothing of memory or of scheduling: they meet here.
+A path is a generator that yields steps and learns about shared memory through `yield` alone. Other CPUs may
+run at a `yield` and nowhere else. This module knows nothing of memory or of scheduling: they meet here.
 Leaves out weak memory ordering: steps are sequentially consistent.
 """
 import functools
 import itertools
 from collections.abc import Callable, Generator
 from types import GeneratorType
+from typing import Any, Protocol, cast
 
-_serial = itertools.count()
+_serial = itertools.count()             # numbers steps, and the moments in which a path is asked for one
 
 
 class KernelBug(Exception):
-    """The modelled kernel did what a kernel must never do: a use after free, a NULL dereference, a deadlock, ..."""
+    """The modelled kernel did what a kernel must never do: use after free, NULL dereference, deadlock, ..."""
 
     bug = "kernel bug"              # what sort of bug it is, in the words of proofs, tables and widgets
 
@@ -25,7 +26,7 @@ class UseAfterFree(KernelBug):
 
 
 class AnotherInodeRead(KernelBug):
-    """Memory was read after it had been freed and given to somebody else: nothing crashes, and the answer is wrong."""
+    """Freed memory was read after it had been given to somebody else: no crash, and a wrong answer."""
 
     bug = "another inode read"
 
@@ -54,12 +55,23 @@ class NotLocked(KernelBug):
     bug = "unlock without lock"
 
 
+class Primitive(Protocol):
+    """What `atomic` makes of a function: called, it gives a `Step` and does nothing."""
+
+    __name__: str
+    act: Callable[..., Any]             # what is done; its return annotation says what it can answer
+    when: Callable[..., bool] | None    # whether it can be done now; None: at any time
+
+    def __call__(self, *args: Any) -> "Step":
+        """The step of doing it to `args`."""
+
+
 class Step:
     """One atomic step, not yet done: a primitive and what it is applied to."""
 
-    __slots__ = ("primitive", "args", "serial")
+    __slots__ = ("args", "primitive", "serial")
 
-    def __init__(self, primitive: Callable, args: tuple):
+    def __init__(self, primitive: Primitive, args: tuple):
         self.primitive = primitive
         self.args = args
         self.serial = next(_serial)
@@ -78,42 +90,47 @@ class Step:
         """Whether the step can be done now; False means that the thread sleeps."""
         return self.primitive.when is None or self.primitive.when(*self.args)
 
-    def do(self):
-        """Do it, and answer."""
+    def do(self) -> Any:
+        """Do it, and answer. Whoever drives the path does it once, and only while it is ready."""
         return self.primitive.act(*self.args)
 
-    def __bool__(self):
+    # Without this a forgotten `yield` would be true, always: `if folio_trylock(folio):`.
+    def __bool__(self) -> bool:
         raise TypeError(f"a step is not a value: write `yield {self.name}(...)`")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.name}({self.on})"
 
 
-Path = Generator[Step, object, object]
+# A path yields steps, is sent their answers and returns what it came to. Both are of many types, hence Any.
+Path = Generator[Step, Any, Any]
 
 
 def atomic(act: Callable | None = None, *, when: Callable | None = None) -> Callable:
-    """Make a primitive: calling it gives a `Step`. `when` says whether the step can be done (it sleeps until then)."""
+    """Make a primitive: calling it gives a `Step`. `when` says whether that can be done now, or sleeps."""
     if act is None:
         return functools.partial(atomic, when=when)
 
     @functools.wraps(act)
-    def primitive(*args) -> Step:
-        return Step(primitive, args)
+    def primitive(*args: Any) -> Step:
+        return Step(made, args)
 
-    primitive.act = act
-    primitive.when = when
-    return primitive
+    made = cast(Primitive, primitive)
+    made.act = act
+    made.when = when
+    return made
 
 
 def ask(path: Path, answer: object = None) -> Step:
-    """The step that `path` wants done next, once it has heard `answer`. StopIteration when the path has ended.
+    """The step that `path` wants done next, once it has heard `answer`. StopIteration when the path ends.
 
     Raises TypeError, with the line to write, for whatever is no path of single steps.
     """
     if not isinstance(path, GeneratorType):
-        raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each step in it, "
-                        "and hand on the call, as in run_path(isolate_folio(folio, mode))")
+        raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each "
+                        "step in it, and hand on the call, as in run_path(isolate_folio(folio, mode))")
+    # Nobody else makes steps while the path runs. So the step that it yields has the next number, unless it
+    # made another one before and forgot to yield it.
     made = next(_serial)
     try:
         step = path.send(answer)
@@ -121,14 +138,18 @@ def ask(path: Path, answer: object = None) -> Step:
         if isinstance(end.value, Step):
             raise TypeError(f"a step was returned: write `return (yield {end.value.name}(...))`") from None
         if isinstance(end.value, GeneratorType):
-            raise TypeError(f"a path was returned: write `return (yield from {end.value.__name__}(...))`") from None
+            raise TypeError(
+                f"a path was returned: write `return (yield from {end.value.__name__}(...))`") from None
         if next(_serial) != made + 1:
-            raise TypeError(f"a step was made and never done, at the end of {path.__name__}(): write `yield` before it") from None
+            raise TypeError(f"a step was made and never done, at the end of {path.__name__}(): "
+                            "write `yield` before it") from None
         raise
     if isinstance(step, GeneratorType):
         raise TypeError(f"a path was yielded: write `yield from {step.__name__}(...)`")
     if not isinstance(step, Step):
-        raise TypeError(f"a path yields steps, not {step!r}: write `yield folio_test_dirty(folio)` or the like")
+        raise TypeError(f"a path yields steps, not {step!r}: "
+                        "write `yield folio_test_dirty(folio)` or the like")
     if step.serial != made + 1:
-        raise TypeError(f"a step was made and never done, just before {step.name}(): write `yield` before every step")
+        raise TypeError(f"a step was made and never done, just before {step.name}(): "
+                        "write `yield` before every step")
     return step

@@ -1,4 +1,10 @@
-"""Kernels: one whole module each, so that the diff of two modules is the patch between them."""
+"""Kernels: one whole module each, so that the diff of two modules is the patch between them.
+
+Two functions make a kernel: isolate_folio(), which is isolate_migratepages_block() from PageLRU() to
+folio_test_clear_lru(), and move_to_new_folio(). What they have in common stands in each, as in the C.
+before, racy and after are the history of the patch; cached, after_unlock, no_null_check and blocking are one
+mistake each. They know nothing of who runs when.
+"""
 import difflib
 import inspect
 from collections.abc import Callable
@@ -20,19 +26,20 @@ def name(kernel: ModuleType) -> str:
 
 
 def made_of(called: str, **functions: Callable) -> ModuleType:
-    """A kernel made of a learner's functions, where a module of its own would be too much: what is missing is that of `after`."""
+    """A kernel made of a learner's functions, where a module would be too much; the rest is `after`'s."""
     kernel = ModuleType(called, f"The kernel of {', '.join(f'{name}()' for name in functions)}.")
-    vars(kernel).update({"isolate_folio": after.isolate_folio, "move_to_new_folio": after.move_to_new_folio, **functions})
+    usual = {"isolate_folio": after.isolate_folio, "move_to_new_folio": after.move_to_new_folio}
+    vars(kernel).update(usual | functions)
     return check_kernel(kernel)
 
 
 def diff(old: ModuleType, new: ModuleType, context: int = 2) -> list[str]:
-    """The hunks between two kernels' decisions, as unified diffs; docstrings, which only name the commit, are left out."""
-    hunks = []
+    """The hunks between two kernels' decisions, as unified diffs, without docstrings, which name commits."""
+    hunks: list[str] = []
     for function in ("isolate_folio", "move_to_new_folio"):
-        sources = [_body(getattr(kernel, function)) for kernel in (old, new)]
-        lines = list(difflib.unified_diff(*sources, n=context, lineterm=""))[2:]
-        for line in lines:
+        before, now = (_body(getattr(kernel, function)) for kernel in (old, new))
+        lines = list(difflib.unified_diff(before, now, n=context, lineterm=""))
+        for line in lines[2:]:              # after the names of the two files
             if line.startswith("@@"):
                 hunks.append(f"@@ {function}() @@")
             else:
@@ -40,6 +47,6 @@ def diff(old: ModuleType, new: ModuleType, context: int = 2) -> list[str]:
     return hunks
 
 
-def _body(function) -> list[str]:
+def _body(function: Callable) -> list[str]:
     lines = inspect.getsource(function).splitlines()
     return [line for line in lines if not line.lstrip().startswith('"""')]

@@ -1,6 +1,6 @@
-"""The kernel with the patch: 0003e2a41468, "mm: Add AS_UNMOVABLE to mark mapping as completely unmovable", in v6.8.
+"""The kernel with the patch: 0003e2a41468, "mm: Add AS_UNMOVABLE to mark mapping as completely unmovable".
 
-It asks the mapping under the folio lock, and takes that lock only for the folios that can need it.
+In v6.8. It asks the mapping under the folio lock, and takes that lock only for the folios that can need it.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, 0003e2a41468)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, 0003e2a41468)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

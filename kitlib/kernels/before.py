@@ -1,6 +1,6 @@
 """The kernel before the patch: the parent of 0003e2a41468.
 
-Nobody asks the mapping whether it can move at all; a folio that cannot is isolated, and its own callback refuses later.
+Nobody asks the mapping whether it can move at all: a folio that cannot is isolated, and its callback refuses.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, parent of 0003e2a41468)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, parent of 0003e2a41468)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

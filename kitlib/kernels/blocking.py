@@ -1,6 +1,6 @@
 """A kernel that never was: it waits for the folio lock, where the kernel only tries to take it.
 
-Wrong: compaction must not sleep on a lock whose holder may wait for compaction: two folios locked in opposite orders deadlock.
+Wrong: it sleeps on a lock whose holder may wait for compaction: two folios locked in opposite order deadlock.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, never merged)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, never merged)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, never merged)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, never merged)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

@@ -1,4 +1,4 @@
-"""The labels that the decision on a folio jumps to (isolate_migratepages_block(), mm/compaction.c): a goto is a return."""
+"""The labels of isolate_migratepages_block() (mm/compaction.c), where a decision ends: a goto is a return."""
 from ..mm.folio import Folio, folio_put
 from ..mm.verdict import Verdict
 from ..step import Path
@@ -10,7 +10,7 @@ def isolate_fail(why: str) -> Verdict:
 
 
 def isolate_fail_put(folio: Folio, why: str) -> Path:
-    """goto isolate_fail_put: the reference is dropped first."""
+    """goto isolate_fail_put: the caller's reference is dropped first, and may be the last."""
     yield folio_put(folio)
     return Verdict("isolate_fail_put", why)
 

@@ -1,6 +1,6 @@
-"""A kernel that never was: it locks the folio and reads the mapping again, and takes it for granted that there is one.
+"""A kernel that never was: it locks the folio, reads the mapping again, and trusts that there is one.
 
-Wrong: a folio that was truncated before the lock has no mapping any more, and mapping_unmovable() does not check for NULL.
+Wrong: a folio truncated before the lock has no mapping, and mapping_unmovable() does not check for NULL.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, never merged)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, never merged)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

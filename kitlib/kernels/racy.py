@@ -1,6 +1,6 @@
 """The first try: RFC v11 of the guest_memfd series (July 2023), never merged.
 
-Wrong: it asks the mapping without the folio lock, so truncation and eviction can free the mapping between the two steps.
+Wrong: it asks the mapping without the folio lock: truncation and eviction can free it between the two steps.
 Leaves out movable_ops pages and folios that grow while they are scanned.
 """
 from ..mm.folio import (Folio, PageLRU, a_ops_migrate_folio, fallback_migrate_folio, folio_get_nontail_page,
@@ -14,7 +14,7 @@ from .labels import isolate_fail, isolate_fail_put, isolate_success
 
 
 def isolate_folio(folio: Folio, mode: Mode) -> Path:
-    """Decide on one folio, from PageLRU() to folio_test_clear_lru() in isolate_migratepages_block() (mm/compaction.c, RFC v11)."""
+    """Decide on one folio (isolate_migratepages_block(), mm/compaction.c, RFC v11)."""
     check_mode(mode)
     if not (yield PageLRU(folio)):
         return isolate_fail("not on the LRU")

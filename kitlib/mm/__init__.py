@@ -1,7 +1,19 @@
-"""Memory: mappings, folios, zones and page allocation, each with its primitives. Knows nothing of who runs when.
+"""Memory: what the kernel's threads share, each noun with the steps that can be done to it.
 
-Reading order: verdict, mapping, folio, filemap, zone, page_alloc, a_ops, truncate. The modules are named as Linux's files are,
-where Linux has one.
+It does not know who runs when: a primitive is one step, which a path yields and somebody else does
+(step.py), and nothing in this folder imports the scheduler. Nor does it know compaction, recordings, numpy
+or how anything is drawn. State is dumb; who must hold what (a reference, a lock) stands with each primitive,
+and what a kernel must never do is an exception under KernelBug.
+
+Reading order, by file names that are Linux's where Linux has one:
+  verdict     what a decision is asked (Mode) and what it says (Verdict, Result)
+  mapping     a file's page cache: flags, operations, tree lock, and the inode that it dies with
+  folio       a view of one page frame; references, the folio lock, the LRU flag, the moves
+  filemap     how a folio is found in the page cache and leaves it
+  zone        all page frames in columns, their pageblocks and counters
+  page_alloc  free blocks, and the per-CPU lists in front of them
+  a_ops       file systems' method tables, and mappings of each sort
+  truncate    the other CPUs' paths: truncation, eviction, reclaim, mlock
 """
 from .a_ops import EXT4, GMEM, OLD_FS, RAMFS, SECRETMEM, SHM_LOCK, TMPFS, mappings
 from .filemap import (filemap_free_folio, find_get_entry, folio_cancel_dirty, folio_clear_dirty_for_io,

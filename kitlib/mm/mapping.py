@@ -1,20 +1,22 @@
 """The mapping (struct address_space): a file's page cache, with its flags and its operations.
 
-Flags are bit *indices*, as in `enum mapping_flags` (include/linux/pagemap.h, 0003e2a41468): flag f is set where
-`flags & 1 << f`. Setters are plain functions, not steps: each is called while nobody else can see the mapping yet, or
-(SHM_LOCK) under locks that compaction never takes. The inode around the mapping lives and dies with it: one object.
-Leaves out the xarray but for its lock, the invalidate lock, write-back, and RCU's delay between an inode's end and its free.
+Flags are bit *indices*, as in `enum mapping_flags` (include/linux/pagemap.h, 0003e2a41468): flag f is set
+where `flags & 1 << f`. Setters are plain functions, not steps: each is called while nobody else can see the
+mapping yet, or (SHM_LOCK) under locks that compaction never takes. The inode around the mapping lives and
+dies with it: one object. Leaves out the xarray but for its lock, the inode's own lock (i_lock), the
+invalidate lock, write-back, and RCU's delay between an inode's end and its free.
 """
 from typing import NamedTuple
 
 from ..step import AnotherInodeRead, DoubleLock, KernelBug, NotLocked, NullDereference, UseAfterFree, atomic
 from .verdict import Result
 
+# Indices, not masks: `flags |= AS_UNMOVABLE` would set AS_UNEVICTABLE's bit 3 alone.
 (AS_EIO, AS_ENOSPC, AS_MM_ALL_LOCKS, AS_UNEVICTABLE, AS_EXITING, AS_NO_WRITEBACK_TAGS, AS_LARGE_FOLIO_SUPPORT,
  AS_RELEASE_ALWAYS, AS_UNMOVABLE) = range(9)
 
-FLAG_NAMES = ("AS_EIO", "AS_ENOSPC", "AS_MM_ALL_LOCKS", "AS_UNEVICTABLE", "AS_EXITING", "AS_NO_WRITEBACK_TAGS",
-              "AS_LARGE_FOLIO_SUPPORT", "AS_RELEASE_ALWAYS", "AS_UNMOVABLE")
+FLAG_NAMES = ("AS_EIO", "AS_ENOSPC", "AS_MM_ALL_LOCKS", "AS_UNEVICTABLE", "AS_EXITING",
+              "AS_NO_WRITEBACK_TAGS", "AS_LARGE_FOLIO_SUPPORT", "AS_RELEASE_ALWAYS", "AS_UNMOVABLE")
 
 # The same flag has another number from release to release; None: the release has no such flag.
 FLAG_RELEASES = ("0003e2a41468", "v6.8-v6.10", "v6.11", "6.12", "7.3")
@@ -39,13 +41,17 @@ class AddressSpaceOperations(NamedTuple):
     """A mapping's method table (struct address_space_operations), as far as migration asks for it."""
 
     name: str
-    migrate_folio: Result | None = Result.SUCCESS       # None: no callback; SUCCESS: it moves; or it refuses with this
+    migrate_folio: Result | None = Result.SUCCESS       # None: no callback; SUCCESS: moves; or refuses so
 
 
 class AddressSpace:
-    """One inode's page cache (struct address_space). Compared by identity."""
+    """One inode's page cache (struct address_space). Compared by identity.
 
-    __slots__ = ("name", "a_ops", "flags", "freed", "reused", "i_pages_locked", "i_count", "nrpages")
+    Whoever reads it must keep it alive meanwhile: by the lock of a folio that is in it, by a reference on the
+    inode, or by RCU, which is left out. A reference on a folio does not.
+    """
+
+    __slots__ = ("a_ops", "flags", "freed", "i_count", "i_pages_locked", "name", "nrpages", "reused")
 
     def __init__(self, name: str, a_ops: AddressSpaceOperations, flags: int = 0):
         self.name = name
@@ -55,7 +61,7 @@ class AddressSpace:
         self.reused = False             # its memory is another inode's by now; reading it is a silent mistake
         self.i_pages_locked = False     # the lock of i_pages, the tree lock
         self.i_count = 1                # references on the inode: whoever drops the last one evicts it
-        self.nrpages = 0                # folios in the page cache, where truncation is modelled; 0 elsewhere
+        self.nrpages = 0                # folios in the page cache, where truncation is modelled; else 0
 
     def snapshot(self) -> tuple:
         """All of the mapping that threads can change, as values."""
@@ -85,7 +91,10 @@ def clear_bit(flag: int, mapping: AddressSpace) -> None:
 
 
 def dereference(mapping: AddressSpace | None) -> AddressSpace:
-    """Follow the pointer: the mapping, or the KernelBug that a kernel may not even notice."""
+    """Follow the pointer: the mapping, or the KernelBug that a kernel may not even notice.
+
+    Every read goes through here, so that none of a freed mapping is overlooked.
+    """
     if mapping is None:
         raise NullDereference("the mapping is NULL, and it is read")
     if mapping.freed:
@@ -111,12 +120,18 @@ def mapping_clear_unevictable(mapping: AddressSpace) -> None:
 
 
 def mapping_unevictable(mapping: AddressSpace | None) -> bool:
-    """Whether reclaim must leave the folios alone; unlike mapping_unmovable() it takes NULL (include/linux/pagemap.h)."""
+    """Whether reclaim must leave the folios alone; NULL: no (include/linux/pagemap.h).
+
+    The kernel asks in folio_evictable(), inside rcu_read_lock(). SHM_LOCK and SHM_UNLOCK change the answer.
+    """
     return mapping is not None and test_bit(AS_UNEVICTABLE, mapping)
 
 
 def mapping_set_unmovable(mapping: AddressSpace) -> None:
-    """Mark the mapping as completely unmovable (include/linux/pagemap.h, 0003e2a41468). No kernel clears it again."""
+    """Mark the mapping as completely unmovable (include/linux/pagemap.h, 0003e2a41468).
+
+    Caller is creating the inode: there is no folio yet. No kernel clears the flag again.
+    """
     # Unmovable implies unevictable: compaction locks a clean folio only when it is unevictable.
     set_bit(AS_UNEVICTABLE, mapping)
     set_bit(AS_UNMOVABLE, mapping)
@@ -124,19 +139,29 @@ def mapping_set_unmovable(mapping: AddressSpace) -> None:
 
 @atomic
 def mapping_unmovable(mapping: AddressSpace) -> bool:
-    """Whether no folio of the mapping may move (include/linux/pagemap.h, 0003e2a41468). The caller holds a folio lock."""
+    """Whether no folio of the mapping may move (include/linux/pagemap.h, 0003e2a41468).
+
+    Caller must know that the mapping is not NULL, and hold the lock of one of its folios (or a reference on
+    the inode). The answer stays true: the flag is set once, at creation.
+    """
     return test_bit(AS_UNMOVABLE, mapping)
 
 
 @atomic
 def has_migrate_folio(mapping: AddressSpace) -> bool:
-    """mapping->a_ops->migrate_folio: whether there is such a callback, which may still refuse."""
+    """mapping->a_ops->migrate_folio: whether there is such a callback, which may still refuse.
+
+    Caller must hold what mapping_unmovable() asks for.
+    """
     return dereference(mapping).a_ops.migrate_folio is not None
 
 
 @atomic(when=lambda mapping: not mapping.i_pages_locked or mapping.freed or mapping.reused)
 def xa_lock_irq(mapping: AddressSpace) -> None:
-    """Take the tree lock, mapping->i_pages.xa_lock; spins until it is free (include/linux/xarray.h)."""
+    """Take the tree lock, mapping->i_pages.xa_lock; spins until it is free (include/linux/xarray.h).
+
+    Caller must keep the mapping alive before it has the lock: no lock protects the memory in which it lies.
+    """
     if dereference(mapping).i_pages_locked:
         raise DoubleLock(f"the tree lock of {mapping.name} is held already")
     mapping.i_pages_locked = True
@@ -144,7 +169,7 @@ def xa_lock_irq(mapping: AddressSpace) -> None:
 
 @atomic
 def xa_unlock_irq(mapping: AddressSpace) -> None:
-    """Release the tree lock. It lies inside the mapping: whoever holds it must not let the mapping die."""
+    """Release the tree lock. Caller holds it, and keeps the mapping alive: this step still writes to it."""
     if not dereference(mapping).i_pages_locked:
         raise NotLocked(f"the tree lock of {mapping.name} is released, and nobody holds it")
     mapping.i_pages_locked = False
@@ -152,21 +177,31 @@ def xa_unlock_irq(mapping: AddressSpace) -> None:
 
 @atomic
 def iput(mapping: AddressSpace) -> bool:
-    """Drop a reference on the inode; True for the last one, whose owner must evict the inode (fs/inode.c)."""
+    """Drop a reference on the inode; True for the last one, whose owner must evict the inode (fs/inode.c).
+
+    Caller holds the reference. After False the mapping may be freed at any moment.
+    """
     dereference(mapping).i_count -= 1
     return mapping.i_count == 0
 
 
 @atomic
 def clear_inode(mapping: AddressSpace) -> None:
-    """The inode is about to go: BUG unless its page cache is empty (fs/inode.c). Its cycle of the tree lock is two steps of its own."""
+    """The inode is about to go: BUG unless its page cache is empty (fs/inode.c).
+
+    Caller evicts the inode, to which nobody has a reference. Its cycle of the tree lock is two other steps.
+    """
     if dereference(mapping).nrpages:
-        raise KernelBug(f"{mapping.name} is cleared, and {mapping.nrpages} of its folios are in the page cache")
+        raise KernelBug(f"{mapping.name} is cleared, and {mapping.nrpages} of its folios "
+                        "are in the page cache")
 
 
 @atomic
 def free_inode(mapping: AddressSpace) -> None:
-    """destroy_inode() and the free after the grace period at once (fs/inode.c): the mapping is gone."""
+    """destroy_inode() and the free after the grace period at once (fs/inode.c): the mapping is gone.
+
+    Caller has cleared the inode. Nobody else is asked: who still reads the mapping runs into the bug.
+    """
     if dereference(mapping).nrpages:
         raise KernelBug(f"{mapping.name} is freed, and {mapping.nrpages} of its folios still point to it")
     mapping.freed = True

@@ -1,10 +1,13 @@
-"""The other CPUs: truncation and the end of an inode, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
+"""The other CPUs: truncation, eviction, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
 
-Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page cache, and
-`evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio is clean when reclaim has
-cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the locks, and reclaim's test of PG_unevictable:
-here it stands for everybody but truncation who takes a folio out of the page cache. Under the tree lock both ask whether the
-folio is still there; the kernel need not, for the folio lock has answered it. So a faulty variant shows its own bug first.
+Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page
+cache, and `evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio
+is clean when reclaim has cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the
+locks, and reclaim's test of PG_unevictable: here it stands for everybody but truncation who takes a folio
+out of the page cache. Leaves out i_lock, too, which reclaim and truncation hold around the tree lock in
+kernels of today, and which evict() cycles to wait for them: here the tree lock stands for both. Under the
+tree lock both ask whether the folio is still there; the kernel need not, for the folio lock has answered it.
+So a faulty variant shows its own bug first.
 """
 from collections.abc import Callable
 
@@ -17,8 +20,10 @@ from .folio import (Folio, folio_get_nontail_page, folio_lock, folio_mapping, fo
 from .mapping import AddressSpace, clear_inode, free_inode, iput, reuse_inode, xa_lock_irq, xa_unlock_irq
 
 
+# `folios` can be there, one at a time. Caller holds a reference on the inode, as all who truncate do. Between
+# the lookup and the lock somebody else may remove the folio: its mapping is read under the lock, and stays.
 def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
-    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c); `folios` can be there, one at a time."""
+    """One index of truncate_inode_pages_range(), second pass (mm/truncate.c)."""
     folio = yield find_get_entry(mapping, *folios)
     if not folio:
         return
@@ -32,7 +37,7 @@ def truncate_folio(mapping: AddressSpace, *folios: Folio) -> Path:
 
 
 def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
-    """Wrong: the folio is unlocked while it is still in the page cache, so its mapping can die under a compactor's lock."""
+    """Wrong: the folio is unlocked while in the page cache: its mapping can die under a compactor's lock."""
     folio = yield find_get_entry(mapping, *folios)
     if not folio:
         return
@@ -44,7 +49,7 @@ def truncate_folio_unlock_early(mapping: AddressSpace, *folios: Folio) -> Path:
 
 
 def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
-    """A batch of truncate_inode_pages_range(): all folios are locked, in the given order, before the first is removed.
+    """A batch of truncate_inode_pages_range(): all folios are locked, in order, before the first is removed.
 
     Nobody else removes them. The kernel locks a batch by trying, in find_lock_entries(); here it sleeps.
     """
@@ -58,6 +63,7 @@ def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
         yield folio_put(folio)
 
 
+# Caller holds the folio lock, a reference on the folio and one on the inode, which free_folio() needs.
 def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
     """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c)."""
     yield xa_lock_irq(mapping)
@@ -69,9 +75,11 @@ def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
         yield filemap_free_folio(mapping, folio)
 
 
+# Caller dropped the last reference, and has truncated. So once the lock has been cycled, no folio leads to
+# the mapping, and nobody comes any more who would take the lock.
 def evict(mapping: AddressSpace, reuse: bool = False) -> Path:
-    """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), `reuse` and beyond."""
-    # clear_inode() cycles the tree lock: reclaim may still be inside it, after the folio has left the page cache.
+    """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), or `reuse`."""
+    # clear_inode() cycles the tree lock: reclaim may still be inside it, with the folio out of the cache.
     yield xa_lock_irq(mapping)
     yield xa_unlock_irq(mapping)
     yield from evict_no_cycle(mapping, reuse)
@@ -91,6 +99,8 @@ def iput_final(mapping: AddressSpace, evict: Callable[..., Path] = evict, reuse:
         yield from evict(mapping, reuse)
 
 
+# Reclaim has no reference on the inode: the folio lock keeps the mapping alive until page_cache_delete(), and
+# the tree lock from there to its unlock.
 def shrink_folio(folio: Folio) -> Path:
     """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c)."""
     if not (yield folio_get_nontail_page(folio)):
@@ -109,8 +119,10 @@ def shrink_folio(folio: Folio) -> Path:
         yield folio_put(folio)
 
 
+# Caller holds the folio lock. The count is frozen before PG_dirty is asked for, or somebody might take a
+# reference and dirty the folio after it was found clean.
 def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
-    """__remove_mapping(): out of the page cache, if only the cache and the caller hold it and it is clean (mm/vmscan.c).
+    """__remove_mapping(): out of the page cache, if clean and held by cache and caller alone (mm/vmscan.c).
 
     True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
     """

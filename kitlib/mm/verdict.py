@@ -1,7 +1,8 @@
 """What the scanner decides about one page: isolation modes, verdicts and their reasons.
 
-`Mode` is isolate_mode_t (ISOLATE_ASYNC_MIGRATE 0x4, ISOLATE_UNEVICTABLE 0x8; include/linux/mmzone.h) with the one bit of
-the compact_control that the decision also reads, __GFP_FS. ISOLATE_UNMAPPED is left out: compaction never sets it.
+`Mode` is isolate_mode_t (ISOLATE_ASYNC_MIGRATE 0x4, ISOLATE_UNEVICTABLE 0x8; include/linux/mmzone.h) with
+the one bit of the compact_control that the decision also reads, __GFP_FS. ISOLATE_UNMAPPED is left out:
+compaction never sets it.
 """
 from enum import IntEnum
 from typing import NamedTuple
@@ -10,8 +11,8 @@ from typing import NamedTuple
 class Mode(NamedTuple):
     """How isolate_migratepages_block() looks at a folio: three independent switches."""
 
-    async_migrate: bool = False     # ISOLATE_ASYNC_MIGRATE: refuse writeback, and dirty without ->migrate_folio
-    unevictable: bool = True        # ISOLATE_UNEVICTABLE: take PG_unevictable folios (vm.compact_unevictable_allowed)
+    async_migrate: bool = False     # ISOLATE_ASYNC_MIGRATE: refuse writeback, and dirty without migrate_folio
+    unevictable: bool = True        # ISOLATE_UNEVICTABLE: take PG_unevictable folios, too
     gfp_fs: bool = True             # __GFP_FS in cc->gfp_mask: without it only anonymous folios are taken
 
 
@@ -61,7 +62,7 @@ class MigrateMode(IntEnum):
 
 
 class Code(IntEnum):
-    """What a page comes to, where no path need be asked. Codes above these are the reasons that paths give."""
+    """What a page comes to, where no path need be asked. Codes above these are the reasons of paths."""
 
     ISOLATED = 0
     FREE_BLOCK = 1
@@ -86,5 +87,6 @@ WHY = {
 def check_mode(mode: Mode) -> Mode:
     """`mode`, or a TypeError that says what to write."""
     if not isinstance(mode, Mode):
-        raise TypeError(f"unknown mode {mode!r}: write kl.Mode(async_migrate=True), kl.Mode(unevictable=False) or the like")
+        raise TypeError(f"unknown mode {mode!r}: write kl.Mode(async_migrate=True), "
+                        "kl.Mode(unevictable=False) or the like")
     return mode

@@ -6,6 +6,7 @@ import kitlib as kl
 from kitlib.mm import mapping as m
 from kitlib.mm.a_ops import mappings
 from kitlib.mm.folio import PG, folio_put, folio_unlock
+from kitlib.mm.page_alloc import count_free_blocks, free_blocks, free_one_page
 from kitlib.mm.zone import FREE_PAGE, Kind, block_end_pfn, pageblock_end_pfn, pageblock_start_pfn
 from kitlib.scenarios import KIND, KINDS, kind_of
 from kitlib.step import NullDereference
@@ -23,9 +24,9 @@ def test_the_flags_have_the_patchs_values():
 
 
 def test_the_flags_number_differs_from_release_to_release():
-    by_release = dict(zip(m.FLAG_RELEASES, m.FLAG_VALUES["AS_UNMOVABLE"]))
+    by_release = dict(zip(m.FLAG_RELEASES, m.FLAG_VALUES["AS_UNMOVABLE"], strict=True))
     assert by_release == {"0003e2a41468": 8, "v6.8-v6.10": 9, "v6.11": None, "6.12": None, "7.3": None}
-    assert dict(zip(m.FLAG_RELEASES, m.FLAG_VALUES["AS_INACCESSIBLE"]))["6.12"] == 8
+    assert dict(zip(m.FLAG_RELEASES, m.FLAG_VALUES["AS_INACCESSIBLE"], strict=True))["6.12"] == 8
     for release in range(len(m.FLAG_RELEASES)):
         numbers = [values[release] for values in m.FLAG_VALUES.values() if values[release] is not None]
         assert len(set(numbers)) == len(numbers)
@@ -109,9 +110,10 @@ def test_every_kind_of_page_is_legal():
         assert not folio or kind.refcount >= at_rest, kind
         assert not unevictable or kind.flags & PG.MLOCKED or kl.mapping_unevictable(mapping), kind
         assert not lru or unevictable or not kl.mapping_unevictable(mapping), kind
-        assert not kind.flags & PG.ANON or mapping is None and kind.flags & PG.SWAPBACKED, kind
+        assert not kind.flags & PG.ANON or (mapping is None and kind.flags & PG.SWAPBACKED), kind
         assert kind.refcount > 0 or kind is FREE_PAGE
-        assert kind.mapping == 0 or not mapping.flags >> kl.AS_UNMOVABLE & 1 or mapping.flags >> kl.AS_UNEVICTABLE & 1
+        unmovable = kind.mapping and mapping.flags >> kl.AS_UNMOVABLE & 1
+        assert not unmovable or kl.mapping_unevictable(mapping), kind
 
 
 @pytest.mark.parametrize("n", [1, 2, 500, 512, 4096, 5000])
@@ -125,7 +127,8 @@ def test_a_random_zone_is_legal_and_repeats_itself(n):
         assert pfn % size == 0 and pfn + size <= n
         tail = PG.FREE_TAIL if zone.flags[pfn] & PG.BUDDY else PG.TAIL
         assert bool(zone.flags[pfn] & PG.HEAD) == (size > 1)
-        assert all(zone.flags[other] == tail and zone.order[other] == 0 for other in range(pfn + 1, pfn + size))
+        tails = range(pfn + 1, pfn + size)
+        assert all(zone.flags[other] == tail and zone.order[other] == 0 for other in tails)
         pfn += size
 
 
@@ -133,6 +136,24 @@ def test_no_two_free_buddies_stay_apart():
     zone = kl.random_zone(20_000, seed=5)
     free = {(pfn, zone.order[pfn]) for pfn in range(len(zone)) if zone.flags[pfn] & PG.BUDDY}
     assert [(pfn, order) for pfn, order in free if order < 10 and (pfn ^ 1 << order, order) in free] == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([0.1, 0.5, 0.9, 0.99, 1]), st.randoms(use_true_random=False))
+def test_pages_that_are_freed_one_by_one_become_the_blocks_of_a_new_zone_and_are_counted(pages, free, dice):
+    kinds = bytes(0 if dice.random() < free else KIND["slab"] for _ in range(pages))
+    in_use = bytes([KIND["slab"]]) * pages
+    new, freed = (kl.Zone.from_kinds(held, KINDS, mappings()) for held in (kinds, in_use))
+    new.migratetype[:] = freed.migratetype[:] = bytes(dice.choices(range(6), k=len(new.migratetype)))
+    for pfn in dice.sample(range(pages), pages):
+        if kinds[pfn] == 0:
+            freed.refcount[pfn] = 0
+            free_one_page(freed, pfn, 0)
+    assert freed.snapshot() == new.snapshot()
+    count_free_blocks(new)
+    assert freed.nr_free == new.nr_free
+    assert [list(free_blocks(zone)) for zone in (new, freed)] == [
+        [pfn for pfn in range(pages) if new.flags[pfn] & PG.BUDDY]] * 2
 
 
 def test_random_zones_hold_every_kind_of_page():
@@ -169,7 +190,8 @@ def test_a_part_shares_the_pages_and_counts_for_itself():
 
 
 def test_pageblocks_are_aligned():
-    assert [(pageblock_start_pfn(p), pageblock_end_pfn(p)) for p in (0, 511, 512)] == [(0, 512), (0, 512), (512, 1024)]
+    blocks = [(pageblock_start_pfn(p), pageblock_end_pfn(p)) for p in (0, 511, 512)]
+    assert blocks == [(0, 512), (0, 512), (512, 1024)]
     assert [block_end_pfn(p, 2) for p in range(5)] == [4, 4, 4, 4, 8]
 
 

@@ -14,17 +14,19 @@ KERNELS = [kl.before, kl.racy, kl.after]
 
 
 def mapping(can_migrate, unmovable, unevictable):
-    made = kl.AddressSpace(f"{can_migrate} {unmovable}", kl.AddressSpaceOperations("x", kl.Result.SUCCESS if can_migrate else None))
+    a_ops = kl.AddressSpaceOperations("x", kl.Result.SUCCESS if can_migrate else None)
+    made = kl.AddressSpace(f"{can_migrate} {unmovable}", a_ops)
     made.flags = unmovable << kl.AS_UNMOVABLE | unevictable << kl.AS_UNEVICTABLE
     return made
 
 
 def everything():
-    """A zone with one page for every combination that a decision can depend on, legal or not: 5 flags, counts, mappings."""
+    """A zone with one page for every combination, legal or not, of 5 flags, counts and mappings."""
     mappings = [mapping(*bits) for bits in itertools.product((0, 1), repeat=3)]
     counts = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (1, 2), (3, 3), (4, 3)]
     flags = [sum(bits) for bits in itertools.product(*((0, 1 << bit) for bit in range(5)))]
-    kinds = [Kind("", f, r, m, i) for f, (r, m), i in itertools.product(flags, counts, range(len(mappings) + 1))]
+    every = itertools.product(flags, counts, range(len(mappings) + 1))
+    kinds = [Kind("", flag, *count, number) for flag, count, number in every]
     zone = kl.Zone(len(kinds))
     zone.mappings += mappings
     for pfn, kind in enumerate(kinds):
@@ -47,7 +49,8 @@ def test_the_table_says_what_the_path_says_on_every_combination_of_inputs(kernel
 def test_the_table_says_what_the_path_says_on_random_zones(seed):
     zone, mode = kl.random_zone(500, seed), MODES[seed % 8]
     codes = scan.verdicts(zone, kl.after, mode)
-    assert all(scan.REASONS[codes[f.pfn]] == kl.run_path(kl.after.isolate_folio(f, mode)).why for f in zone.folios)
+    whys = [(folio.pfn, kl.run_path(kl.after.isolate_folio(folio, mode)).why) for folio in zone.folios]
+    assert all(scan.REASONS[codes[pfn]] == why for pfn, why in whys)
 
 
 def test_pages_that_are_no_folios_have_codes_of_their_own():
@@ -56,8 +59,8 @@ def test_pages_that_are_no_folios_have_codes_of_their_own():
     zone.flags[1] |= PG.NO_PAGE
     codes = scan.verdicts(zone, kl.after, kl.Mode())
     assert codes.dtype == np.uint8
-    assert [Code(code) for code in codes] == [
-        Code.FREE, Code.NO_PAGE, Code.FREE_BLOCK, Code.FREE_TAIL, Code.COMPOUND, Code.TAIL, Code.TAIL, Code.TAIL]
+    assert [Code(code) for code in codes] == [Code.FREE, Code.NO_PAGE, Code.FREE_BLOCK, Code.FREE_TAIL,
+                                              Code.COMPOUND, Code.TAIL, Code.TAIL, Code.TAIL]
     assert scan.REASONS[Code.ISOLATED] == "" and len(set(scan.REASONS)) == len(scan.REASONS)
 
 
@@ -89,7 +92,8 @@ def test_chunks_do_not_show():
     codes = scan.verdicts(zone, kl.after, kl.Mode())
     for pfn in (0, scan.CHUNK - 1, scan.CHUNK, 3 * scan.CHUNK, len(zone) - 1):
         if not zone.flags[pfn] & (PG.BUDDY | PG.FREE_TAIL | PG.TAIL | PG.HEAD):
-            assert scan.REASONS[codes[pfn]] == kl.run_path(kl.after.isolate_folio(zone.folio(pfn), kl.Mode())).why
+            verdict = kl.run_path(kl.after.isolate_folio(zone.folio(pfn), kl.Mode()))
+            assert scan.REASONS[codes[pfn]] == verdict.why
 
 
 def test_a_step_without_a_column_is_named():
@@ -102,13 +106,15 @@ def test_a_step_without_a_column_is_named():
 
         @staticmethod
         def isolate_folio(folio, mode):
-            return kl.Verdict("isolate_fail", "x") if (yield folio_test_young(folio)) else kl.Verdict("isolate_success")
+            young = yield folio_test_young(folio)
+            return kl.Verdict("isolate_fail", "x") if young else kl.Verdict("isolate_success")
 
     with pytest.raises(KeyError, match=r"folio_test_young\(\) has no column: write in scan.ANSWERS"):
         scan.verdicts(kl.zone_of("anon"), Kernel, kl.Mode())
 
 
-@pytest.mark.parametrize("kernel, mode, says", [("after", kl.Mode(), "kl.before, kl.racy or kl.after"), (kl.after, 4, "write kl.Mode")])
+@pytest.mark.parametrize("kernel, mode, says", [
+    ("after", kl.Mode(), "kl.before, kl.racy or kl.after"), (kl.after, 4, "write kl.Mode")])
 def test_unknown_kernels_and_modes_are_refused(kernel, mode, says):
     with pytest.raises(TypeError, match=says):
         scan.verdicts(kl.zone_of("anon"), kernel, mode)

@@ -58,7 +58,7 @@ def test_a_yield_forgotten_in_the_last_line_is_noticed(folio, line, says):
 @pytest.mark.parametrize("mode", ["sync", None, 12, (False, True, True)])
 def test_an_unknown_mode_is_refused_before_anything_is_done(folio, kernel, mode):
     begin = folio.zone.snapshot()
-    with pytest.raises(TypeError, match="write kl.Mode"):
+    with pytest.raises(TypeError, match=r"write kl\.Mode"):
         kl.run_path(kernel.isolate_folio(folio, mode))
     assert folio.zone.snapshot() == begin
 
