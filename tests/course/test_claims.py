@@ -41,7 +41,8 @@ LIKELY = re.compile(r"""\b(?:[Kk]ernels?|Linux|KVM|guest_memfd|secretmem|ramfs|t
     [Uu]nevictable|[Uu]nmovable|page[- ]tables?|page\ frames?|writeback|recorded|recordings?(?![.\w])|acked|
     fix-up|huge\ pages?|movable_ops|lruvec|chunks?|[Aa]sync\w*)\b""", re.VERBOSE)
 OF_THE_KIT = re.compile(r"\b(?:[Yy]ours?|[Yy]ou|kit|models?|notebooks?|exercises?|checks?|learners?)\b")
-KITS_OWN = {"unfold", "prove", "sweep", "memory", "isolate_folio", "isolated", "read", "on_the_lru", "up_to_the_lock"}
+KITS_OWN = {"unfold", "prove", "sweep", "memory", "isolate_folio", "isolated", "read",
+            "on_the_lru", "up_to_the_lock"}
 TO_DO = re.compile(r"""[*(]*(?:\*\*Try[^*]*\*\*\ )?(?:Afterwards\ you|If\ you\ are\ stuck|Ask|Choose|Compare|
     Count|Decide|Explain|Fill|Find|Follow|Go|Guess|Keep|Let|Look|Make|Name|Now|Open|Play|Predict|Press|Put|Read|Remember|
     Replay|Run|Say|See|Set|Show|Sketch|Start|Step|Stop|Suppose|Take|Think|Try|Write)\b""", re.VERBOSE)
