@@ -4,6 +4,7 @@ import gc
 import io
 import re
 import weakref
+from pathlib import Path
 from types import ModuleType
 
 import ipywidgets
@@ -14,7 +15,8 @@ import kitlib as kl
 from kitlib import plots
 from kitlib.mm.folio import folio_test_lru
 from kitlib.mm.mapping import mapping_unmovable
-from kitlib.widgets import ExperimentPanel, FolioLab, PathStepper, RaceStepper
+from kitlib.widgets import ExperimentPanel, FolioLab, PathStepper, RaceStepper, box
+from kitlib.widgets.access import Access
 from kitlib.widgets.box import Box, picture_html
 from kitlib.widgets.drawing import Drawing
 from kitlib.widgets.guard import Guard
@@ -37,6 +39,7 @@ def race_with_pictures():
     return race
 
 
+CSS = Path(box.__file__).with_name("kit.css").read_text()
 VIEWS = [FolioLab, PathStepper, RaceStepper, small_panel, panel_that_has_run, race_with_pictures]
 each = pytest.mark.parametrize("make", VIEWS, ids=lambda make: make.__name__)
 
@@ -61,7 +64,7 @@ def still(view):
 @each
 def test_a_view_begins_with_its_title_and_has_an_accent_on_one_action_alone(make):
     view = make()
-    assert "<h3>" in html_of(view)[0] and ".kit-verdict" in html_of(view)[0]
+    assert html_of(view)[0].startswith("<div class='kit-title'><h3>")
     accents = [one.description for one in within(view.box) if isinstance(one, ipywidgets.Button) and one.button_style]
     assert len(accents) == 1 and all(one.button_style in ("", "primary") for one in within(view.box) if hasattr(one, "button_style"))
 
@@ -95,9 +98,33 @@ def test_every_picture_has_an_alt_text_and_words_beside_it(make):
 
 
 @each
-def test_colours_come_in_pairs_of_text_and_background(make):
-    for rule in re.findall(r"\.kit-[^{]*\{([^}]*)\}", html_of(make())[0]):
-        assert ("background" in rule) == bool(re.search(r"(^|;)\s*color:", rule)), rule
+def test_a_view_brings_the_stylesheet_once_and_has_no_style_of_its_own(make):
+    view = make()
+    assert [one._css for one in within(view.box) if isinstance(one, Access)] == [CSS]
+    assert not [words for words in html_of(view) if "<style" in words]
+
+
+def test_colours_come_in_pairs_of_text_and_background():
+    rules = re.findall(r"([^{}]*\.kit-[^{}]*)\{([^}]*)\}", CSS)
+    for names, rule in rules:
+        is_swatch = ".kit-swatch-" in names                 # a colour that nothing is written on
+        assert ("background" in rule) == (is_swatch or bool(re.search(r"(^|;)\s*color:", rule))), names
+    assert len(rules) > 50 and sum("background" in rule for _, rule in rules) > 20
+
+
+@pytest.mark.parametrize("theme, palette", [("", plots.LIGHT), ("[data-jp-theme-light=false] ", plots.DARK)])
+def test_the_swatches_beside_a_run_have_the_colours_of_the_map(theme, palette):
+    found = re.findall(rf"^{re.escape(theme)}\.kit-swatch-(\w+) \{{ background: (#\w+); \}}$", CSS, re.MULTILINE)
+    assert dict(found) == palette
+
+
+def test_every_class_that_the_widgets_write_has_a_rule():
+    folder = Path(box.__file__).parent
+    python = "".join(path.read_text() for path in folder.glob("*.py"))
+    rules = CSS + (folder / "memory_map.css").read_text()
+    missing = [name for name in sorted(set(re.findall(r"\bkit-\w+\b(?!-|\.)", python)))
+               if not re.search(rf"\.{name}\b", rules)]
+    assert missing == []
 
 
 @each

@@ -8,9 +8,11 @@ import pytest
 
 import kitlib as kl
 from kitlib import frames, races
+from kitlib.concurrency.automaton import RepeatUntil
 from kitlib.concurrency.explore import FATES, prove
 from kitlib.concurrency.sched import Machine, Scenario, ScheduleError, Stepper, letters
-from kitlib.mm.folio import folio_mapping, folio_put
+from kitlib.mm.folio import folio_mapping, folio_put, folio_trylock, folio_unlock
+from kitlib.mm.mapping import mapping_unmovable
 from kitlib.widgets import PathStepper, RaceStepper, race_stepper
 from kitlib.widgets.guard import Guard
 from kitlib.widgets.objects import deadlock, held_pointers
@@ -18,6 +20,8 @@ from kitlib.widgets.source import place, source
 
 KERNELS = (kl.before, kl.racy, kl.after, kl.cached, kl.after_unlock, kl.no_null_check, kl.blocking)
 NAMES = [kernel.__name__.rpartition(".")[2] for kernel in KERNELS]
+SETTINGS = ["kernel", "folios", "compactors", "truncators", "reclaimers", "mlockers", "truncate", "clear_inode",
+            "migrate", "reuse"]
 SCHEDULES = ["", "C3T16C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1", "Ca2T1"]
 
 
@@ -50,12 +54,14 @@ def replayed(view, fresh):
 
 def buttons(view):
     """Every button that can be clicked now."""
-    made = [view.first_button, view.back_button, view.step_button, view.last_button]
+    there = [view.time.first, view.time.back, view.time.step, view.time.last]
     if isinstance(view, RaceStepper):
-        shown = view.columns[:len(view.machine.paths)]
-        made += [view.undo_button, *[one for column in shown for one in (column.step_button, column.run_button)]]
-        made += [view.play_button] * bool(view.proof.shortest)
-    return [one for one in made if not one.disabled]
+        there.append(view.settings.undo_button)
+        for column in view.columns[:len(view.machine.paths)]:
+            there += [column.step_button, column.run_button]
+        if view.proof.shortest:
+            there.append(view.play_button)
+    return [one for one in there if not one.disabled]
 
 
 def random_event(view, dice):
@@ -64,13 +70,13 @@ def random_event(view, dice):
     if what == "button" or isinstance(view, PathStepper) and what != "slider":
         dice.choice([click, ipywidgets.Button.click])(dice.choice(buttons(view)))
     elif what == "slider":
-        dice.choice([send, lambda control, value: setattr(control, "value", value)])(view.slider, dice.randint(0, view.slider.max))
+        dice.choice([send, lambda control, value: setattr(control, "value", value)])(view.time.slider, dice.randint(0, view.time.slider.max))
     elif what == "text":
         send(view.schedule, dice.choice(SCHEDULES))
     else:
         name = dice.choice(["kernel", "truncate", "clear_inode", "migrate", "reuse", "compactors"])
         dice.choice([send, lambda control, value: setattr(control, "value", value)])(
-            view.controls[name], dice.choice([value for value in view.legal[name] if value != 2]))
+            view.settings.controls[name], dice.choice([value for value in view.settings.legal[name] if value != 2]))
 
 
 def broken_kernel(path):
@@ -100,9 +106,9 @@ def test_stepping_a_path_does_what_running_it_does(kernel, kind):
         pytest.skip("it sleeps for ever")
     mode = kl.Mode(async_migrate=True)
     view = PathStepper(kernel=kernel, kind=kind, mode=mode)
-    assert view.stepper.t == 0 and view.slider.max == len(view.stepper.schedule) > 0
-    while not view.step_button.disabled:
-        click(view.step_button)
+    assert view.stepper.t == 0 and view.time.slider.max == len(view.stepper.schedule) > 0
+    while not view.time.step.disabled:
+        click(view.time.step)
     alone = kl.run(Machine((folio := kl.one_folio(kind)).zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)}))
     assert str(view.machine.trace) == str(alone.trace) and view.machine.results == alone.results
     assert view.events.value.count("<tr>") == len(alone.trace) + 1
@@ -182,9 +188,9 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
     view = PathStepper(kernel=broken_kernel(forgets_to_end))
     view.last()
     assert view.stepper.t == 1
-    click(view.step_button)
+    click(view.time.step)
     assert "ZeroDivisionError: &lt;b&gt;mine" in view.guard.strip.value and view.stepper.t == 1
-    click(view.back_button)
+    click(view.time.back)
     assert view.stepper.t == 0 and view.guard.strip.value == ""
     view.guard.errors.clear()
 
@@ -192,8 +198,8 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
 def test_a_crash_is_a_position_and_shown_in_words():
     view = PathStepper(races.truncation_race(kl.racy))
     view.replay("C3T16C1")
-    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.said.value) and "kit-bad" in view.said.value
-    assert "use after free" in text_of(view.events.value) and view.step_button.disabled
+    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.status.value) and "kit-bad" in view.status.value
+    assert "use after free" in text_of(view.events.value) and view.time.step.disabled
     view.back()
     assert view.machine.crash is None and "kit-crash" not in view.source.value
 
@@ -236,6 +242,29 @@ def test_beyond_the_limit_the_bar_says_loudly_that_nothing_is_proved(monkeypatch
     with pytest.raises(ValueError, match="no failing schedule to play: NO PROOF"):
         view.play()
     view.guard.errors.clear()
+
+
+@pytest.mark.parametrize("bad, words", [
+    (False, "SAFE: every schedule (a schedule can go on for ever, so there is no number of them)"),
+    (True, "UNSAFE: use after free, shortest T1; a schedule can go on for ever")])
+def test_a_race_that_can_go_on_for_ever_has_a_verdict_without_a_number_of_schedules(bad, words):
+    folio = kl.one_folio("ramfs")
+    mapping = folio.mapping
+    folio.locked = True
+
+    def attempt():
+        got = yield folio_trylock(folio)
+        return got or None
+
+    def holder():
+        if bad:
+            yield mapping_unmovable(mapping)
+        yield folio_unlock(folio)
+
+    mapping.freed = bad
+    proof = prove(Scenario("waits for the lock", folio.zone, {"C": RepeatUntil(attempt), "T": holder}))
+    assert proof.safe is not bad and proof.schedules is None
+    assert race_stepper.verdict(proof) == words
 
 
 def fate_by_brute_force(scenario, schedule):
@@ -305,7 +334,7 @@ def test_a_thread_that_sleeps_cannot_be_stepped_and_its_column_says_who_holds_th
 def test_a_deadlock_is_said_with_who_sleeps_where():
     view = PathStepper(races.opposite_orders(kl.blocking))
     view.replay(prove(races.opposite_orders(kl.blocking)).shortest)
-    assert deadlock(view.machine) and "DEADLOCK. " in view.said.value and view.step_button.disabled
+    assert deadlock(view.machine) and "DEADLOCK. " in view.status.value and view.time.step.disabled
     assert "compaction sleeps at folio_lock(folio 1): truncation holds the lock" in view.describe()
 
 
@@ -313,12 +342,12 @@ def test_the_text_box_shows_the_schedule_and_replays_what_is_written():
     view = RaceStepper()
     send(view.schedule, "C3 T16, C")
     assert view.stepper.text == view.schedule.value == "C3T16C1" and view.machine.crash
-    click(view.back_button)
-    assert view.schedule.value == "C3T16" and view.slider.value == 19 and view.slider.max == 20
-    assert view.step_button.description == "Step (C)"
-    click(view.step_button)
-    assert view.machine.crash and view.step_button.description == "Step"
-    send(view.slider, 3)
+    click(view.time.back)
+    assert view.schedule.value == "C3T16" and view.time.slider.value == 19 and view.time.slider.max == 20
+    assert view.time.step.description == "Step (C)"
+    click(view.time.step)
+    assert view.machine.crash and view.time.step.description == "Step"
+    send(view.time.slider, 3)
     assert view.schedule.value == "C3" and view.state["schedule"] == "C3T16C1"
 
 
@@ -351,28 +380,28 @@ def test_in_code_a_wrong_schedule_is_raised():
 def test_changing_the_race_proves_it_again_and_follows_the_same_schedule():
     view = RaceStepper()
     view.play()
-    send(view.controls["kernel"], "after")
+    send(view.settings.controls["kernel"], "after")
     assert view.proof.safe and view.machine.crash is None and view.stepper.text == "C3T16C1"
     view.set(compactors=2, folios=2)
     assert view.stepper.t == 0 and len(view.threads.children) == 3
     assert [text_of(column.reason.value).partition(":")[0] for column in view.columns[:3]] == ["compaction a", "compaction b", "truncation"]
-    assert len(view.history) == 2
-    click(view.undo_button)
+    assert len(view.settings.history) == 2
+    click(view.settings.undo_button)
     assert view.state["kernel"] == "after" and view.stepper.text == "C3T16C1"
     view.undo()
-    assert view.machine.crash and view.stepper.text == "C3T16C1" and view.undo_button.disabled
+    assert view.machine.crash and view.stepper.text == "C3T16C1" and view.settings.undo_button.disabled
     view.undo()
     assert view.describe() == replayed(view, RaceStepper()).describe()
 
 
-@pytest.mark.parametrize("name", [*race_stepper.RACE_COUNTS, "kernel", "truncate", "clear_inode", "migrate", "reuse"])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_toggle_reaches_the_race_by_trait_by_message_and_in_code(name):
     views = [RaceStepper(kl.after) for _ in range(3)]
-    for new in views[0].legal[name]:
+    for new in views[0].settings.legal[name]:
         if new == views[0].state[name]:
             continue
-        views[0].controls[name].value = new
-        send(views[1].controls[name], new)
+        views[0].settings.controls[name].value = new
+        send(views[1].settings.controls[name], new)
         views[2].set(**{name: new})
         assert all(view.state[name] == new for view in views)
         assert len({view.describe() for view in views}) == 1
@@ -381,13 +410,14 @@ def test_every_toggle_reaches_the_race_by_trait_by_message_and_in_code(name):
 def test_unknown_settings_are_refused_with_the_legal_ones_and_nothing_is_changed():
     view = RaceStepper()
     told = view.describe()
+    assert list(view.settings.legal) == SETTINGS
     for wrong, error, says in [({"kernel": "newer"}, ValueError, "write one of 'before', 'racy'"), ({"folios": 3}, ValueError, "write one of 1, 2"),
                                ({"migrate": 1}, ValueError, "write one of False, True"), ({"reclaim": 1}, TypeError, "no setting is called 'reclaim'")]:
         with pytest.raises(error, match=says):
             view.set(**wrong)
     view.guard.errors.clear()
     view.render()
-    assert view.history == [] and view.describe().startswith(told)
+    assert view.settings.history == [] and view.describe().startswith(told)
     with pytest.raises(TypeError, match="no flag 'dirt'"):
         RaceStepper(dirt=True)
     with pytest.raises(TypeError, match="unknown kernel"):
@@ -401,7 +431,7 @@ def test_a_kernel_handed_in_is_one_of_the_choices_and_keeps_its_arguments():
     assert view.proof.scenario.name == "truncation_race(after, dirty=False)"
     view.set(kernel="mine")
     view.play()
-    assert "&lt;i&gt;" not in view.said.value and "<i>" not in view.columns[0].source.value
+    assert "&lt;i&gt;" not in view.status.value and "<i>" not in view.columns[0].source.value
 
 
 def test_a_kernel_whose_own_code_fails_is_refused_and_the_race_stays(monkeypatch):
@@ -412,9 +442,9 @@ def test_a_kernel_whose_own_code_fails_is_refused_and_the_race_stays(monkeypatch
     view.kernels["racy"] = broken_kernel(forgets_to_end)
     view.step("C")
     told = view.describe()
-    send(view.controls["kernel"], "racy")
+    send(view.settings.controls["kernel"], "racy")
     assert "no race but an error in the path" in view.guard.strip.value
-    assert view.controls["kernel"].value == "after" and view.describe().startswith(told) and view.history == []
+    assert view.settings.controls["kernel"].value == "after" and view.describe().startswith(told) and view.settings.history == []
     view.guard.errors.clear()
 
 
@@ -425,9 +455,9 @@ def test_after_400_random_events_a_race_is_the_replay_of_its_state(seed):
     view.hint_box.value = True
     for _ in range(400):
         random_event(view, dice)
-        assert view.slider.value == view.stepper.t and all(view.controls[name].value == value for name, value in view.settings.items())
+        assert view.time.slider.value == view.stepper.t and all(view.settings.controls[name].value == value for name, value in view.settings.values.items())
     assert view.guard.errors == [] and other.describe() == untouched and other.state["t"] == 0
-    fresh = RaceStepper(view.kernels[view.settings["kernel"]], **{name: value for name, value in view.settings.items() if name != "kernel"})
+    fresh = RaceStepper(view.kernels[view.settings.values["kernel"]], **{name: value for name, value in view.settings.values.items() if name != "kernel"})
     fresh.hint_box.value = True
     assert replayed(view, fresh).describe() == view.describe()
     assert fresh.state == view.state and fresh.objects.value == view.objects.value
@@ -439,7 +469,7 @@ def test_after_400_random_events_a_path_is_the_replay_of_its_state(seed):
     view, dice = PathStepper(**arguments), random.Random(seed)
     for _ in range(400):
         random_event(view, dice)
-        assert view.slider.value == view.stepper.t and len(frames.done(view.machine)) == view.stepper.t
+        assert view.time.slider.value == view.stepper.t and len(frames.done(view.machine)) == view.stepper.t
     if seed == 2:
         arguments = {"path": races.truncation_race(kl.racy)}
     assert view.guard.errors == [] and replayed(view, PathStepper(**arguments)).describe() == view.describe()
@@ -447,16 +477,11 @@ def test_after_400_random_events_a_path_is_the_replay_of_its_state(seed):
 
 def test_every_control_is_called_something_in_words():
     view = RaceStepper()
-    made = [*view.controls.values(), *buttons(view), view.slider, view.schedule, view.hint_box]
+    made = [*view.settings.controls.values(), *buttons(view), view.time.slider, view.schedule, view.hint_box]
     for control in made:
         words = [str(option[0] if isinstance(option, tuple) else option) for option in control.options] if hasattr(control, "options") \
             else [control.description]
         assert all(len(word) > 3 for word in words) and not getattr(control, "icon", "")
-
-
-def test_colours_come_in_pairs_of_text_and_background():
-    for rule in re.findall(r"\.kit-[^{]*\{([^}]*)\}", race_stepper.TITLE):
-        assert ("background" in rule) == bool(re.search(r"(^|;)\s*color:", rule)), rule
 
 
 @pytest.mark.parametrize("make", [PathStepper, RaceStepper])

@@ -1,4 +1,5 @@
 """The widgets without a browser: what is clicked is what the model does, and no error goes unheard."""
+import html
 import random
 import re
 from types import ModuleType
@@ -13,11 +14,13 @@ from kitlib.mm.folio import folio_test_dirty
 from kitlib.mm.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, mapping_unmovable
 from kitlib.widgets import FolioLab
 from kitlib.widgets.box import Box
-from kitlib.widgets.folio_lab import FLAGS, FOLIO_COUNTS, FOLIO_KINDS, MODE, OF_MAPPING
+from kitlib.widgets.folio_lab import FLAGS, MODE, OF_MAPPING, REFERENCES
 from kitlib.widgets.guard import Guard
 from kitlib.widgets.source import source
 
 KERNELS = {"before": kl.before, "racy": kl.racy, "after": kl.after}
+# The palette, but for what is no folio.
+FOLIO_KINDS = tuple(kind.name for kind in scenarios.KINDS if kind.name not in ("free", "slab", "page table"))
 
 
 def click(button):
@@ -37,7 +40,7 @@ def send(control, value):
 def on_a_fresh_folio(state):
     """The folio, kernel and mode of these settings, made without the lab."""
     folio = kl.one_folio(state["kind"])
-    for name in (*FLAGS, *FOLIO_COUNTS):
+    for name in (*FLAGS, *REFERENCES):
         setattr(folio, name, state[name])
     folio.mapping = next((one for one in folio.zone.mappings[1:] if one.name == state["mapping"]), None)
     if folio.mapping:
@@ -54,24 +57,23 @@ def decided(state):
 
 
 def replayed(lab, *start):
-    """Another lab, driven through the same history."""
+    """Another lab, brought to the same settings in one event."""
     again = FolioLab(*start)
-    for event in lab.history:
-        again.set(**dict(event))
+    again.set(**lab.state)
     return again
 
 
 def random_event(lab, dice):
     """Any control that is not greyed out, by trait or by message, or any button."""
-    name = dice.choice(["undo", "reset", "both", *lab.controls])
-    buttons = {"undo": lab.undo_button, "reset": lab.reset_button, "both": lab.set_unmovable}
-    control = buttons.get(name) or lab.controls[name]
+    name = dice.choice(["undo", "reset", "both", *lab.settings.controls])
+    buttons = {"undo": lab.settings.undo_button, "reset": lab.reset_button, "both": lab.set_unmovable}
+    control = buttons.get(name) or lab.settings.controls[name]
     if control.disabled:
         return
     if name in buttons:
         dice.choice([click, ipywidgets.Button.click])(control)
         return
-    value = dice.choice(list(lab.legal[name])[:5] if name in FOLIO_COUNTS else lab.legal[name])
+    value = dice.choice(range(5) if name in REFERENCES else lab.settings.legal[name])
     if dice.random() < 0.5:
         send(control, value)
     else:
@@ -98,27 +100,29 @@ def test_a_new_lab_shows_what_the_path_decides(kind, kernel):
 
 
 def test_the_palette_of_folios_leaves_out_what_is_no_folio():
-    assert set(scenarios.KIND) - set(FOLIO_KINDS) == {"free", "slab", "page table"}
+    assert FolioLab().settings.legal["kind"] == FOLIO_KINDS
 
 
 def test_one_event_is_one_entry_of_history_and_one_picture(monkeypatch):
-    lab, pictures = FolioLab(), []
-    monkeypatch.setattr(lab, "render", lambda: pictures.append(dict(lab.state)))
+    lab, states = FolioLab(), []
+    monkeypatch.setattr(lab.settings, "render", lambda: states.append(lab.state))
+    begin = lab.state
     lab.set(kind="ramfs", async_migrate=True, unmovable=True, kernel="before")
-    send(lab.controls["dirty"], True)
-    assert lab.history == [(("kind", "ramfs"), ("unmovable", True), ("async_migrate", True), ("kernel", "before")),
-                           (("dirty", True),)]
-    assert len(pictures) == 2
+    send(lab.settings.controls["dirty"], True)
+    assert [values for values, _ in lab.settings.history] == [begin, states[0]] and len(states) == 2
+    assert states[0] == FolioLab("ramfs", kl.before, kl.Mode(async_migrate=True)).state | {"unmovable": True}
+    assert states[1] == states[0] | {"dirty": True}
 
 
 @pytest.mark.parametrize("name", [*FLAGS, *OF_MAPPING, *MODE])
 def test_every_switch_reaches_the_model_by_trait_by_message_and_in_code(name):
     labs = [FolioLab("guest_memfd") for _ in range(3)]
-    new = not labs[0].state[name]
-    labs[0].controls[name].value = new
-    send(labs[1].controls[name], new)
+    begin = labs[0].state
+    new = not begin[name]
+    labs[0].settings.controls[name].value = new
+    send(labs[1].settings.controls[name], new)
     labs[2].set(**{name: new})
-    assert all(lab.state[name] is new and lab.history == [((name, new),)] for lab in labs)
+    assert all(lab.state == begin | {name: new} and lab.settings.history == [(begin, None)] for lab in labs)
     assert len({lab.describe() for lab in labs}) == 1
 
 
@@ -127,7 +131,7 @@ def test_the_button_sets_what_the_kernels_function_sets():
     click(lab.set_unmovable)
     kl.mapping_set_unmovable(fresh.mapping)
     assert lab.folio.mapping.flags == fresh.mapping.flags != 0
-    assert len(lab.history) == 1
+    assert len(lab.settings.history) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -136,13 +140,15 @@ def test_after_400_random_events_state_is_the_replay_of_history_and_the_verdict_
     for _ in range(400):
         random_event(lab, dice)
         assert lab.verdict == decided(lab.state)
-        assert all(lab.controls[name].value == value for name, value in lab.state.items())
+        assert all(lab.settings.controls[name].value == value for name, value in lab.state.items())
     assert lab.guard.errors == [] and lab.guard.message == ""
     again = replayed(lab, "ramfs")
     assert again.state == lab.state
     assert again.describe() == lab.describe()
-    while lab.history:
-        click(lab.undo_button)
+    while lab.settings.history:
+        before, _ = lab.settings.history[-1]
+        click(lab.settings.undo_button)
+        assert lab.state == before
     assert lab.describe() == FolioLab("ramfs").describe()
 
 
@@ -161,14 +167,14 @@ def test_two_labs_do_not_disturb_each_other():
     said = other.describe()
     one.set(unmovable=False, locked=True, kernel="racy", gfp_fs=False)
     assert other.describe() == said
-    assert other.history == [] and not other.folio.locked
+    assert other.settings.history == [] and not other.folio.locked
 
 
 def test_undo_takes_back_one_event_and_reset_only_the_folio():
     lab = FolioLab("ramfs")
     lab.set(refcount=3, dirty=True, kernel="before")
     lab.set(unmovable=True)
-    click(lab.undo_button)
+    click(lab.settings.undo_button)
     assert lab.state["refcount"] == 3 and not lab.state["unmovable"]
     click(lab.reset_button)
     assert lab.state == FolioLab("ramfs", kl.before).state
@@ -176,7 +182,7 @@ def test_undo_takes_back_one_event_and_reset_only_the_folio():
     assert lab.state["refcount"] == 3
     lab.undo()
     lab.undo()
-    assert lab.state == FolioLab("ramfs").state and lab.undo_button.disabled
+    assert lab.state == FolioLab("ramfs").state and lab.settings.undo_button.disabled
 
 
 def test_impossible_folios_still_get_a_verdict():
@@ -191,24 +197,28 @@ def test_an_unknown_setting_is_refused_with_the_legal_ones():
     lab = FolioLab()
     with pytest.raises(TypeError, match="no setting is called 'unmoveable': write one of kind, lru, .*unmovable.*, kernel"):
         lab.set(unmoveable=True)
-    for wrong in ({"kind": "free"}, {"refcount": -1}, {"kernel": "newer"}, {"dirty": 1}, {"refcount": True}):
-        with pytest.raises(ValueError, match="write one of"):
+    for wrong, options in [({"kind": "free"}, "one of 'anon'"), ({"refcount": -1}, "a whole number from 0 to 999"),
+                           ({"kernel": "newer"}, "one of 'before'"), ({"dirty": 1}, "one of False, True"),
+                           ({"refcount": True}, "a whole number from 0 to 999")]:
+        with pytest.raises(ValueError, match=f"is no such setting: write {options}"):
             lab.set(**wrong)
+        assert options in html.unescape(lab.guard.strip.value)
     with pytest.raises(ValueError, match="write one of 'anon'"):
         FolioLab("slab")
-    assert lab.history == []
+    assert lab.settings.history == []
+    lab.guard.errors.clear()
 
 
 def test_a_flag_on_no_mapping_is_refused_and_the_whole_event_taken_back():
     lab = FolioLab("ramfs")
     with pytest.raises(ValueError, match="no mapping"):
         lab.set(kind="anon", dirty=True, unmovable=True)
-    assert lab.state == FolioLab("ramfs").state and lab.history == []
-    assert lab.controls["kind"].value == "ramfs" and not lab.controls["unmovable"].value
+    assert lab.state == FolioLab("ramfs").state and lab.settings.history == []
+    assert lab.settings.controls["kind"].value == "ramfs" and not lab.settings.controls["unmovable"].value
     assert "no mapping" in lab.guard.strip.value
     lab.guard.errors.clear()
     lab.set(kind="anon")
-    assert lab.controls["unmovable"].disabled and lab.set_unmovable.disabled
+    assert lab.settings.controls["unmovable"].disabled and lab.set_unmovable.disabled
     assert lab.guard.strip.value == ""
 
 
@@ -218,7 +228,7 @@ def test_a_kernel_bug_of_the_path_is_in_the_strip_and_the_picture_is_not_stale(m
     assert "NullDereference" in lab.guard.strip.value and "NullDereference" in lab.result.value
     assert lab.verdict.label == "no verdict" and "NullDereference" in lab.describe()
     assert [type(error).__name__ for error in lab.guard.errors] == ["NullDereference"]
-    send(lab.controls["kernel"], "after")
+    send(lab.settings.controls["kernel"], "after")
     assert lab.verdict.isolated and lab.guard.message == ""
     with pytest.raises(kl.KernelBug):
         lab.set(kernel="mine")
@@ -271,7 +281,7 @@ def test_the_marked_lines_are_those_that_asked_with_their_answers(kind, kernel):
 
 def test_every_control_is_called_something_in_words():
     lab = FolioLab()
-    for control in (*lab.controls.values(), lab.set_unmovable, lab.undo_button, lab.reset_button):
+    for control in (*lab.settings.controls.values(), lab.set_unmovable, lab.settings.undo_button, lab.reset_button):
         assert len(control.description) > 3 and not getattr(control, "icon", "")
 
 
