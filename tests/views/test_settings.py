@@ -3,6 +3,7 @@ import html
 
 import numpy as np
 import pytest
+from front_end import click
 
 from kitlib.widgets import CompactionPlayer, ExperimentPanel, FolioLab, RaceStepper
 from kitlib.widgets.guard import Guard
@@ -16,14 +17,11 @@ def small_player():
 
 VIEWS = [RaceStepper, FolioLab, ExperimentPanel, small_player]
 each = pytest.mark.parametrize("make", VIEWS, ids=lambda make: make.__name__)
-LEGAL = {FolioLab: ("kind", "ramfs"), RaceStepper: ("kernel", "after"), ExperimentPanel: ("vary", "pinned"), small_player: ("caller", "kcompactd")}
+LEGAL = {FolioLab: ("kind", "ramfs"), RaceStepper: ("kernel", "after"), ExperimentPanel: ("vary", "pinned"),
+         small_player: ("caller", "kcompactd")}
 # What a control may be moved to, and what then cannot be.
-REFUSED = {ExperimentPanel: ("low", 0.6, "the first must be the smaller"), small_player: ("free", 1.0, "add up to 1")}
-
-
-def click(button):
-    """A click as the front end sends it."""
-    button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
+REFUSED = {ExperimentPanel: ("low", 0.6, "the first must be the smaller"),
+           small_player: ("free", 1.0, "add up to 1")}
 
 
 @each
@@ -38,7 +36,8 @@ def test_every_setting_has_a_legal_value_which_its_control_shows(make):
 def test_an_unknown_setting_and_an_illegal_value_are_refused_in_the_same_words_everywhere(make):
     view = make()
     begin, name = view.state, LEGAL[make][0]
-    for wrong, error, says in [("colour", TypeError, f"no setting is called 'colour': write one of {', '.join(view.settings.legal)}"),
+    names = ", ".join(view.settings.legal)
+    for wrong, error, says in [("colour", TypeError, f"no setting is called 'colour': write one of {names}"),
                                (name, ValueError, f"{name}='red' is no such setting: write one of ")]:
         with pytest.raises(error) as raised:
             view.set(**{wrong: "red"})
@@ -95,7 +94,7 @@ def test_a_control_goes_back_when_what_it_says_cannot_be(make, monkeypatch):
 # The machine alone.
 
 def made(**more):
-    """Settings of a model that is a copy of their values, and refuses a share above a half; and what it was told."""
+    """Settings, their model, a copy of the values that refuses a share above a half, and its calls."""
     model, heard = {}, []
 
     def make(values, position):
@@ -108,7 +107,8 @@ def made(**more):
     declared = [choice("word", "word", ("a", "b")), share("share", "share", 1.0), switch("on", "on"),
                 count("number", "number", 1, 9)]
     start = {"word": "a", "share": 0, "on": False, "number": 3}
-    return Settings(Guard(), declared, make, lambda: heard.append("render"), start=start, **more), model, heard
+    settings = Settings(Guard(), declared, make, lambda: heard.append("render"), start=start, **more)
+    return settings, model, heard
 
 
 def test_values_are_kept_as_their_controls_keep_them():
@@ -166,17 +166,22 @@ def test_what_a_change_brings_with_it_comes_in_the_order_of_the_settings():
 
 
 @pytest.mark.parametrize("legal, value, kept", [
-    (OneOf((1, 2)), 2, 2), (OneOf((False, True)), True, True), (SomeOf("ab"), ["b", "a"], ("b", "a")), (SomeOf("ab"), (), ()),
+    (OneOf((1, 2)), 2, 2), (OneOf((False, True)), True, True), (SomeOf("ab"), ["b", "a"], ("b", "a")),
+    (SomeOf("ab"), (), ()),
     (Between(0.0, 1.0), 1, 1.0), (Between(1, 5), 5, 5), (Words("a name"), "x", "x")])
 def test_what_is_legal_is_kept(legal, value, kept):
     assert legal(value) == kept and type(legal(value)) is type(kept)
 
 
 @pytest.mark.parametrize("legal, value, says", [
-    (OneOf((1, 2)), True, "one of 1, 2"), (OneOf((False, True)), 1, "one of False, True"), (OneOf("ab"), [], "one of 'a', 'b'"),
-    (SomeOf("ab"), "a", "some of 'a', 'b'"), (SomeOf("ab"), ["c"], "some of"), (SomeOf("ab"), [["a"]], "some of"),
-    (Between(0.0, 1.0), 1.5, "a number from 0.0 to 1.0"), (Between(0.0, 1.0), float("nan"), "a number"), (Between(0.0, 1.0), None, "a number"),
-    (Between(1, 5), 2.0, "a whole number from 1 to 5"), (Between(1, 5), True, "a whole number"), (Words("a name"), 7, "a name")])
+    (OneOf((1, 2)), True, "one of 1, 2"), (OneOf((False, True)), 1, "one of False, True"),
+    (OneOf("ab"), [], "one of 'a', 'b'"),
+    (SomeOf("ab"), "a", "some of 'a', 'b'"), (SomeOf("ab"), ["c"], "some of"),
+    (SomeOf("ab"), [["a"]], "some of"),
+    (Between(0.0, 1.0), 1.5, "a number from 0.0 to 1.0"), (Between(0.0, 1.0), float("nan"), "a number"),
+    (Between(0.0, 1.0), None, "a number"),
+    (Between(1, 5), 2.0, "a whole number from 1 to 5"), (Between(1, 5), True, "a whole number"),
+    (Words("a name"), 7, "a name")])
 def test_what_is_not_legal_says_what_to_write(legal, value, says):
     with pytest.raises(ValueError):
         legal(value)
