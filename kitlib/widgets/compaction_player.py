@@ -14,7 +14,7 @@ from .. import plots, recordings
 from ..experiments import KERNELS
 from ..kernels import name as name_of
 from ..mm.zone import Zone
-from ..recordings.runs import Recording
+from ..recordings import Recording
 from ..scenarios import memory
 from .box import Box, View, growing, title, wrap
 from .guard import Guard

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import plots
 from ..compaction.events import FreeEvent, IsolateEvent
-from ..recordings.runs import Recording
+from ..recordings import Recording
 
 _FREE_BLOCKS = "free blocks of order 9+"
 
