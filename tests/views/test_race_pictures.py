@@ -20,9 +20,9 @@ SCENARIOS = {
     "after_unlock": lambda: kl.truncation_race(kl.after_unlock),
     "opposite orders": lambda: kl.opposite_orders(kl.blocking),
     "unlock early": lambda: kl.truncation_race(kl.after, truncate="unlock_early"),
-    "no cycle": lambda: kl.truncation_race(kl.after, reclaimers=1, clear_inode="no_cycle"),
+    "tree lock only": lambda: kl.truncation_race(kl.after, reclaimers=1, evict_cycles="tree_lock"),
     "reuse": lambda: kl.truncation_race(kl.racy, reuse=True)}
-TWO = [name for name in SCENARIOS if name != "no cycle"]
+TWO = [name for name in SCENARIOS if name != "tree lock only"]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_lanes_draw_every_step_in_its_lane_and_name_what_they_say(proofs, name):
     assert repr(chart) == chart.picture().text == plots.describe_lanes(proof.scenario, shown(proof))
 
 
-@pytest.mark.parametrize("name", ["racy", "after_unlock", "unlock early", "no cycle"])
+@pytest.mark.parametrize("name", ["racy", "after_unlock", "unlock early", "tree lock only"])
 def test_lanes_say_where_the_mapping_is_freed_and_where_it_crashes(proofs, name):
     proof = proofs[name]
     steps, _ = replayed(proof, proof.shortest)
@@ -286,7 +286,7 @@ def test_another_schedule_can_be_shown(proofs):
 def test_three_threads_have_no_progress_graph(proofs):
     says = "two threads, not 3 (compaction, truncation, reclaim): write progress_graph"
     with pytest.raises(ValueError, match=re.escape(says)):
-        plots.progress_graph(proofs["no cycle"])
+        plots.progress_graph(proofs["tree lock only"])
 
 
 # --- the states
@@ -332,7 +332,7 @@ def test_too_many_states_are_refused(proofs):
     says = ("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R10T4R1'), "
             "or state_graph(proof, limit=1768)")
     with pytest.raises(ValueError, match=re.escape(says)):
-        plots.state_graph(proofs["no cycle"])
+        plots.state_graph(proofs["tree lock only"])
 
 
 # --- all three

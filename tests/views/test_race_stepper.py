@@ -22,7 +22,7 @@ from kitlib.widgets.source import place, source
 KERNELS = (kl.before, kl.racy, kl.after, kl.cached, kl.after_unlock, kl.no_null_check, kl.blocking)
 NAMES = [kernel.__name__.rpartition(".")[2] for kernel in KERNELS]
 SETTINGS = ["kernel", "folios", "compactors", "truncators", "reclaimers", "mlockers", "truncate",
-            "clear_inode", "migrate", "reuse"]
+            "evict_cycles", "migrate", "reuse"]
 SCHEDULES = ["", "C3T16C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1",
              "Ca2T1"]
 WAYS = [send, lambda control, value: setattr(control, "value", value)]         # by message, by trait
@@ -63,7 +63,7 @@ def random_event(view, dice):
     elif what == "text":
         send(view.schedule, dice.choice(SCHEDULES))
     else:
-        name = dice.choice(["kernel", "truncate", "clear_inode", "migrate", "reuse", "compactors"])
+        name = dice.choice(["kernel", "truncate", "evict_cycles", "migrate", "reuse", "compactors"])
         value = dice.choice([value for value in view.settings.legal[name] if value != 2])
         dice.choice(WAYS)(view.settings.controls[name], value)
 
@@ -204,7 +204,7 @@ def test_a_crash_is_a_position_and_shown_in_words():
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
 @pytest.mark.parametrize("arguments", [
-    {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "clear_inode": "no_cycle"},
+    {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "evict_cycles": "tree_lock"},
     {"migrate": True, "reuse": True}, {"dirty": False, "mode": kl.Mode()}], ids=str)
 def test_the_verdict_bar_is_that_of_prove(kernel, arguments):
     view, proof = RaceStepper(kernel, **arguments), prove(kl.truncation_race(kernel, **arguments))
