@@ -8,9 +8,9 @@ from kitlib.check.ex06_break_it import CASES, RACES, switches
 
 UAF, NULL = "use after free", "null dereference"
 SOLUTION = {
-    "racy": ("C3T16C1", UAF),
-    "cached": ("C7T16C2", UAF),
-    "after_unlock": ("C11T16C1", UAF),
+    "racy": ("C3T21C1", UAF),
+    "cached": ("C7T21C2", UAF),
+    "after_unlock": ("C11T21C1", UAF),
     "no_null_check": ("C7T10C3", NULL),
     "after, unlock_early": ("T6C9T9C1", UAF),
     "after_unlock, unlock_early": ("C11T15C1", UAF),
@@ -32,7 +32,7 @@ def learner_of(race):
 
 
 @pytest.mark.parametrize("stub",
-                         [dict.fromkeys(CASES), {}, None, [], "C3T16C1", dict.fromkeys(CASES, ...),
+                         [dict.fromkeys(CASES), {}, None, [], "C3T21C1", dict.fromkeys(CASES, ...),
                           dict.fromkeys(CASES, "")])
 def test_the_stub_is_not_solved_yet(stub):
     report = check.break_it(stub)
@@ -45,31 +45,31 @@ def test_the_solution_passes():
 
 
 def test_lists_and_longer_schedules_with_as_few_switches_pass_too():
-    assert check.break_it(SOLUTION | {"racy": ["C3 T16 C", UAF], "no_null_check": ("C5T13C5", NULL)}).passed
+    assert check.break_it(SOLUTION | {"racy": ["C3 T21 C", UAF], "no_null_check": ("C5T13C5", NULL)}).passed
 
 
 WRONG = [
-    ({"racy": ("C1T16C3", UAF)},
+    ({"racy": ("C1T21C3", UAF)},
      "too early: C1T6 could still crash, but not step 8, page_cache_delete(A, folio 0) of truncation"),
-    ({"racy": ("T16C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
-    ({"racy": ("C4T16C1", UAF)}, "an answer cannot dangle"),
+    ({"racy": ("T21C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
+    ({"racy": ("C4T21C1", UAF)}, "an answer cannot dangle"),
     ({"cached": ("C8T1C5", UAF)}, "From here on compaction has the folio lock"),
     ({"cached": ("C7T2C2T14", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
-    ({"racy": ("C3T16", UAF)}, "it stops just before the crash: one more C"),
-    ({"cached": ("C7T16", UAF)}, "it stops while it can still crash: go on with C"),
+    ({"racy": ("C3T21", UAF)}, "it stops just before the crash: one more C"),
+    ({"cached": ("C7T21", UAF)}, "it stops while it can still crash: go on with C"),
     ({"racy": ("C3T15", UAF)}, "it stops while it can still crash: go on with T"),
     ({"racy": ("C1T1C2T15C1", UAF)}, "with a switch that it does not need"),
     ({"after_unlock, unlock_early": ("C7T6C2T9C1", UAF)},
      "no schedule has fewer steps than yours, and yet one has fewer switches"),
-    ({"cached": ("C8T16C2", UAF)}, "a thread that waits for a lock has no step"),
+    ({"cached": ("C8T21C2", UAF)}, "a thread that waits for a lock has no step"),
     ({"racy": ("C3T17C1", UAF)}, "at step 20, truncation has ended"),
-    ({"racy": ("C3T17C1", UAF)}, "C3T16 is as far as it goes; it stops just before the crash: one more C"),
-    ({"racy": ("C3T16C2", UAF)}, "leave out what comes after the crash"),
+    ({"racy": ("C3T17C1", UAF)}, "C3T21 is as far as it goes; it stops just before the crash: one more C"),
+    ({"racy": ("C3T21C2", UAF)}, "leave out what comes after the crash"),
     ({"racy": ("3C16T", UAF)}, "C2T5C1 is two steps of compaction"),
     ({"racy": (31, UAF)}, "C2T5C1 is two steps of compaction"),
     ({"no_null_check": ("C7T10C3", UAF)},
      "the last step is mapping_unmovable(None): the mapping is NULL, and it is read"),
-    ({"racy": "C3T16C1"}, "the last step is mapping_unmovable(A): A was freed"),
+    ({"racy": "C3T21C1"}, "the last step is mapping_unmovable(A): A was freed"),
     ({"racy": None}, "copy the schedule from the field"),
 ]
 

@@ -278,7 +278,7 @@ def test_a_stepper_goes_on_until_a_thread_sleeps_and_back_from_a_crash():
     stepper.replay("C3")
     assert len(stepper.run("truncation")) == 16 and "truncation" in stepper.machine.results
     crash = stepper.step("compaction")
-    assert crash.result.bug == "use after free" and stepper.text == "C3T16C1" and stepper.machine.ready == []
+    assert crash.result.bug == "use after free" and stepper.text == "C3T21C1" and stepper.machine.ready == []
     with pytest.raises(ValueError, match="the kernel has crashed: A was freed, and it is read"):
         stepper.step("compaction")
     stepper.back()

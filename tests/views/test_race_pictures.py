@@ -136,7 +136,7 @@ def test_a_bar_is_a_lock_that_is_held(proofs, name):
 def test_lanes_leave_the_memory_as_it_was(proofs):
     scenario = proofs["racy"].scenario
     before = scenario.memory.snapshot()
-    plots.swim_lanes(scenario, "C3T16C1")
+    plots.swim_lanes(scenario, "C3T21C1")
     with pytest.raises(ScheduleError):
         plots.swim_lanes(scenario, "C3T99")
     assert scenario.memory.snapshot() == before
@@ -144,8 +144,8 @@ def test_lanes_leave_the_memory_as_it_was(proofs):
 
 def test_a_list_of_names_is_a_schedule_too(proofs):
     scenario = proofs["racy"].scenario
-    names = read_schedule("C3T16C1", scenario.paths)
-    assert plots.describe_lanes(scenario, names) == plots.describe_lanes(scenario, "C3T16C1")
+    names = read_schedule("C3T21C1", scenario.paths)
+    assert plots.describe_lanes(scenario, names) == plots.describe_lanes(scenario, "C3T21C1")
     says = "no thread is called 'Compaction': write 'compaction', 'truncation'"
     with pytest.raises(ScheduleError, match=says):
         plots.swim_lanes(scenario, ["Compaction"])
@@ -266,13 +266,13 @@ def test_the_staircase_is_the_schedule(proofs, name):
         ends = f"shown: {proof.shortest}; shortest to fail: {proof.shortest}, {proof.bug}"
         assert plots.describe_progress(proof).endswith(ends)
     else:
-        assert plots.describe_progress(proof).endswith("shown: C13T16 and T16C1; no schedule fails")
+        assert plots.describe_progress(proof).endswith("shown: C13T21 and T21C1; no schedule fails")
         assert len({str(line.get_linestyle()) for line in ways}) == 2
 
 
 def test_the_axes_name_the_steps_along_the_schedule(proofs):
     chart = plots.progress_graph(proofs["after_unlock"])
-    steps, _ = replayed(proofs["after_unlock"], "C11T16C1")
+    steps, _ = replayed(proofs["after_unlock"], "C11T21C1")
     for _, group in steps.groupby("thread"):
         assert {f"{step} {number}" for number, step in enumerate(group.step, 1)} <= set(words(chart))
 
