@@ -230,11 +230,11 @@ def test_every_position_is_drawn_once_and_small_where_only_some_states_are_so_ba
 def test_a_lock_excludes_what_both_would_hold_and_trylock_goes_around(proofs):
     """C holds the lock after steps 8 to 11; excluded is 10 on: before, C may not have got it."""
     progress = progress_graphs._progress(proofs["after"])
-    assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 10))]}
-    assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 10)}
-    assert "16 positions excluded by the lock of folio 0" in plots.describe_progress(proofs["after"])
+    assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 13))]}
+    assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 13)}
+    assert "22 positions excluded by the lock of folio 0" in plots.describe_progress(proofs["after"])
     waits = progress_graphs._progress(kl.prove(kl.truncation_race(kl.blocking)))
-    assert waits.locked == {(x, y) for x in range(8, 12) for y in range(2, 10)}
+    assert waits.locked == {(x, y) for x in range(8, 12) for y in range(2, 13)}
 
 
 def test_racy_holds_no_lock_in_the_way_and_its_picture_says_so(proofs):
@@ -294,7 +294,7 @@ def test_three_threads_have_no_progress_graph(proofs):
 @pytest.mark.parametrize("name", TWO)
 def test_every_state_is_a_dot_and_every_step_a_line(proofs, name):
     proof = proofs[name]
-    chart = plots.state_graph(proof)
+    chart = plots.state_graph(proof, limit=proof.states)
     dots = [point for line in chart.axes[0].lines
             if line.get_marker() == "o" and line.get_linestyle() == "None" and line.get_color() != flow.LIT
             for point in zip(*line.get_data())]
@@ -329,8 +329,8 @@ def test_dots_of_a_layer_do_not_touch(proofs):
 
 
 def test_too_many_states_are_refused(proofs):
-    says = ("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R10T4R1'), "
-            "or state_graph(proof, limit=1768)")
+    says = ("2,384 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R12T6R1'), "
+            "or state_graph(proof, limit=2384)")
     with pytest.raises(ValueError, match=re.escape(says)):
         plots.state_graph(proofs["tree lock only"])
 
@@ -351,7 +351,7 @@ def test_pictures_are_not_blank_fit_their_paper_and_are_the_same_every_time(proo
     proof = proofs[name]
     draws = [lambda: plots.swim_lanes(proof.scenario, shown(proof))]
     if name in TWO:
-        draws += [lambda: plots.progress_graph(proof), lambda: plots.state_graph(proof)]
+        draws += [lambda: plots.progress_graph(proof), lambda: plots.state_graph(proof, limit=proof.states)]
     for draw in draws:
         chart = draw()
         pixels = np.asarray(chart.picture().image.convert("L"))

@@ -193,7 +193,7 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
 def test_a_crash_is_a_position_and_shown_in_words():
     view = PathStepper(races.truncation_race(kl.racy))
     view.replay("C3T21C1")
-    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.status.value)
+    assert "CRASH. Step 25, compaction: mapping_unmovable(A)" in text_of(view.status.value)
     assert "kit-bad" in view.status.value
     assert "use after free" in text_of(view.events.value) and view.time.step.disabled
     view.back()
@@ -301,17 +301,17 @@ def test_the_hint_light_is_what_a_brute_force_finds(kernel, begin):
 
 def test_the_dangling_arrow_appears_when_the_mapping_is_freed_under_a_pointer():
     view = RaceStepper(kl.racy)
-    view.replay("C3T15")
+    view.replay("C3T20")
     assert held_pointers(view.machine, "compaction") == [("mapping", view.machine.memory.mappings[1])]
     assert "dangling" not in view.objects.value and "compaction's variable mapping -> A" in view.describe()
     view.step("T")
     assert "compaction&#x27;s variable mapping &rarr; A: dangling" in view.objects.value
-    assert "kit-freed" in view.objects.value and "FREED at step 19" in view.objects.value
+    assert "kit-freed" in view.objects.value and "FREED at step 24" in view.objects.value
     view.back()
     assert "dangling" not in view.objects.value and "FREED" not in view.objects.value
     view.set(reuse=True)
-    view.replay("C3T17")
-    assert "another inode&#x27;s since step 20" in view.objects.value and "kit-reused" in view.objects.value
+    view.replay("C3T22")
+    assert "another inode&#x27;s since step 25" in view.objects.value and "kit-reused" in view.objects.value
 
 
 def test_a_thread_that_sleeps_cannot_be_stepped_and_its_column_says_who_holds_the_lock():
@@ -346,7 +346,7 @@ def test_the_text_box_shows_the_schedule_and_replays_what_is_written():
     send(view.schedule, "C3 T21, C")
     assert view.stepper.text == view.schedule.value == "C3T21C1" and view.machine.crash
     click(view.time.back)
-    assert view.schedule.value == "C3T21" and view.time.slider.value == 19 and view.time.slider.max == 20
+    assert view.schedule.value == "C3T21" and view.time.slider.value == 24 and view.time.slider.max == 25
     assert view.time.step.description == "Step (C)"
     click(view.time.step)
     assert view.machine.crash and view.time.step.description == "Step"
