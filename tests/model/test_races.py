@@ -294,7 +294,8 @@ EQUIVALENT = {
     **dict.fromkeys((
         "remove_mapping: drop operand: (yield folio_ref_freeze(folio, 2)), of: "
         "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))",
-        "remove_mapping: and/or: (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))"),
+        "remove_mapping: and/or: "
+        "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))"),
         "a reference too many is no bug here: the page is never free again, and nobody wants it"),
     "folio_migrate_mapping: swap: yield folio_ref_unfreeze(src, 1) <-> yield xa_unlock_irq(mapping)":
         "both folios are locked, and nobody can find the frozen one any more",
