@@ -56,6 +56,7 @@ class CompactControl:
     targets: int = 0                            # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
+    moves: list[tuple[int, int]] = field(default_factory=list)  # source and target of every base page that has moved, in order
     fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (migrate_folio.py)
     trace: list = field(default_factory=list)   # trace events, in the order of the run
     probe: Callable[[NamedTuple], None] | None = None    # see enter()

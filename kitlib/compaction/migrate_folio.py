@@ -63,6 +63,8 @@ class MigrateByPath:
             self.put_new_folio(self.cc, target, order)
             return result, None
         flags[pfn] |= _LOCKED
+        if flags[pfn] & PG.ANON and zone.mapcount[pfn] and self.cc.release.dirties_from_pte:
+            flags[pfn] |= PG.DIRTY
         refcount[pfn] -= zone.mapcount[pfn]
         flags[target], refcount[target] = _LOCKED, 1
         if order:
@@ -106,6 +108,7 @@ class MigrateByPath:
         zone.refcount[target] += mapcount - 1
         zone.flags[target] &= ~_LOCKED
         folio_add_lru(zone, target)
+        self.cc.moves += [(pfn + page, target + page) for page in range(1 << zone.order[pfn])]
         self._done([pfn], zone.order[pfn])
 
     def _done(self, folios: list[int], order: int) -> None:
@@ -189,6 +192,7 @@ class MigrateByTable(MigrateByPath):
                 if looks:
                     flags[target], refcount[target], mapcount[target], mapping[target] = looks
                     moved.append(pfn)
+                    self.cc.moves.append((pfn, target))
             if result:
                 yield pfn, target, result
         self._done(moved, 0)
@@ -205,7 +209,7 @@ class _Fates(dict):
     """By a folio's looks (its entry in the columns): its fate, or None if each must be asked about."""
 
     def __init__(self, cc: CompactControl, mode: MigrateMode):
-        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, mode)
+        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, cc.release, mode)
 
     def __missing__(self, looks: tuple) -> tuple | None:
         flags, refcount, mapcount, number = looks
@@ -217,14 +221,14 @@ class _Fates(dict):
 
 
 @lru_cache(maxsize=1024)
-def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
+def _rehearse(kernel, release, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
     """A base page migrates in a zone of its own: (result, looks of the new folio); None if it was refused and changed."""
     zone = Zone(2)
     zone.mappings += [AddressSpace("its mapping", a_ops, mapping_flags)] * number
     zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
     zone.flags[1] = PG.SLAB
     at_rest = zone.snapshot()[:4]
-    folio = MigrateByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
+    folio = MigrateByPath(CompactControl(zone, kernel, release, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
     result, target = folio.unmap(0, mode)
     if target is None:
         return None

@@ -61,7 +61,8 @@ class PerCpuPages:
         self.doubles = doubles                  # up to 6.1: twice as many from one time to the next
         self.lists: list[deque[int]] = [deque() for _ in range(NR_PCP_LISTS)]
         self.count = 0                          # pages on the lists
-        self.freed_in_a_row = 0                 # pcp->free_count; nobody allocates from the lists here
+        # pcp->free_count: at least a batch, since what was freed before is not known. Nobody allocates here.
+        self.freed_in_a_row = batch
         self.free_factor = 0                    # how often the batch has been doubled
 
     def snapshot(self) -> tuple:

@@ -1,7 +1,6 @@
 """A recording's snapshot as the model's zone: the kernel's bits, counts, mappings and lists in its columns.
 
-Leaves out what no rule asks of a recorded page: whether it is dirty, locked, mlocked or under writeback was
-not recorded.
+Leaves out what a page is that is no folio: its flag bits, and the references to it.
 """
 from array import array
 
@@ -16,6 +15,8 @@ from .schema import NONE_STARTS_HERE
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
+# Those that say something of folios alone: the model takes nothing else on the LRU.
+KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: PG.SWAPBACKED, 33: PG.MLOCKED}
 KPF_BUDDY = 10
 REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
 
@@ -34,6 +35,8 @@ def memory_of(recording) -> Zone:
     on_lru = flags & PG.LRU != 0
     flags[~on_lru & ~in_free_block & ~first_free] |= PG.SLAB
     folio = on_lru & (flags & PG.TAIL == 0)
+    for bit, ours in KPF_OF_FOLIO.items():
+        flags[folio & ((kpageflags >> np.uint64(bit)) & np.uint64(1) != 0)] |= ours
     # One reference more than page cache and page tables account for is that of the folio's buffers.
     cached = folio & ~anon & (recording.mapping != 0)
     flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
