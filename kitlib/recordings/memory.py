@@ -17,6 +17,7 @@ from .schema import NONE_STARTS_HERE
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
 # Those that say something of folios alone: the model takes nothing else on the LRU.
 KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: PG.SWAPBACKED, 33: PG.MLOCKED}
+KPF_OF = {ours: bit for bit, ours in (KPF | KPF_OF_FOLIO).items()}
 KPF_BUDDY = 10
 REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
 

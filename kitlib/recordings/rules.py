@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .memory import REFUSING_AOPS
+from .memory import KPF_OF_FOLIO, REFUSING_AOPS
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ def _nobody_holds_buffers(recording) -> Lacking:
     return Lacking({"busy_pfn": np.empty(0, np.uint32)})
 
 
+def _nothing_but_where_it_is(recording) -> Lacking:
+    not_read = sum(1 << bit for bit in KPF_OF_FOLIO)
+    return Lacking({"flags": recording.flags & ~np.uint64(not_read)})
+
+
 def _no_lists(recording) -> Lacking:
     return Lacking({"pcp_high": np.zeros(len(recording.zone_name), np.int32)})
 
@@ -68,6 +73,12 @@ RULES: dict[str, Callable[..., Lacking]] = {
     "busy buffer pages": _nobody_holds_buffers,
     # Freed pages wait on a CPU's lists, where the free scanner does not see them, until the lists are full.
     "per-CPU lists": _no_lists,
+    # What one search of the free scanner finds last is given first, before 6.9: split_map_pages().
+    "last target first": lambda recording: Lacking(release={"last_target_first": False}),
+    # A page keeps its page flags where it moves: folio_migrate_flags().
+    "page flags": _nothing_but_where_it_is,
+    # A page whose page-table entry is dirty arrives dirty: try_to_migrate_one().
+    "dirty page-table entry": lambda recording: Lacking(release={"dirties_from_pte": False}),
 }
 # What `recordings.ablation` leaves out, row by row.
 ABLATED = (*RULES, ("busy buffer pages", "per-CPU lists"))
