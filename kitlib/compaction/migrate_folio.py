@@ -94,6 +94,9 @@ class MigrateByPath:
 
     def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
         """migrate_folio_move(): the kernel's move_to_new_folio() decides, and moves."""
+        # Only fallback_migrate_folio() asks for the mode: -EBUSY for dirt, in all but MIGRATE_SYNC.
+        if self.zone.flags[pfn] & PG.DIRTY and not self.cc.release.writes_out:
+            mode = min(mode, MigrateMode.SYNC_LIGHT)
         result = run_path(self.cc.kernel.move_to_new_folio(Folio(self.zone, target), Folio(self.zone, pfn), mode))
         if result == SUCCESS:
             self._arrived(pfn, target)
@@ -205,7 +208,7 @@ class _Fates(dict):
     """By a folio's looks (its entry in the columns): its fate, or None if each must be asked about."""
 
     def __init__(self, cc: CompactControl, mode: MigrateMode):
-        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, mode)
+        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, cc.release, mode)
 
     def __missing__(self, looks: tuple) -> tuple | None:
         flags, refcount, mapcount, number = looks
@@ -217,14 +220,15 @@ class _Fates(dict):
 
 
 @lru_cache(maxsize=1024)
-def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
+def _rehearse(kernel, release, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops,
+              mapping_flags) -> tuple | None:
     """A base page migrates in a zone of its own: (result, looks of the new folio); None if it was refused and changed."""
     zone = Zone(2)
     zone.mappings += [AddressSpace("its mapping", a_ops, mapping_flags)] * number
     zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
     zone.flags[1] = PG.SLAB
     at_rest = zone.snapshot()[:4]
-    folio = MigrateByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
+    folio = MigrateByPath(CompactControl(zone, kernel, release, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
     result, target = folio.unmap(0, mode)
     if target is None:
         return None

@@ -13,7 +13,8 @@ COMPACT_CLUSTER_MAX = 32
 class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
-    What has a default is so in every release; a release that lacks such a rule shows what the rule is worth.
+    What has a default is so in every release but as RELEASES says; a release that lacks such a rule shows what the rule is worth.
+    `writes_out` is no decision of a kernel's: all of them call fallback_migrate_folio(), and its answer changed.
     """
 
     batches: bool               # the pages of one call are unmapped together, then moved, then the refused ones tried again
@@ -26,6 +27,7 @@ class Release(NamedTuple):
     cluster_max: int = COMPACT_CLUSTER_MAX    # a call of the block function stops once so many pages are isolated
     finishes_pageblock: bool = True     # the next call in the same pageblock does not stop so
     counts_without_target: bool = True  # the folio for which no target was left counts as failed
+    writes_out: bool = True     # what is dirty and has no migrate_folio is written out for MIGRATE_SYNC; without: -EBUSY
 
 
 # From this release on. Recordings of 6.1 and of 6.12 and later bear them out; the releases in between are inferred.
@@ -35,6 +37,9 @@ RELEASES = {
     (6, 4): Release(batches=True, counts_jumped=True, pcp_doubles=True, takes_large=False, adjusts_wanted=False),
     (6, 7): Release(batches=True, counts_jumped=True, pcp_doubles=False, takes_large=False, adjusts_wanted=False),
     (6, 9): Release(batches=True, counts_jumped=True, pcp_doubles=False, takes_large=True, adjusts_wanted=True),
+    # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage.
+    (6, 16): Release(batches=True, counts_jumped=True, pcp_doubles=False, takes_large=True, adjusts_wanted=True,
+                     writes_out=False),
 }
 
 
