@@ -38,7 +38,8 @@ KINDS = (
     Kind("tmpfs", _SHMEM | PG.DIRTY, 1, 0, TMPFS),
     Kind("shmem, SHM_LOCK", _SHMEM | PG.UNEVICTABLE | PG.DIRTY, 2, 1, SHM_LOCK),
     Kind("shmem, SHM_LOCK, locked", _SHMEM | PG.UNEVICTABLE | PG.DIRTY | PG.LOCKED, 2, 1, SHM_LOCK),
-    Kind("ramfs", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
+    Kind("ramfs", _FILE | PG.UNEVICTABLE | PG.DIRTY, 1, 0, RAMFS),
+    Kind("ramfs, never written", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
     Kind("secretmem", _FILE | PG.UNEVICTABLE, 2, 1, SECRETMEM),
     Kind("guest_memfd", _FILE | PG.UNEVICTABLE, 1, 0, GMEM),
     Kind("guest_memfd, locked", _FILE | PG.UNEVICTABLE | PG.LOCKED, 1, 0, GMEM),
@@ -46,7 +47,9 @@ KINDS = (
     Kind("page table", PG.SLAB, 1, 0),
 )
 KIND = {kind.name: number for number, kind in enumerate(KINDS)}
-_WEIGHTS = {"free": 40, "anon": 60, "file, clean": 24, "tmpfs": 10, "slab": 16}
+# The two of ramfs share what one kind has, so that all others lie where they lay in every random zone.
+_WEIGHTS = {"free": 40, "anon": 60, "file, clean": 24, "tmpfs": 10, "slab": 16,
+            "ramfs": 2, "ramfs, never written": 2}
 _WEIGHED = [number for number, kind in enumerate(KINDS) for _ in range(_WEIGHTS.get(kind.name, 4))]
 _PALETTE = bytes(_WEIGHED[byte * len(_WEIGHED) // 256] for byte in range(256))
 

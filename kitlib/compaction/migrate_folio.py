@@ -96,6 +96,9 @@ class MigrateByPath:
 
     def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
         """migrate_folio_move(): the kernel's move_to_new_folio() decides, and moves."""
+        # Only fallback_migrate_folio() asks for the mode: -EBUSY for dirt, in all but MIGRATE_SYNC.
+        if self.zone.flags[pfn] & PG.DIRTY and not self.cc.release.writes_out:
+            mode = min(mode, MigrateMode.SYNC_LIGHT)
         result = run_path(self.cc.kernel.move_to_new_folio(Folio(self.zone, target), Folio(self.zone, pfn), mode))
         if result == SUCCESS:
             self._arrived(pfn, target)
@@ -221,7 +224,8 @@ class _Fates(dict):
 
 
 @lru_cache(maxsize=1024)
-def _rehearse(kernel, release, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
+def _rehearse(kernel, release, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops,
+              mapping_flags) -> tuple | None:
     """A base page migrates in a zone of its own: (result, looks of the new folio); None if it was refused and changed."""
     zone = Zone(2)
     zone.mappings += [AddressSpace("its mapping", a_ops, mapping_flags)] * number

@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 
-from ..mm.a_ops import kvm_gmem_aops, secretmem_aops
+from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
 from ..mm.page_alloc import MIGRATE_PCPTYPES, PerCpuPages
@@ -19,7 +19,7 @@ KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20:
 KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: PG.SWAPBACKED, 33: PG.MLOCKED}
 KPF_OF = {ours: bit for bit, ours in (KPF | KPF_OF_FOLIO).items()}
 KPF_BUDDY = 10
-REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
+KNOWN_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram_aops)}     # others move
 
 
 def memory_of(recording) -> Zone:
@@ -59,7 +59,7 @@ def memory_of(recording) -> Zone:
 
 def _mapping(recording, number: int) -> AddressSpace:
     name, flags = str(recording.mapping_aops[number]) or "unknown", int(recording.mapping_flags[number])
-    mapping = AddressSpace(name, REFUSING_AOPS.get(name) or AddressSpaceOperations(name))
+    mapping = AddressSpace(name, KNOWN_AOPS.get(name) or AddressSpaceOperations(name))
     # The recorded kernel's own bit numbers become the model's.
     unevictable, inaccessible = recording.meta["as_unevictable_bit"], recording.meta["as_inaccessible_bit"]
     if flags >> unevictable & 1:

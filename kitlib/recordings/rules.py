@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .memory import KPF_OF_FOLIO, REFUSING_AOPS
+from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
+from ..mm.mapping import AddressSpaceOperations
+from .memory import KPF_OF_FOLIO
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,14 @@ def _no_bit(recording) -> Lacking:
     return Lacking({"mapping_flags": recording.mapping_flags & ~np.uint64(0 if bit is None else 1 << bit)})
 
 
-def _all_move(recording) -> Lacking:
-    names = recording.mapping_aops
-    return Lacking({"mapping_aops": np.where(np.isin(names, list(REFUSING_AOPS)), "", names)})
+def _they_move(*a_ops: AddressSpaceOperations) -> Callable[..., Lacking]:
+    refusing = [each.name for each in a_ops]
+
+    def lacking(recording) -> Lacking:
+        names = recording.mapping_aops
+        return Lacking({"mapping_aops": np.where(np.isin(names, refusing), "", names)})
+
+    return lacking
 
 
 def _nobody_holds_buffers(recording) -> Lacking:
@@ -68,7 +75,9 @@ RULES: dict[str, Callable[..., Lacking]] = {
     # The page for which no target was left counts as failed.
     "the page without a target counts": lambda recording: Lacking(release={"counts_without_target": False}),
     # Both kinds of files refuse by their own migrate_folio().
-    "secretmem and guest_memfd fail": _all_move,
+    "secretmem and guest_memfd fail": _they_move(secretmem_aops, kvm_gmem_aops),
+    # What was written to ramfs is dirty, and cannot be written out: fallback_migrate_folio().
+    "written ramfs stays": _they_move(ram_aops),
     # A page of the block device whose buffer somebody holds does not move.
     "busy buffer pages": _nobody_holds_buffers,
     # Freed pages wait on a CPU's lists, where the free scanner does not see them, until the lists are full.
