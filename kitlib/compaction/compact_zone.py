@@ -5,10 +5,12 @@ The migrate scanner walks upward and isolates (isolate.py), the free scanner wal
 no block is free. Leaves out deferral, fast_find_migrateblock()
 and fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints (compact_blockskip_flush).
 """
+from ..concurrency.sched import run_path
 from ..mm.folio import PG
 from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
                              drain_pages_zone, fragmentation_index)
-from ..mm.verdict import MigrateMode, Mode, Result
+from ..mm.swap import folio_putback_lru, lru_add_drain
+from ..mm.verdict import Code, MigrateMode, Mode, Result
 from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
                        pageblock_nr_pages, pageblock_start_pfn)
 from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
@@ -35,7 +37,9 @@ def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -
     zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
     try:
         count_free_blocks(zone)
-        status = _run(cc, isolation_mode(cc, compact_unevictable_allowed))
+        mode = isolation_mode(cc, compact_unevictable_allowed)
+        drain_lru_batch(cc, mode)
+        status = _run(cc, mode)
         release_freepages(cc)
     finally:
         zone.verdicts = None
@@ -60,12 +64,23 @@ def _start(cc: CompactControl) -> None:
     if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
         cc.migrate_pfn = zone.start_pfn
         zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+    cc.whole_zone = cc.migrate_pfn <= zone.init_migrate_pfn
+
+
+def drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
+    """lru_add_drain() (mm/swap.c): what waits in an LRU batch can be isolated from now on, also by a table."""
+    for pfn in lru_add_drain(cc.zone):
+        if cc.verdicts is not None and cc.verdicts[pfn] != Code.COMPOUND:
+            folio = cc.zone.folio(pfn)
+            if run_path(cc.kernel.isolate_folio(folio, mode)).isolated:
+                cc.verdicts[pfn] = Code.ISOLATED
+                folio_putback_lru(cc.zone, pfn)
 
 
 def _run(cc: CompactControl, mode: Mode) -> Status:
     """The loop of compact_zone(): isolate, migrate, until it is finished."""
     zone, cached = cc.zone, cc.zone.cached_migrate_pfn
-    last_migrated_block = None          # the kernel says 0, and takes the pageblock at pfn 0 for one it has migrated from
+    last_migrated_block = 0             # no pageblock yet; the one at pfn 0 is taken for one that was migrated from
     update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
     while (status := compact_finished(cc)) == Status.CONTINUE:
         cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
@@ -90,12 +105,12 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
             if rescan:
                 cc.finish_pageblock = True
                 if cc.order == PAGEBLOCK_ORDER:
-                    last_migrated_block = None
-        if cc.order > 0 and last_migrated_block is not None and (
+                    last_migrated_block = 0
+        if cc.order > 0 and last_migrated_block and (
                 last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
             # A block of this order is behind the scanner: its pages may merge, so that compact_finished() can see it.
             drain_pages_zone(zone)
-            last_migrated_block = None
+            last_migrated_block = 0
     return status
 
 

@@ -1,5 +1,6 @@
 """alloc_contig_range(): a range is emptied and allocated, for CMA (mm/page_alloc.c, mm/compaction.c, 0003e2a41468)."""
 from ..mm.page_alloc import count_free_blocks, drain_pages_zone, has_unmovable_pages, isolate_freepages_range
+from ..mm.swap import lru_add_drain
 from ..mm.verdict import Result
 from ..mm.zone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER, pageblock_end_pfn, pageblock_start_pfn
 from .control import CompactControl, isolation_mode
@@ -43,6 +44,7 @@ def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Resu
 
 def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
     """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is."""
+    lru_add_drain(cc.zone)              # lru_cache_disable(), d479960e44f2
     targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
     while pfn < end_pfn or cc.migratepages:
         if fatal_signal_pending(cc, cc.migrate_pfn):

@@ -13,11 +13,11 @@ from ..concurrency.sched import run_path
 from ..mm.folio import PG, Folio
 from ..mm.mapping import AddressSpace
 from ..mm.page_alloc import free_unref_pages
+from ..mm.swap import folio_add_lru
 from ..mm.verdict import MigrateMode, Result
 from ..mm.zone import Zone
 from .control import CompactControl
 from .freepages import compaction_alloc, compaction_allocs
-from .isolate import folio_add_lru
 
 SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
 IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE

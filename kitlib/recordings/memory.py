@@ -24,7 +24,17 @@ KNOWN_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram
 
 def memory_of(recording) -> Zone:
     """All page frames of a recording as one zone; its parts share the columns and the held buffers."""
-    kpageflags, anon = recording.flags, recording.anon
+    kpageflags, arrays = recording.flags, recording.arrays
+    # What waits in an LRU batch was recorded apart: the snapshot's counts are those of pages on the LRU.
+    counts = {name: arrays[name].copy() for name in ("refcount", "mapcount", "mapping", "anon")}
+    waiting = arrays.get("lru_batch_pfn", np.empty(0, np.uint32))
+    if len(waiting):
+        for name, column in counts.items():
+            column[waiting] = arrays[f"lru_batch_{name}"]
+    batches = np.zeros(len(kpageflags), np.int16)
+    np.add.at(batches, waiting, 1)
+    refcount, mapcount, mapping, anon = counts.values()
+
     flags = np.zeros(len(kpageflags), np.uint16)
     for bit, ours in KPF.items():
         flags |= ((kpageflags >> np.uint64(bit)) & np.uint64(1)).astype(np.uint16) * np.uint16(ours)
@@ -34,25 +44,27 @@ def memory_of(recording) -> Zone:
     flags[first_free] = PG.BUDDY
     flags[first_free & (recording.buddy_order > 0)] |= PG.HEAD
     on_lru = flags & PG.LRU != 0
-    flags[~on_lru & ~in_free_block & ~first_free] |= PG.SLAB
-    folio = on_lru & (flags & PG.TAIL == 0)
+    in_use = on_lru | (batches > 0)
+    flags[~in_use & ~in_free_block & ~first_free] |= PG.SLAB
+    folio = in_use & (flags & PG.TAIL == 0)
     for bit, ours in KPF_OF_FOLIO.items():
         flags[folio & ((kpageflags >> np.uint64(bit)) & np.uint64(1) != 0)] |= ours
     # One reference more than page cache and page tables account for is that of the folio's buffers.
-    cached = folio & ~anon & (recording.mapping != 0)
-    flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
+    cached = folio & ~anon & (mapping != 0)
+    flags[cached & (refcount - batches - mapcount > 1)] |= PG.PRIVATE
     compound_order = np.where(recording.compound_order == NONE_STARTS_HERE, 0, recording.compound_order)
     order = np.where(first_free, recording.buddy_order, compound_order)
 
     zone = Zone(len(flags), name="memory")
-    columns = {"flags": flags, "refcount": recording.refcount, "mapcount": recording.mapcount,
-               "mapping": np.where(folio & ~anon, recording.mapping, 0).astype(np.uint16)}
+    columns = {"flags": flags, "refcount": refcount, "mapcount": mapcount,
+               "mapping": np.where(folio & ~anon, mapping, 0).astype(np.uint16)}
     for name, column in columns.items():
         setattr(zone, name, array(getattr(zone, name).typecode, column.tobytes()))
     zone.order = bytearray(order.astype(np.uint8).tobytes())
     zone.migratetype = bytearray(recording.migratetype.tobytes())
     zone.mappings += [_mapping(recording, number) for number in range(1, len(recording.mapping_flags))]
-    if "busy_pfn" in recording.arrays:
+    zone.lru_batch += waiting.tolist()
+    if "busy_pfn" in arrays:
         zone.buffers_held = frozenset(recording.busy_pfn.tolist())
     return zone
 
@@ -75,6 +87,9 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
         return None
     high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
     pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
+    # How long nothing but freeing has gone on was not always recorded: then at least a batch was freed.
+    pcp.freed_in_a_row = int(recording.arrays.get("pcp_free_count", recording.pcp_batch)[number])
+    pcp.free_factor = int(recording.arrays.get("pcp_free_factor", (0,) * (number + 1))[number])
     here = recording.pcp_zone == number
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)

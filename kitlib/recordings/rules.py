@@ -14,6 +14,7 @@ import numpy as np
 from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.mapping import AddressSpaceOperations
 from .memory import KPF_OF_FOLIO
+from .schema import LRU_BATCH
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def _nothing_but_where_it_is(recording) -> Lacking:
     return Lacking({"flags": recording.flags & ~np.uint64(not_read)})
 
 
+def _nobody_waits(recording) -> Lacking:
+    return Lacking({name: recording.arrays[name][:0] for name in LRU_BATCH if name in recording.arrays})
+
+
 def _no_lists(recording) -> Lacking:
     return Lacking({"pcp_high": np.zeros(len(recording.zone_name), np.int32)})
 
@@ -82,6 +87,8 @@ RULES: dict[str, Callable[..., Lacking]] = {
     "busy buffer pages": _nobody_holds_buffers,
     # Freed pages wait on a CPU's lists, where the free scanner does not see them, until the lists are full.
     "per-CPU lists": _no_lists,
+    # What waits in an LRU batch is put onto the LRU before the first page is looked at: lru_add_drain_all().
+    "LRU batches": _nobody_waits,
     # What one search of the free scanner finds last is given first, before 6.9: split_map_pages().
     "last target first": lambda recording: Lacking(release={"last_target_first": False}),
     # A page keeps its page flags where it moves: folio_migrate_flags().

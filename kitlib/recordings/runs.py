@@ -17,6 +17,7 @@ from .. import scan
 from ..compaction.compact_zone import compact_zone, isolate_migratepages
 from ..compaction.control import CompactControl, control_for
 from ..compaction.events import FreeEvent, IsolateEvent
+from ..mm.swap import lru_add_drain
 from ..mm.zone import pageblock_end_pfn, pageblock_start_pfn
 from .arrivals import beside_the_kernel
 from .recording import Recording, check_recording, load, names
@@ -42,8 +43,10 @@ def runs_of(recording: Recording) -> Iterator[CompactControl]:
     runs ends or is left.
     """
     memory = check_recording(recording).memory
-    begin, codes = memory.snapshot(), verdicts(recording).tobytes()
+    begin = memory.snapshot()
     try:
+        lru_add_drain(memory)           # of every CPU, as compact_nodes() begins (mm/compaction.c)
+        codes = verdicts(recording).tobytes()
         for zone in recording.zones:
             cc = control_for("compact_memory", zone, kernel=recording.kernel, release=recording.release,
                              verdicts=codes)
@@ -78,7 +81,7 @@ def _scan_alone(cc: CompactControl, recording: Recording, stop_pfn: int) -> None
     cc.migrate_pfn = cc.zone.start_pfn
     # The last pageblock is the free scanner's, and may be cut off by the zone's end.
     cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), cc.zone.end_pfn))
-    last_migrated_block = None
+    last_migrated_block = 0
     while cc.migrate_pfn < min(stop_pfn, cc.free_pfn):
         cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
         isolate_migratepages(cc, recording.mode)
