@@ -63,13 +63,17 @@ class MigrateByPath:
             self.put_new_folio(self.cc, target, order)
             return result, None
         flags[pfn] |= _LOCKED
-        if flags[pfn] & PG.ANON and zone.mapcount[pfn] and self.cc.release.dirties_from_pte:
-            flags[pfn] |= PG.DIRTY
+        self.try_to_migrate(pfn)
         refcount[pfn] -= zone.mapcount[pfn]
         flags[target], refcount[target] = _LOCKED, 1
         if order:
             zone.make_compound(target, order)
         return SUCCESS, target
+
+    def try_to_migrate(self, pfn: int) -> None:
+        """A dirty page-table entry leaves PG_dirty (mm/rmap.c): anonymous memory was written through each that it has."""
+        if self.zone.flags[pfn] & PG.ANON and self.zone.mapcount[pfn] and self.cc.release.dirties_from_pte:
+            self.zone.flags[pfn] |= PG.DIRTY
 
     def _wait(self, pfn: int, mode: MigrateMode, force: bool) -> Result:
         """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more, or why it stays."""

@@ -174,11 +174,13 @@ class _Migration:
     def _try_split_folio(self, pfn: int) -> bool:
         """split_folio_to_list(): base pages, each with its share of the references; not while somebody else holds it."""
         zone, pages = self.zone, 1 << self.zone.order[pfn]
-        flags, mapcount, mapping = zone.flags[pfn] & ~PG.HEAD, zone.mapcount[pfn], zone.mapping[pfn]
+        mapcount, mapping = zone.mapcount[pfn], zone.mapping[pfn]
         cached = mapping > 0
-        if (flags & IN_THE_WAY or not (cached or flags & PG.ANON)
+        if (zone.flags[pfn] & IN_THE_WAY or not (cached or zone.flags[pfn] & PG.ANON)
                 or zone.refcount[pfn] != 1 + mapcount + cached * pages):
             return False
+        self.folio.try_to_migrate(pfn)
+        flags = zone.flags[pfn] & ~PG.HEAD
         for number, page in enumerate(range(pfn, pfn + pages)):
             mapped = mapcount // pages + (number < mapcount % pages)
             zone.flags[page], zone.refcount[page], zone.mapcount[page] = flags, 1 + mapped + cached, mapped
