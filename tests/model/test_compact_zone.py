@@ -1,4 +1,5 @@
 """compact_zone(): every page is still there, the counters agree, nothing stays isolated, and no unmovable folio has moved."""
+import random
 from collections import Counter
 
 import pytest
@@ -159,14 +160,40 @@ def unmovable_pages(zone):
 @settings(max_examples=150, deadline=None)
 @given(build=zones, orders=runs, allowed=st.booleans())
 def test_the_run_by_table_and_the_run_by_paths_are_the_same(build, orders, allowed):
+    same_by_table_and_by_paths(lambda: random_zone(**build, release=orders["release"]), orders, allowed)
+
+
+# What is rehearsed for certain, so that whole batches are settled at once; and what may be tried among it.
+KNOWN = ("anon", "anon", "anon, shared by three", "anon, mlocked", "file, clean", "tmpfs", "secretmem", "file, pinned",
+         "file, dirty", "file, clean, no migrate_folio", "guest_memfd", "slab")
+TRIED = "file, locked", "file, under writeback", "file, dirty, no migrate_folio"
+
+
+@settings(max_examples=120, deadline=None)
+@given(seed=st.integers(0, 10**6), free=st.sampled_from([1, 4, 12]), tried=st.sampled_from([0, 0, 1]), lists=st.booleans(),
+       orders=runs, allowed=st.booleans())
+def test_batches_that_are_settled_at_once_end_as_if_they_were_tried(seed, free, tried, lists, orders, allowed):
+    def build():
+        dice = random.Random(seed)
+        names = dice.choices((*KNOWN, "free", *TRIED), (3,) * len(KNOWN) + (3 * free,) + (tried / 8,) * len(TRIED), k=3072)
+        zone = zone_of(*((name, 1) for name in names))
+        zone.pcp = PerCpuPages(60, 7, release_of(orders["release"]).pcp_doubles) if lists else None
+        return zone
+
+    same_by_table_and_by_paths(build, orders, allowed)
+
+
+def same_by_table_and_by_paths(build, orders, allowed):
     endings = []
     for by_table in (False, True):
-        zone = random_zone(**build, release=orders["release"])
+        zone = build()
         cc = control_for(zone=zone, **orders)
         if by_table:
-            cc.verdicts = scan.verdicts(zone, cc.kernel, isolation_mode(cc, allowed), cc.release, cc.order).tobytes()
+            mode = isolation_mode(cc, allowed)
+            cc.verdicts = scan.verdicts(zone, cc.kernel, mode, cc.release, cc.order).tobytes()
         status = compact_zone(cc, allowed)
-        endings.append((status, cc.trace, zone.snapshot(), zone.nr_free, cc.targets, cc.failed, cc.migrate_pfn, cc.free_pfn))
+        endings.append((status, cc.trace, zone.snapshot(), zone.nr_free, cc.targets, cc.failed, cc.migrate_pfn,
+                        cc.free_pfn, cc.nr_freepages))
     assert endings[0] == endings[1]
 
 
