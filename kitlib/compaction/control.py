@@ -84,7 +84,7 @@ class CompactControl:
             raise ValueError("direct asynchronous compaction is for an allocation: write order=9 or the like")
 
     def enter(self, event: NamedTuple) -> None:
-        """A tracepoint: the event is in the trace; then the probe sees the zone as it is now, and leaves it so."""
+        """A tracepoint: the event is in the trace; then the probe sees the zone, and leaves it as it is."""
         self.trace.append(event)
         if self.probe is not None:
             self.probe(event)
