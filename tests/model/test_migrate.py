@@ -1,18 +1,14 @@
-"""migrate_pages(): what each folio comes to in each mode, worked examples, references, targets, rehearsals."""
+"""migrate_pages(): what each folio comes to in each mode, examples, references, targets and lists."""
 import pytest
 from test_compaction import zone_of
 
 import kitlib as kl
 from kitlib.compaction.events import MigratePagesEvent
-from kitlib.compaction.freepages import compaction_alloc, compaction_free
 from kitlib.compaction.isolate import putback_movable_pages
-from kitlib.compaction.migrate_folio import MigrateFolio
 from kitlib.compaction.migrate_pages import migrate_pages
-from kitlib.compaction.rehearsal import Outcome, outcome_of
 from kitlib.mm.a_ops import EXT4, GMEM, TMPFS
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AS_UNEVICTABLE, clear_bit, mapping_set_unevictable
-from kitlib.scenarios import KINDS
 
 ASYNC, SYNC_LIGHT, SYNC = kl.MigrateMode
 RELEASES = "6.1", "6.8", "6.12"
@@ -34,7 +30,7 @@ class Asked:
 
 
 def isolated(*names, mode=SYNC, free=64, kernel=kl.after, **orders):
-    """One folio of each kind, taken off the LRU, with the free scanner above them; an unmovable one slips through."""
+    """One folio of each kind, off the LRU, the free scanner above them; an unmovable one slips through."""
     rest = [("free", free)] if free else []
     zone = zone_of(*((name, 1) for name in names), ("slab", 512 - len(names)), *rest, ("slab", 512 - free))
     for pfn, name in enumerate(names):
@@ -79,7 +75,8 @@ def test_up_to_6_1_a_permanent_failure_is_never_tried_again(mode):
 def test_e6_a_folio_truncated_after_isolation_is_a_success_without_a_target(mode, release):
     cc = isolated("file, clean", mode=mode, release=release)
     zone, folio = cc.zone, cc.zone.folio(0)
-    zone.mapping[0], folio.refcount = 0, folio.refcount - 1       # delete_from_page_cache(), and the cache's reference
+    # delete_from_page_cache(), and the cache's reference
+    zone.mapping[0], folio.refcount = 0, folio.refcount - 1
     assert migrate_pages(cc) == 0
     assert counted(cc) == (1, 0) and cc.targets == 0 and cc.migratepages == []
     assert zone.flags[0] & PG.BUDDY and nothing_is_isolated(zone)
@@ -109,7 +106,7 @@ OK, EAGAIN, EBUSY = kl.Result.SUCCESS, kl.Result.EAGAIN, kl.Result.EBUSY
     ("file, pinned", False, (EAGAIN, EAGAIN, EAGAIN)), ("secretmem", False, (EBUSY, EBUSY, EBUSY)),
     ("guest_memfd", False, (kl.Result.EOPNOTSUPP,) * 3)])
 def test_what_a_folio_comes_to_in_each_mode(kind, direct, codes, release):
-    for mode, code in zip(kl.MigrateMode, codes):
+    for mode, code in zip(kl.MigrateMode, codes, strict=True):
         cc = isolated(kind, mode=mode, release=release, direct_compaction=direct, order=9)
         result = migrate_pages(cc)
         assert (result, cc.failed) == ((0, {}) if code == OK else (1, {code: 1})), mode
@@ -125,13 +122,14 @@ def test_before_the_patch_guest_memfds_own_callback_refuses():
 def test_before_the_patch_a_mapping_that_relies_on_the_flag_alone_is_moved():
     for kernel, moved in ((kl.before, 1), (kl.racy, 0), (kl.after, 0)):
         cc = isolated("file, clean", kernel=kernel)
-        kl.mapping_set_unmovable(cc.zone.mappings[EXT4])          # once it is isolated: only the backstop is left
+        # Once it is isolated: only the backstop is left.
+        kl.mapping_set_unmovable(cc.zone.mappings[EXT4])
         migrate_pages(cc)
         assert counted(cc) == (moved, 1 - moved)
 
 
 def test_a_lock_that_is_not_uptodate_is_waited_for_in_sync_alone():
-    for mode, code in zip(kl.MigrateMode, (EAGAIN, EAGAIN, OK)):
+    for mode, code in zip(kl.MigrateMode, (EAGAIN, EAGAIN, OK), strict=True):
         cc = isolated("file, locked", mode=mode)
         cc.zone.folio(0).uptodate = False
         migrate_pages(cc)
@@ -140,12 +138,12 @@ def test_a_lock_that_is_not_uptodate_is_waited_for_in_sync_alone():
 
 def test_how_often_a_folio_that_is_in_use_is_tried():
     for release, tries in (("6.1", (10, 10, 10)), ("6.8", (1, 2, 2)), ("6.12", (1, 2, 2))):
-        for mode, targets in zip(kl.MigrateMode, tries):
+        for mode, targets in zip(kl.MigrateMode, tries, strict=True):
             cc = isolated("file, pinned", mode=mode, release=release)
             migrate_pages(cc)
             assert cc.targets == targets and cc.nr_freepages == 64, "every target came back"
     cc = isolated("file, locked", release="6.1")
-    assert migrate_pages(cc) == 0 and cc.targets == 4, "up to 6.1 nobody is waited for in the first three passes"
+    assert migrate_pages(cc) == 0 and cc.targets == 4, "up to 6.1 nobody is waited for in three passes"
     cc = isolated("file, locked", release="6.8")
     assert migrate_pages(cc) == 0 and cc.targets == 3 + 1
 
@@ -166,7 +164,8 @@ def test_what_waits_for_the_next_pass_counts_when_no_target_is_left():
     cc.freepages[0].extend([512])
     cc.nr_freepages = 1
     assert migrate_pages(cc) == kl.Result.ENOMEM
-    assert counted(cc) == (1, 2) and cc.failed == {EAGAIN: 1, kl.Result.ENOMEM: 1} and cc.migratepages == [0, 2]
+    assert counted(cc) == (1, 2) and cc.migratepages == [0, 2]
+    assert cc.failed == {EAGAIN: 1, kl.Result.ENOMEM: 1}
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -177,8 +176,9 @@ def test_every_target_is_used_or_comes_back(release):
     assert counted(cc) == (3, 3) and cc.nr_freepages == held == 64 - 3
 
 
-@pytest.mark.parametrize("kind", ["anon", "anon, shared by three", "anon, mlocked", "file, clean, mapped", "tmpfs",
-                                  "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs"])
+@pytest.mark.parametrize("kind", [
+    "anon", "anon, shared by three", "anon, mlocked", "file, clean, mapped", "tmpfs",
+    "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs"])
 def test_the_new_folio_is_as_the_old_one_was_and_the_old_page_is_free(kind):
     cc = isolated(kind)
     zone = cc.zone
@@ -212,7 +212,8 @@ def test_putback_frees_what_nobody_else_holds_any_more():
 def large(kind, order=4, free=64):
     """A large folio of a kind, isolated as from 6.9 on, and as many free single pages above it."""
     pages = 1 << order
-    zone = zone_of((kind, pages), ("slab", 512 - pages), *[("free", 1), ("slab", 1)] * free, ("slab", 512 - 2 * free))
+    zone = zone_of((kind, pages), ("slab", 512 - pages), *[("free", 1), ("slab", 1)] * free,
+                   ("slab", 512 - 2 * free))
     zone.make_compound(0, order)
     zone.mapcount[0] *= pages                                       # every page of it is mapped once, or none
     zone.refcount[0] = zone.mapcount[0] + pages * (zone.mapping[0] > 0)
@@ -235,7 +236,8 @@ def test_a_large_folio_without_a_target_of_its_size_is_split_and_its_pages_move_
 def test_a_large_folio_that_somebody_holds_is_not_split():
     cc = large("tmpfs")
     cc.zone.refcount[0] += 1
-    assert migrate_pages(cc) == kl.Result.ENOMEM and cc.failed == {kl.Result.ENOMEM: 16} and cc.migratepages == [0]
+    assert migrate_pages(cc) == kl.Result.ENOMEM
+    assert cc.failed == {kl.Result.ENOMEM: 16} and cc.migratepages == [0]
 
 
 def test_guest_memfd_at_rest_would_pass_the_test_of_its_references():
@@ -243,86 +245,3 @@ def test_guest_memfd_at_rest_would_pass_the_test_of_its_references():
     cc.zone.mappings[GMEM].flags = 0
     cc.zone.mappings[GMEM].a_ops = cc.zone.mappings[EXT4].a_ops
     assert migrate_pages(cc) == 0
-
-
-# A rehearsal: what becomes of one page becomes of all that look like it.
-
-KERNELS = kl.before, kl.racy, kl.after
-TO_BE_TRIED = {"file, under writeback", "file, locked", "file, dirty and locked", "shmem, SHM_LOCK, locked",
-               "guest_memfd, locked"}
-
-
-def rehearsed(cc, pfn=0, mode=SYNC, **how):
-    """The outcome as a run with a table would have it."""
-    cc.verdicts = bytes(cc.zone.end_pfn)
-    outcome = outcome_of(cc, pfn, mode, **how)
-    cc.verdicts = None
-    return outcome
-
-
-def by_path(cc, pfn=0, mode=SYNC):
-    """The outcome of a try, and what the page is afterwards."""
-    zone, folio = cc.zone, MigrateFolio(cc, compaction_alloc, compaction_free)
-    _, target = folio.unmap(pfn, mode)
-    result = folio.move(pfn, target, mode)
-    if result:
-        folio.undo(pfn, target)
-        return Outcome(result)
-    return Outcome(result, zone.flags[target], zone.refcount[target], zone.mapcount[target])
-
-
-@every_mode
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__.rpartition(".")[2])
-@pytest.mark.parametrize("kind", [kind.name for kind in KINDS if kind.flags & PG.LRU])
-def test_a_rehearsal_tells_what_a_try_comes_to(kind, kernel, mode):
-    cc = isolated("anon")
-    zone, kinds = cc.zone, {one.name: one for one in KINDS}
-    zone.flags[0], zone.refcount[0] = kinds[kind].flags & ~PG.LRU, kinds[kind].refcount + 1
-    zone.mapcount[0], zone.mapping[0] = kinds[kind].mapcount, kinds[kind].mapping
-    cc.kernel, cc.migratepages, cc.nr_migratepages = kernel, [0], 1
-    at_rest = zone.snapshot()[:4]
-    outcome = rehearsed(cc, mode=mode)
-    assert zone.snapshot()[:4] == at_rest, "it is done to no page of the zone"
-    if outcome is None:
-        assert kind in TO_BE_TRIED or (mode == SYNC and kind == "file, dirty, no migrate_folio")
-    else:
-        assert by_path(cc, mode=mode) == outcome
-
-
-def test_not_rehearsed_is_what_a_page_alone_can_tell():
-    cc = isolated("file, clean")
-    zone = cc.zone
-    assert outcome_of(cc, 0, SYNC) is None, "without a table nothing is"
-    assert rehearsed(cc) == Outcome(OK, PG.LRU | PG.UPTODATE, 1, 0)
-    zone.buffers_held = frozenset([0])
-    assert rehearsed(cc) is None, "held buffers are known by pfn"
-    zone.buffers_held = frozenset()
-    for state in ("freed", "reused"):
-        setattr(zone.mappings[EXT4], state, True)
-        assert rehearsed(cc) is None, "of this mapping the bug must be reported"
-        setattr(zone.mappings[EXT4], state, False)
-    zone.refcount[0] = 1
-    assert rehearsed(cc) is None, "freed meanwhile"
-    zone.mapping[0], zone.refcount[0] = 0, 2
-    zone.flags[0] |= PG.PRIVATE
-    assert rehearsed(cc) is None, "truncated, with buffers"
-    assert rehearsed(large("tmpfs")) is None and rehearsed(large("tmpfs"), unmapped=True) is None
-
-
-def test_another_flag_of_the_mapping_is_another_rehearsal():
-    cc = isolated("file, clean")
-    assert rehearsed(cc).result == OK
-    kl.mapping_set_unmovable(cc.zone.mappings[EXT4])
-    assert rehearsed(cc).result == kl.Result.EOPNOTSUPP
-
-
-def test_with_a_table_the_kernel_is_asked_once_for_each_sort_of_page():
-    kernel, asked = Asked(), []
-    for by_table in (True, False):
-        cc = isolated(*["anon", "file, clean", "secretmem"] * 10, mode=ASYNC, kernel=kernel)
-        if by_table:
-            cc.verdicts = bytes(cc.zone.end_pfn)
-        assert migrate_pages(cc) == 10 and counted(cc) == (20, 10)
-        asked.append(len(kernel.folios))
-        kernel.folios.clear()
-    assert asked == [3, 30]
