@@ -12,7 +12,8 @@ from .zone import Zone
 def folio_add_lru(zone: Zone, pfn: int) -> None:
     """PG_lru, and PG_unevictable as folio_evictable() says now (lru_add_fn(), mm/swap.c).
 
-    Caller has isolated the folio, or is the first to put it on a list.
+    The flag may be stale in both directions from then on: nobody asks again until the folio is next put on a
+    list. Caller has isolated the folio, or is the first to put it there.
     """
     flags, mapping = zone.flags[pfn] | PG.LRU, zone.mapping[pfn]
     if flags & PG.MLOCKED or mapping and mapping_unevictable(zone.mappings[mapping]):
@@ -31,7 +32,7 @@ def folio_putback_lru(zone: Zone, pfn: int) -> None:
 
 
 def lru_add_drain(zone: Zone) -> list[int]:
-    """Whatever waits in a batch goes onto the LRU, and the batch's reference is dropped; these folios' pfns."""
+    """Put what waits in a batch onto the LRU, each with a reference less; these folios' pfns."""
     drained, zone.lru_batch[:] = zone.lru_batch[:], []
     for pfn in drained:
         folio_putback_lru(zone, pfn)

@@ -9,5 +9,5 @@ from .rules import RULES
 from .runs import ablation, arrivals, compare, predict, replay, runs_of, verdicts
 from .schema import RecordingError
 
-__all__ = ["RULES", "Recording", "RecordingError", "ablation", "arrivals", "check_recording", "compare", "load",
-           "names", "predict", "replay", "runs_of", "verdicts"]
+__all__ = ["RULES", "Recording", "RecordingError", "ablation", "arrivals", "check_recording", "compare",
+           "load", "names", "predict", "replay", "runs_of", "verdicts"]

@@ -1,4 +1,4 @@
-"""Where every page arrived: the bits of each moved page in the model's memory, beside the kernel's own picture.
+"""Where every page arrived: the bits of each moved page in the model's memory, beside the kernel's.
 
 `flags_after` is memory as the kernel shows it when the run is over. The model's prediction knows nothing of
 it. Leaves out pages that did not move, and counts: references and page tables were recorded before the run
@@ -39,7 +39,7 @@ def beside_the_kernel(recording: Recording, moves: np.ndarray, flags: np.ndarray
 
 
 def waits_in_batch(recording: Recording, target: np.ndarray) -> np.ndarray:
-    """A bool for each target, in the order of the moves: whether its page waits in an LRU batch after the run.
+    """A bool for each target, in the order of the moves: whether its page waits in an LRU batch now.
 
     folio_add_lru() (mm/swap.c) puts a moved folio into the CPU's batch, and a full batch goes on to the LRU:
     the model does both at once. What the batch holds after the run was recorded in `lru_add_after_pfn`. Where

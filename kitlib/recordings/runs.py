@@ -116,10 +116,11 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
 
     Keys isolated, migrated, failed (pages, over all zones) and meet_pfn (where the migrate scanner ended, by
     zone), the same with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's
-    own); moves (int64, n x 2: source and target of each base page that moved, in order) and flags, the flags
-    column (see PG) of all memory afterwards; complete: whether the snapshot has the per-CPU lists and the held buffers. `without` names rules to
-    leave out, one or several: predict(recording, without="32-page stop"); ValueError lists them. The
-    recording's memory is left as it was.
+    own); moves (int64, n x 2: source and target of each base page that moved, in order) and flags (the flags
+    column, see PG, of all memory afterwards); complete: whether the snapshot has the per-CPU lists and the
+    held buffers. `without` names rules to leave out, one or several:
+    predict(recording, without="32-page stop"); ValueError lists them. The recording's memory is left as it
+    was.
     """
     recording = check_recording(recording).without(without)
     ranges = {IsolateEvent: [], FreeEvent: []}
@@ -169,7 +170,7 @@ def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataF
 
 
 def arrivals(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
-    """Every page that moved in the prediction, and its bits where it arrived, beside the kernel's: a row a page.
+    """Every page that moved in the prediction, and its bits where it arrived, beside the kernel's.
 
     Columns zone, source and target (pfns), in the order in which the pages moved; for each of anon,
     unevictable, mlocked, swapbacked, lru, buddy and dirty the model's bit and the kernel's (kernel_anon ...),

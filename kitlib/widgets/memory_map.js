@@ -125,11 +125,11 @@ class MapView {
 
   // Traits into fields: after this nothing is read from the model but `selected` and `spotlight`.
   read() {
-    const get = (name) => this.model.get(name), view = get("pages"), numbers = get("row_numbers");
+    const get = (name) => this.model.get(name), view = get("pages"), looks = get("looks");
     this.pages = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     // A copy: a view of wider numbers must begin at an even byte, which a message's buffer need not.
-    const Numbers = numbers.byteLength > 2 * view.byteLength ? Uint32Array : Uint16Array;
-    this.rowNumbers = new Numbers(numbers.buffer.slice(numbers.byteOffset, numbers.byteOffset + numbers.byteLength));
+    const Numbers = looks.byteLength > 2 * view.byteLength ? Uint32Array : Uint16Array;
+    this.looks = new Numbers(looks.buffer.slice(looks.byteOffset, looks.byteOffset + looks.byteLength));
     [this.rows, this.types, this.marks, this.ranges, this.names] = ["rows", "types", "marks", "ranges", "names"].map(get);
     this.first = get("first_pfn");
     this.end = this.first + this.pages.length;
@@ -166,7 +166,11 @@ class MapView {
 
   layout() {
     const width = this.scroll.clientWidth - 4, most = this.model.get("height");
-    if (width <= 0 || !this.blocks) return;       // not on the page yet: the ResizeObserver calls again
+    if (!this.blocks) return;
+    if (width <= 0) {                             // not on the page yet, or between two themes: observed anew, it calls in time
+      this.sizes.unobserve(this.scroll);
+      return this.sizes.observe(this.scroll);
+    }
     const css = getComputedStyle(this.root);      // has no values before that either
     [this.ink, this.muted, this.paper, this.accent, this.frame] =
       ["ink", "muted", "paper", "focus", "frame"].map((name) => css.getPropertyValue(`--kit-${name}`).trim());
@@ -466,7 +470,7 @@ class MapView {
   }
 
   facts(pfn) {
-    const block = Math.floor((pfn - this.begin) / this.block), row = this.rows[this.rowNumbers[pfn - this.first]];
+    const block = Math.floor((pfn - this.begin) / this.block), row = this.rows[this.looks[pfn - this.first]];
     if (!row) return [[], ""];
     const [flags, refcount, mapcount, mapping, asFlags, size, why] = row, at = Math.floor(pfn / this.block);
     return [[["flags", flags], ["refcount", refcount], ["mapcount", mapcount], ["mapping", mapping], ["AS_ flags", asFlags],

@@ -6,7 +6,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import recordings
-from kitlib.compaction import migrate_folio
+from kitlib.compaction import rehearsal
 from kitlib.mm import folio
 from kitlib.mm.folio import PG
 from kitlib.mm.page_alloc import PerCpuPages, free_unref_pages
@@ -153,11 +153,11 @@ def test_a_bit_that_a_move_loses_is_noticed(bit, monkeypatch):
     lost = {}
     exec(source.replace(f"PG.{bit} | ", ""), vars(folio) | {"__name__": "mutant"}, lost)
     monkeypatch.setattr(folio, "move", lost["move"])
-    migrate_folio._rehearse.cache_clear()
+    rehearsal.rehearse.cache_clear()
     try:
         assert differences(recordings.arrivals(recordings.load("6.12-mix-u1-s307")))[bit.lower()] > 300
     finally:
-        migrate_folio._rehearse.cache_clear()
+        rehearsal.rehearse.cache_clear()
 
 
 def test_the_lists_begin_with_what_was_recorded_or_with_a_batch_freed():
