@@ -12,7 +12,7 @@ from kitlib.mm.folio import PG
 from kitlib.scenarios import KINDS
 
 KERNELS = kl.before, kl.racy, kl.after
-TO_BE_TRIED = {"file, under writeback", "file, locked", "file, dirty and locked", "shmem, SHM_LOCK, locked",
+TO_BE_TRIED = {"anon, pinned", "file, under writeback", "file, locked", "file, dirty and locked", "shmem, SHM_LOCK, locked",
                "guest_memfd, locked"}
 
 
