@@ -13,7 +13,7 @@ COMPACT_CLUSTER_MAX = 32
 class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
-    What has a default is so in every release but as RELEASES says; a release that lacks such a rule shows what the rule is worth.
+    What has a default is so in every release unless RELEASES says otherwise; one that lacks such a rule shows what the rule is worth.
     `writes_out` is no decision of a kernel's: all of them call fallback_migrate_folio(), and its answer changed.
     """
 

@@ -13,6 +13,7 @@ from kitlib.compaction.control import CALLERS, CONTIG, control_for, isolation_mo
 from kitlib.compaction.events import (BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent,
                                       MigratePagesEvent)
 from kitlib.compaction.releases import release_of
+from kitlib.mm import a_ops
 from kitlib.mm.a_ops import EXT4
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AS_UNMOVABLE, set_bit
@@ -20,7 +21,7 @@ from kitlib.mm.page_alloc import PerCpuPages, count_free_blocks
 from kitlib.mm.zone import MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_UNMOVABLE
 
 KERNELS = [kl.before, kl.racy, kl.after]
-RELEASES = ["6.1", "6.8", "6.12"]
+RELEASES = ["6.1", "6.8", "6.12", "7.2"]
 WHO = PG.LRU | PG.ANON | PG.SWAPBACKED | PG.MLOCKED | PG.SLAB | PG.UPTODATE | PG.NO_PAGE
 FREE = PG.BUDDY | PG.FREE_TAIL
 
@@ -187,6 +188,31 @@ def test_guest_memfd_is_moved_by_no_kernel():
         assert zone.vmstat["pgmigrate_fail"] == (100 if kernel is kl.before else 0)
 
 
+def left_where_it_was(kind, caller, kernel, release, allowed=True):
+    """Whether 100 pages of a kind are all where they were after a run of a caller's; and the pages that failed, by code."""
+    zone = zone_of((kind, 100), ("slab", 412), ("free", 256), ("slab", 256))
+    cc = control_for(caller, zone, kernel=kernel, release=release)
+    compact_zone(cc, allowed)
+    return [folio.pfn for folio in zone.folios] == list(range(100)), cc.failed
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_written_ramfs_never_moves_and_ramfs_that_was_only_read_does(caller, kernel, release):
+    refused = kl.Result.EBUSY if release == "7.2" else kl.Result.EINVAL
+    for allowed in (True, False):
+        tried = allowed and caller == "compact_memory"
+        assert left_where_it_was("ramfs", caller, kernel, release, allowed) == (True, {refused: 100} if tried else {})
+    stays, failed = left_where_it_was("ramfs, never written", caller, kernel, release)
+    assert not stays and failed == {}
+
+
+def test_a_fallback_that_writes_out_what_has_no_writepage_would_be_noticed(monkeypatch):
+    monkeypatch.setattr(a_ops, "ram_aops", a_ops.ram_aops._replace(writepage=True))
+    assert left_where_it_was("ramfs", "compact_memory", kl.after, "6.8") == (False, {})
+
+
 def test_the_callers_run_with_the_modes_of_the_kernel():
     zone = zone_of(("anon", 1))
     # mode, ASYNC_MIGRATE, UNEVICTABLE without the sysctl, direct, ignore_skip_hint, whole_zone, order
@@ -323,7 +349,8 @@ def contig(zone, start, end, **orders):
 
 
 def test_a_contiguous_range_is_emptied_and_allocated_whole():
-    zone = kl.zone_of("anon", "free", "file, clean", "tmpfs", "free", "anon, mlocked", "free", "ramfs", repeat=512)
+    zone = kl.zone_of("anon", "free", "file, clean", "tmpfs", "free", "anon, mlocked", "free", "ramfs, never written",
+                      repeat=512)
     count, pages = pages_by_owner(zone), range(700, 1300)
     cc, result = contig(zone, pages.start, pages.stop)
     assert result == 0 and all(zone.flags[p] == PG.SLAB and zone.refcount[p] == 1 for p in pages)
@@ -336,14 +363,14 @@ def test_a_contiguous_range_is_emptied_and_allocated_whole():
     check_buddies(zone)
 
 
-@pytest.mark.parametrize("kind, moved", [("guest_memfd", True), ("secretmem", True), ("slab", False)])
+@pytest.mark.parametrize("kind, moved", [("guest_memfd", True), ("secretmem", True), ("ramfs", True), ("slab", False)])
 def test_one_page_that_stays_makes_the_range_busy(kind, moved):
     zone = zone_of(("slab", 512), *[("anon", 1), ("free", 1)] * 10, (kind, 1), ("free", 491), *[("free", 1), ("slab", 1)] * 256)
     before = pages_by_owner(zone)
     cc, result = contig(zone, 512, 600)
     assert result == kl.Result.EBUSY and pages_by_owner(zone) == before and zone.vmstat["nr_isolated_file"] == 0
     assert (zone.vmstat["pgmigrate_success"] > 0) == moved, "nothing is done for a page that is on no LRU list"
-    assert zone.vmstat["pgmigrate_fail"] == (5 if kind == "secretmem" else 0), "five tries"
+    assert zone.vmstat["pgmigrate_fail"] == (5 if kind in ("secretmem", "ramfs") else 0), "five tries"
 
 
 def test_a_contiguous_range_ignores_the_sysctl_takes_large_folios_and_has_its_limits():

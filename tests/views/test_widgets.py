@@ -104,9 +104,9 @@ def test_the_palette_of_folios_leaves_out_what_is_no_folio():
 def test_one_event_is_one_entry_of_history_and_one_picture(monkeypatch):
     lab, pictures = FolioLab(), []
     monkeypatch.setattr(lab, "render", lambda: pictures.append(dict(lab.state)))
-    lab.set(kind="ramfs", async_migrate=True, unmovable=True, kernel="before")
+    lab.set(kind="ramfs, never written", async_migrate=True, unmovable=True, kernel="before")
     send(lab.controls["dirty"], True)
-    assert lab.history == [(("kind", "ramfs"), ("unmovable", True), ("async_migrate", True), ("kernel", "before")),
+    assert lab.history == [(("kind", "ramfs, never written"), ("unmovable", True), ("async_migrate", True), ("kernel", "before")),
                            (("dirty", True),)]
     assert len(pictures) == 2
 
