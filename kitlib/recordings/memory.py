@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from ..mm.a_ops import kvm_gmem_aops, secretmem_aops
+from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
 from ..mm.page_alloc import MIGRATE_PCPTYPES, PerCpuPages
@@ -17,7 +17,7 @@ from .schema import NONE_STARTS_HERE
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
 KPF_BUDDY = 10
-REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
+REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram_aops)}
 
 
 def memory_of(recording) -> Zone:
