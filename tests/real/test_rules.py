@@ -129,8 +129,9 @@ def test_leaving_a_rule_out_changes_neither_the_recording_nor_its_memory(rules):
 
 def test_every_release_has_every_rule_of_the_loops():
     for release in ("5.15", "6.1", "6.8", "6.12", "9.0"):
-        *_, jumps_free, jumps_compound, cluster_max, finishes, counts = release_of(release)
-        assert (jumps_free, jumps_compound, cluster_max, finishes, counts) == (True, True, 32, True, True)
+        has = release_of(release)
+        assert (has.jumps_free_blocks, has.jumps_compound, has.cluster_max, has.finishes_pageblock,
+                has.counts_without_target) == (True, True, 32, True, True)
     lacking = release_of("6.8")._replace(finishes_pageblock=False)
     assert release_of(lacking) is lacking and isinstance(lacking, Release)
 
