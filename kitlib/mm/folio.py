@@ -269,11 +269,7 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 
 @atomic
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
-    """A mapping without the callback: buffers are released and the folio moved, unless it is dirty.
-
-    Then MIGRATE_SYNC writes it out, for a later pass, or answers -EINVAL if there is no writepage; the other
-    modes give up. Held buffers are as good as dirt.
-    """
+    """No callback: moved without buffers; MIGRATE_SYNC writes dirt out, or says -EINVAL without writepage."""
     a_ops = dereference(mapping).a_ops
     if src.dirty and mode == MigrateMode.SYNC and not a_ops.writepage:
         return Result.EINVAL
