@@ -152,21 +152,6 @@ class Zone:
         flags = self.flags
         return (Folio(self, pfn) for pfn in range(self.start_pfn, self.end_pfn) if not flags[pfn] & no_folio)
 
-    def free_range(self, start: int, end: int) -> None:
-        """Make pages `start` to `end` free, as the largest aligned blocks that fit (mm/page_alloc.c).
-
-        Caller must know that no free block beside the range is a buddy of these: nothing is merged.
-        """
-        while start < end:
-            order = MAX_ORDER
-            while start % (1 << order) or start + (1 << order) > end:
-                order -= 1
-            self.flags[start] = PG.BUDDY | PG.HEAD if order else PG.BUDDY
-            for pfn in range(start + 1, start + (1 << order)):
-                self.flags[pfn] = PG.FREE_TAIL
-            self.order[start] = order
-            start += 1 << order
-
     def make_compound(self, pfn: int, order: int) -> None:
         """Join the base pages from `pfn` on, all alike, into one compound page of 2^order pages.
 
@@ -257,7 +242,7 @@ def _bytes_by_kind(palette: tuple[Kind, ...]) -> dict[str, tuple[bytes, bytes]]:
 
 
 def _join_free_pages(kinds: bytes, tail: int, head: int) -> tuple[bytearray, bytearray]:
-    """Join free pages (kind 0) into the largest aligned blocks, as free_range(): new kinds, order column.
+    """Join free pages (kind 0) into the largest aligned blocks: the new kinds and the order column.
 
     `head` and `tail` are the kinds of the pages of a block of order 1 or more.
     """

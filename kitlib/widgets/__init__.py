@@ -1,4 +1,11 @@
-"""What a learner clicks. The only floor that imports ipywidgets and anywidget; everything drawn and checked lives below it."""
+"""What a learner clicks: views that hold a model, act on it, and draw all of it with what lies below.
+
+Read `path_stepper` first, the smallest view; then what a view is made of: `box` (what is displayed), `guard`
+(no error goes unheard), `settings` (legal values, controls, undo), `time_row` and `stepping` (where in time),
+`kit.css` (all the style). The other views: `folio_lab` with `decision`; `race_stepper` with `thread_column`,
+`source`, `objects` and `drawing`; `memory_map`; `compaction_player` with `knobs` and `run_tables`;
+`experiment_panel` with `experiment_settings`. No other folder imports ipywidgets or anywidget.
+"""
 from .compaction_player import CompactionPlayer
 from .experiment_panel import ExperimentPanel
 from .folio_lab import FolioLab

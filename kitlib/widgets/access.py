@@ -1,8 +1,8 @@
-"""What ipywidgets leaves out for those who use a keyboard or a screen reader, put right in the page, for everything in a Box.
+"""Unseen in every Box: the stylesheet, and what ipywidgets leaves out for keyboards and screen readers.
 
-Sliders get their label as a name, and an Image the text that follows it; toggles say whether they are pressed, what changes is
-spoken from a region that stays, focus is seen, and not lost with a button that is disabled under it, and nothing glides where
-motion is not wanted.
+Sliders get their label as a name, and an Image the text that follows it; toggles say whether they are
+pressed, what changes is spoken from a region that stays, focus is seen, and not lost with a button that is
+disabled under it, and nothing glides where motion is not wanted.
 """
 from pathlib import Path
 
@@ -12,5 +12,6 @@ import anywidget
 class Access(anywidget.AnyWidget):
     """Shows nothing; sees to the box in which it lies."""
 
-    _esm = Path(__file__).with_name("access.js")
-    _css = Path(__file__).with_name("access.css")
+    # As text: a Path would have anywidget keep every instance for ever, to tell it when the file changes.
+    _esm = Path(__file__).with_name("access.js").read_text(encoding="utf-8")
+    _css = Path(__file__).with_name("kit.css").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""What a view displays: the box, with a text and a picture that stay when the kernel is gone, and what is drawn in it.
+"""What a view displays: a box whose text and picture stay when the kernel is gone, and what is drawn in it.
 
-Text and background colours are set together, so that each is readable in the light and in the dark theme. A picture is an
-<img> with an alt text, which ipywidgets.Image has not. Leaves out what moves over a picture: drawing.py.
+A picture is an <img> with an alt text, which ipywidgets.Image has not. How all of it looks is in kit.css,
+which comes with the box. Leaves out what moves over a picture: drawing.py.
 """
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,39 +12,22 @@ import ipywidgets
 from ..concurrency import tree
 from ..plots.picture import SCALE, Picture
 from .access import Access
-
-BOX_STYLE = """<style>
-.kit-box { border: 1px solid #8A929C80; border-radius: 8px; padding: 10px 16px 12px; }
-.kit-title { line-height: 1.5; margin-bottom: 4px; }
-.kit-title h3 { margin: 0; font-size: 1.3em; line-height: 1.5; }
-.kit-title p, .kit-words { margin: 0; line-height: 1.5; }
-.kit-words { white-space: pre-line; overflow-wrap: anywhere; }
-.kit-verdict { padding: 6px 12px; border-radius: 4px; border: 1px solid #8A929C; border-left-width: 5px; line-height: 1.6; margin: 4px 0 8px; }
-.kit-verdict big { font-size: 1.3em; }
-.kit-isolated { background: #F7CB2D; color: #1B1E24; }
-.kit-passed { background: #222A36; color: #F4F6F8; }
-.kit-bad { background: #C22D0C; color: #FFFFFF; font-weight: bold; }
-.kit-good { background: #11705C; color: #FFFFFF; font-weight: bold; }
-.kit-warn { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
-.kit-table { border-collapse: collapse; margin: 4px 0 10px; line-height: 1.6; }
-.kit-table td, .kit-table th { text-align: left; padding: 1px 14px 1px 0; border-bottom: 1px solid #8A929C66; }
-.kit-wide { overflow-x: auto; white-space: nowrap; }
-.kit-chip { display: inline-block; padding: 0 7px; margin: 1px 6px 1px 0; border-radius: 4px; border: 1px solid #8A929C; line-height: 1.5; }
-.kit-lit { background: #F7CB2D; color: #1B1E24; font-weight: bold; }
-.kit-picture { display: block; max-width: 100%; height: auto; border-radius: 4px; background: #FFFFFF; color: #1B1E24; }
-</style>"""
+from .guard import Guard
 
 
 class Box(ipywidgets.VBox):
-    """A VBox whose text/plain is `describe()`: the same in every run, so nbval compares it and static pages show it.
+    """A VBox whose text/plain is `describe()`, the same in every run: nbval compares it, pages show it.
 
-    `picture()`, if it gives one, is what pages show that run nothing; when a chart refuses, there is none. `also` has
-    widgets that are not shown all the time. Closing the box closes everything in it, so that nothing is left of the view.
+    `picture()`, if it gives one, is what pages show that run nothing; when a chart refuses, there is none.
+    `also` has widgets that are not shown all the time. Closing the box closes everything in it, so that
+    nothing is left of the view. `is_inner`: it lies in another Box, which brings the stylesheet.
     """
 
-    def __init__(self, children=(), *, describe: Callable[[], str], picture: Callable[[], Picture | None] = lambda: None,
-                 also: Iterable[ipywidgets.Widget] = (), **traits):
-        super().__init__([*children, Access().add_class("kit-access")], **traits)
+    def __init__(self, children=(), *, describe: Callable[[], str],
+                 picture: Callable[[], Picture | None] = lambda: None, also: Iterable[ipywidgets.Widget] = (),
+                 is_inner: bool = False, max_width: str | None = None):
+        access = [] if is_inner else [Access().add_class("kit-access")]
+        super().__init__([*children, *access], layout={"max_width": max_width})
         self.add_class("kit-box")
         self.describe, self.picture, self.also = describe, picture, tuple(also)
 
@@ -60,7 +43,7 @@ class Box(ipywidgets.VBox):
         return {**super()._repr_mimebundle_(**kwargs), **still, "text/plain": self.describe()}
 
     def close(self) -> None:
-        """Close the box and all that is in it, with layouts and styles; ipywidgets would keep them for ever."""
+        """Close the box and all in it, layouts and styles too; ipywidgets would keep them for ever."""
         for widget in [one for root in (self, *self.also) for one in _within(root)]:
             widget.unobserve_all()
             ipywidgets.Widget.close(widget)
@@ -76,33 +59,59 @@ def _within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
                 yield from _within(part)
 
 
-def title(words: str, says: str, *styles: str) -> str:
-    """How every view begins: its name, one sentence in HTML, and the style sheets that it needs."""
-    return f"{BOX_STYLE}{''.join(styles)}<div class='kit-title'><h3>{words}</h3><p>{says}</p></div>"
+class View:
+    """What can be displayed: it holds widgets in `box`, is none itself, and shows in `guard` what failed."""
+
+    box: Box
+    guard: Guard
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        return self.box._repr_mimebundle_(**kwargs)
+
+    def close(self) -> None:
+        """Take the widgets away, from the page and from memory."""
+        self.box.close()
 
 
-def said(words: str, colour: str = "") -> str:
+def wrap(*parts: ipywidgets.Widget, gap: str = "0") -> ipywidgets.HBox:
+    """Side by side, and below each other where there is no room."""
+    return ipywidgets.HBox(parts, layout={"flex_flow": "row wrap", "grid_gap": gap})
+
+
+def growing(basis: str, by: int = 1) -> dict:
+    """The layout of a part that takes a share of the room that is left, `by`, and about `basis` at least."""
+    return {"flex": f"{by} 1 {basis}", "min_width": "0"}
+
+
+def title(words: str, sentence: str) -> ipywidgets.HTML:
+    """How every view begins: its name, and one sentence in HTML."""
+    return ipywidgets.HTML(f"<div class='kit-title'><h3>{words}</h3><p>{sentence}</p></div>")
+
+
+def status_html(words: str, colour: str = "") -> str:
     """The sentence, in HTML, that says what happened: screen readers speak it when it changes."""
     return f"<div role='status' class='kit-verdict {colour}'>{words}</div>"
 
 
 def picture_html(picture: Picture) -> str:
-    """A picture at its own size or as wide as there is room; its alt text is the first line of what it shows."""
+    """A picture at its own size, or as wide as there is room; its alt text is the first line of its text."""
     wide, alt = picture.image.size[0] // SCALE, picture.text.partition("\n")[0]
-    return (f"<img class='kit-picture' style='width:{wide}px' alt='{escape(alt)}' "
-            f"src='data:image/png;base64,{b64encode(picture.png).decode()}'>")
+    data = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+    return f"<img class='kit-picture' style='width:{wide}px' alt='{escape(alt)}' src='{data}'>"
 
 
 def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table; the cells are HTML already."""
-    lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
-    return f"<table class='kit-table'><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{''.join(lines)}</table>"
+    head = "".join(f"<th>{cell}</th>" for cell in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table class='kit-table'><tr>{head}</tr>{body}</table>"
 
 
 def comparison(rows: Iterable[tuple[str, str, str]]) -> str:
     """A table of (what, before, after), in plain text, that says in words what is different."""
     heads = ("", "before", "after", "difference")
-    return html_table(heads, ((*map(escape, row), "same" if row[1] == row[2] else "<b>different</b>") for row in rows))
+    words = {True: "same", False: "<b>different</b>"}
+    return html_table(heads, ((*map(escape, row), words[row[1] == row[2]]) for row in rows))
 
 
 def way_text(way: list[tuple[tree.Tree, str]]) -> str:
@@ -113,19 +122,23 @@ def way_text(way: list[tuple[tree.Tree, str]]) -> str:
 
 
 def tree_table(grown: tree.Tree, way: list[tuple[tree.Tree, str]]) -> str:
-    """A decision tree as numbered questions, as `tree.text` numbers them, with the way taken (from `tree.taken`) lit."""
+    """A decision tree as questions, numbered as in `tree.text`, the way taken (from `tree.taken`) lit."""
     asked = [node for node in tree.nodes(grown) if isinstance(node, tree.Node)]
     number = {id(node): str(at) for at, node in enumerate(asked, 1)}
     lit = {id(node): answer for node, answer in way}
 
     def chip(node: tree.Node, answer: str, child: tree.Tree) -> str:
         goes = f"{answer} &rarr; {number.get(id(child)) or escape(tree.leaf_text(child))}"
-        taken = lit.get(id(node)) == answer
-        return f"<span class='kit-chip kit-lit'>&#9654; {goes}</span>" if taken else f"<span class='kit-chip'>{goes}</span>"
+        if lit.get(id(node)) == answer:
+            return f"<span class='kit-chip kit-lit'>&#9654; {goes}</span>"
+        return f"<span class='kit-chip'>{goes}</span>"
 
     def question(node: tree.Node) -> str:
         words = f"<code>{escape(str(node))}</code>"
         return f"<b>{words}</b>" if id(node) in lit else words
 
-    rows = ((number[id(node)], question(node), "".join(chip(node, *to) for to in tree.ordered(node))) for node in asked)
+    def answers(node: tree.Node) -> str:
+        return "".join(chip(node, *to) for to in tree.ordered(node))
+
+    rows = ((number[id(node)], question(node), answers(node)) for node in asked)
     return html_table(("", "question", "answers, and the next question or the end"), rows)

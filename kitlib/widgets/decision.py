@@ -13,16 +13,17 @@ from ..concurrency.sched import Event, Machine, run
 from ..mm.folio import Folio
 from ..mm.verdict import Mode, Verdict
 from ..step import Path
-from .box import said
+from .box import status_html
 from .source import source
 
-LABELS = {"isolate_success": "goto isolate_success: it is off its LRU list, and the scanner holds one reference",
-          "isolate_fail": "goto isolate_fail: no reference was taken",
-          "isolate_fail_put": "goto isolate_fail_put: the reference is dropped first"}
+_LABELS = {"isolate_success": "goto isolate_success: it is off its LRU list, "
+                              "and the scanner holds one reference",
+           "isolate_fail": "goto isolate_fail: no reference was taken",
+           "isolate_fail_put": "goto isolate_fail_put: the reference is dropped first"}
 
 
 class Decided(NamedTuple):
-    """One kernel's run over the folio: how it ended, every step, the line of each in `code`, and what it raised, if anything."""
+    """One kernel's run over the folio: how it ended, every step, its line in `code`, and any error."""
 
     verdict: Verdict
     trace: list[Event]
@@ -38,33 +39,37 @@ class Decided(NamedTuple):
     @property
     def answers(self) -> dict[int, str]:
         """What was answered at each line that asked, and the ending at the line that says it."""
-        told: dict[int, list[str]] = {line: [] for line in self.lines}
-        for line, event in zip(self.lines, self.trace):
-            told[line] += filter(None, [frames.result_text(event)])
+        answers: dict[int, list[str]] = {line: [] for line in self.lines}
+        for line, event in zip(self.lines, self.trace, strict=False):   # a step that raised has no event
+            answers[line] += filter(None, [frames.result_text(event)])
         if end := self._end:
-            told.setdefault(end, []).append(self.ending)
-        return {line: ", ".join(words) for line, words in told.items()}
+            answers.setdefault(end, []).append(self.ending)
+        return {line: ", ".join(words) for line, words in answers.items()}
 
     @property
     def _end(self) -> int | None:
         """The line that returns this verdict, if it is written out."""
-        label, why = self.verdict.label, f'"{self.verdict.why}"' * bool(self.verdict.why)
-        return next((number for number, line in enumerate(source(self.code), 1) if f"{label}(" in line and why in line), None)
+        call, why = f"{self.verdict.label}(", f'"{self.verdict.why}"' if self.verdict.why else ""
+        lines = enumerate(source(self.code), 1)
+        return next((number for number, line in lines if call in line and why in line), None)
 
     def answer(self, step: str) -> str:
         """What the step answered, or that it was not reached."""
-        return next((tree.answer_name(event.result) for event in self.trace if event.step == step), "not asked")
+        answers = (tree.answer_name(event.result) for event in self.trace if event.step == step)
+        return next(answers, "not asked")
 
 
 def decide(folio: Folio, kernel: ModuleType, mode: Mode) -> Decided:
     """Run a kernel's decision on the folio, and put the zone back."""
-    begin, machine, lines = folio.zone.snapshot(), None, []
+    begin, lines, machine = folio.zone.snapshot(), [], None
     code = kernel.isolate_folio.__code__
+    path = {"compaction": lambda: _watched(lambda: kernel.isolate_folio(folio, mode), lines)}
     try:
-        machine = Machine(folio.zone, {"compaction": lambda: _watched(lambda: kernel.isolate_folio(folio, mode), lines)})
+        machine = Machine(folio.zone, path)
         return Decided(run(machine).results["compaction"], machine.trace, code, lines)
     except Exception as error:
-        return Decided(Verdict("no verdict", f"{type(error).__name__}: {error}"), machine.trace if machine else [], code, lines, error)
+        trace = machine.trace if machine else []
+        return Decided(Verdict("no verdict", f"{type(error).__name__}: {error}"), trace, code, lines, error)
     finally:
         folio.zone.restore(begin)
 
@@ -84,8 +89,9 @@ def _watched(start: Callable[[], Path], lines: list[int]) -> Path:
 
 def compared_rows(old: Decided, new: Decided) -> list[tuple[str, str, str]]:
     """What can differ between two kernels: (what, with the one, with the other)."""
+    steps = ("folio_trylock", "mapping_unmovable")
     return [("goes to", old.verdict.label, new.verdict.label), ("outcome", old.ending, new.ending),
-            *((f"{step}()", old.answer(step), new.answer(step)) for step in ("folio_trylock", "mapping_unmovable"))]
+            *((f"{step}()", old.answer(step), new.answer(step)) for step in steps)]
 
 
 def patch(old: Decided, new: Decided) -> str:
@@ -98,8 +104,9 @@ def patch(old: Decided, new: Decided) -> str:
 
 def result_html(kernel: str, seen: Decided) -> str:
     """The verdict, large; it is spoken when it changes."""
-    colour, does = "kit-passed", "comes to no end: " if seen.error else "passes over the folio: "
     if seen.verdict.isolated:
         colour, does = "kit-isolated", "isolates the folio"
-    return said(f"<big><b>{escape(kernel)}</b> {does}<b>{escape(seen.verdict.why)}</b></big><br>"
-                f"{LABELS.get(seen.verdict.label, 'There is no verdict.')}", colour)
+    else:
+        colour, does = "kit-passed", "comes to no end: " if seen.error else "passes over the folio: "
+    return status_html(f"<big><b>{escape(kernel)}</b> {does}<b>{escape(seen.verdict.why)}</b></big><br>"
+                       f"{_LABELS.get(seen.verdict.label, 'There is no verdict.')}", colour)

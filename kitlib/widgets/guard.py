@@ -1,7 +1,7 @@
-"""One guard around every widget callback: an error that Jupyter would swallow is shown to the learner, and kept.
+"""One guard around every callback: an error that Jupyter would swallow is shown to the learner, and kept.
 
-A front end's event has nobody to raise to, so a click that fails looks like a click that did nothing. Leaves out the
-Output widget: what a callback prints still goes to Jupyter's log.
+A front end's event has nobody to raise to, so a click that fails looks like a click that did nothing. Leaves
+out the Output widget: what a callback prints still goes to Jupyter's log.
 """
 import functools
 import html
@@ -14,13 +14,9 @@ import ipywidgets
 
 from ..step import KernelBug
 
-_STRIP = ('<div role="alert" style="background:#FDEDEA; color:#3A0E05; border:1px solid #C22D0C; border-left-width:5px; '
-          'border-radius:4px; padding:6px 10px; line-height:1.5"><b>{headline}</b><br><code style="background:#FDEDEA; '
-          'color:#3A0E05; white-space:pre-wrap">{message}</code> <span>{place}</span></div>')
-
 
 class Guard:
-    """Shows what a callback raised in `strip`, and keeps it in `errors`; with `Guard.strict = True` it raises too."""
+    """Shows what a callback raised in `strip`, and keeps it in `errors`; with `Guard.strict` raises it."""
 
     strict = False
 
@@ -28,7 +24,7 @@ class Guard:
         self.errors: list[Exception] = []
         self.shown: Exception | None = None                 # what the strip says now
         self.strip = ipywidgets.HTML(layout=ipywidgets.Layout(display="none", width="auto"))
-        self._depth = 0                                     # callbacks that set traits run other callbacks inside them
+        self._depth = 0                                     # callbacks that set traits run others inside them
         self._aloud = 0
 
     def __call__(self, callback: Callable) -> Callable:
@@ -42,9 +38,9 @@ class Guard:
 
     def button(self, words: str, tip: str, act: Callable[[], None]) -> ipywidgets.Button:
         """A button that does `act()`, guarded."""
-        made = ipywidgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
-        made.on_click(self(lambda _: act()))
-        return made
+        button = ipywidgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
+        button.on_click(self(lambda _: act()))
+        return button
 
     def __enter__(self):
         # An inner callback that succeeds must not wipe what an outer one has shown.
@@ -74,7 +70,7 @@ class Guard:
 
     @contextmanager
     def aside(self):
-        """For what the learner did not do, as when the theme changes: the strip keeps what it says, unless this fails."""
+        """For what the learner did not do, as a new theme: the strip stays as it is, unless this fails."""
         self._depth += 1
         try:
             with self:
@@ -87,6 +83,10 @@ class Guard:
         """What the strip says, as plain text; "" when nothing is wrong."""
         return f"{type(self.shown).__name__}: {self.shown}" if self.shown else ""
 
+    def lines(self, indent: int) -> list[str]:
+        """A line of text for what the strip says, "error" in `indent` columns; none when all is well."""
+        return [f"{'error':<{indent}}{self.message}"] if self.shown else []
+
     def _show(self, error: Exception | None) -> None:
         self.shown = error
         self.strip.value = _strip(error, self.message) if error else ""
@@ -98,4 +98,5 @@ def _strip(error: Exception, message: str) -> str:
                 else "This control failed, and the picture below may be out of date.")
     frames = traceback.extract_tb(error.__traceback__)
     place = f"at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    return _STRIP.format(headline=headline, message=html.escape(message), place=html.escape(place))
+    return (f"<div role='alert' class='kit-error'><b>{headline}</b><br><code>{html.escape(message)}</code> "
+            f"<span>{html.escape(place)}</span></div>")

@@ -166,7 +166,11 @@ class MapView {
 
   layout() {
     const width = this.scroll.clientWidth - 4, most = this.model.get("height");
-    if (width <= 0 || !this.blocks) return;       // not on the page yet: the ResizeObserver calls again
+    if (!this.blocks) return;
+    if (width <= 0) {                             // not on the page yet, or between two themes: observed anew, it calls in time
+      this.sizes.unobserve(this.scroll);
+      return this.sizes.observe(this.scroll);
+    }
     const css = getComputedStyle(this.root);      // has no values before that either
     [this.ink, this.muted, this.paper, this.accent, this.frame] =
       ["ink", "muted", "paper", "focus", "frame"].map((name) => css.getPropertyValue(`--kit-${name}`).trim());

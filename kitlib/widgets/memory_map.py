@@ -1,7 +1,7 @@
-"""A memory map to point at: every page a square, with a tooltip, a keyboard and a spotlight that never ask the kernel.
+"""A memory map to point at: every page a square; tooltip, keyboard and spotlight never ask the kernel.
 
-The front end (memory_map.js) draws what the canvas's traits hold. Each change is one message: all traits, then `frame`.
-Its static twin is plots.memory_map. Leaves out time: that is the CompactionPlayer's part.
+The front end (memory_map.js) draws what the canvas's traits hold. Each change is one message: all traits,
+then `frame`. Its static twin is plots.memory_map. Leaves out time: that is the CompactionPlayer's part.
 """
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,17 +16,18 @@ from ..kernels import after, check_kernel
 from ..mm.verdict import Mode, check_mode
 from ..mm.zone import PAGEBLOCK_ORDER, Zone, pageblock_nr_pages
 from ..plots import page_words
-from .box import Box
+from .box import Box, View
 from .guard import Guard
 
-HERE = Path(__file__).parent
-MODEL_TYPES = (*plots.maps.MIGRATETYPES, "CMA", "ISOLATE")
-ON_COLOURS = "#FFFFFF", "#000000"
+_MODEL_TYPES = (*plots.maps.MIGRATETYPES, "CMA", "ISOLATE")
+_THEMES = {"light": plots.LIGHT, "dark": plots.DARK}
+_WHITE, _BLACK = "#FFFFFF", "#000000"
 
 
 def luminance(colour: str) -> float:
     """The relative luminance of "#RRGGBB" (WCAG 2)."""
-    red, green, blue = (part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in bytes.fromhex(colour[1:]))
+    red, green, blue = (part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4
+                        for part in bytes.fromhex(colour[1:]))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -38,22 +39,23 @@ def contrast(one: str, other: str) -> float:
 
 def on(colour: str) -> str:
     """White or black, whichever reads better on `colour`: one of them always has a contrast of 4.5."""
-    return max(ON_COLOURS, key=lambda ink: contrast(ink, colour))
+    return max(_WHITE, _BLACK, key=lambda ink: contrast(ink, colour))
 
 
 def mark_on(colour: str) -> str:
     """What a mark is drawn in: white, as in the static twin, wherever that stands out."""
-    return ON_COLOURS[contrast(ON_COLOURS[0], colour) < 3]
+    return _WHITE if contrast(_WHITE, colour) >= 3 else _BLACK
 
 
 class Canvas(anywidget.AnyWidget):
-    """What the front end draws. `frame` changes last, inside one hold_sync(), and is what the front end waits for."""
+    """What the front end draws. `frame` changes last, inside one hold_sync(); the front end waits for it."""
 
     # As text: a Path would have anywidget keep every canvas for ever, to tell it when the file changes.
-    _esm, _css = ((HERE / f"memory_map.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+    _esm = Path(__file__).with_name("memory_map.js").read_text(encoding="utf-8")
+    _css = Path(__file__).with_name("memory_map.css").read_text(encoding="utf-8")
 
     pages = traitlets.Bytes().tag(sync=True)                    # a state per page, an index into `names`
-    looks = traitlets.Bytes().tag(sync=True)                    # a row per page, 16 bits each; 32 where there are that many
+    looks = traitlets.Bytes().tag(sync=True)                    # of `rows`, by page: 16 bits, or 32
     rows = traitlets.List().tag(sync=True)
     first_pfn = traitlets.Int().tag(sync=True)
     types = traitlets.List().tag(sync=True)                     # by pageblock, from the one with first_pfn on
@@ -63,11 +65,11 @@ class Canvas(anywidget.AnyWidget):
     look_at = traitlets.Int(-1).tag(sync=True)                  # where a zoomed map scrolls to; -1: it stays
     title = traitlets.Unicode().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)                   # what the live region speaks
-    height = traitlets.Int(460).tag(sync=True)                  # pixels that the squares may take before they scroll
+    height = traitlets.Int(460).tag(sync=True)                  # pixels, from which on the squares scroll
     names = traitlets.List(list(plots.STATES)).tag(sync=True)
     shapes = traitlets.List(list(plots.MARKS.values())).tag(sync=True)
-    colours = traitlets.Dict({theme: [[colour, on(colour), mark_on(colour)] for colour in palette.values()] for theme, palette in
-                              (("light", plots.LIGHT), ("dark", plots.DARK))}).tag(sync=True)
+    colours = traitlets.Dict({theme: [[colour, on(colour), mark_on(colour)] for colour in palette.values()]
+                              for theme, palette in _THEMES.items()}).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)                 # a pfn; -1: none
     spotlight = traitlets.Unicode().tag(sync=True)              # a state's name; "": none
     dark = traitlets.Bool(False).tag(sync=True)                 # said by the front end, as is the next
@@ -75,43 +77,49 @@ class Canvas(anywidget.AnyWidget):
     frame = traitlets.Int(0).tag(sync=True)
 
 
-class MemoryMap:
-    """The pages of a zone, a recording or a recording's name; `box` is displayed, `show()` replaces the contents.
+class MemoryMap(View):
+    """The pages of a zone, a recording or a recording's name: `box` is displayed, `show()` shows others.
 
-    Tooltips say what `kernel` in `mode` would say of a page; a recording knows both itself. `on_select(pfn)` is called when
-    a page is selected by a click, by Enter or by `select`. `states` are those of plots.page_states: isolated, migrated, failed.
+    Tooltips say what `kernel` in `mode` would say of a page; a recording knows both itself. `on_select(pfn)`
+    is called when a page is selected by a click, by Enter or by `select`. `states` are those of
+    plots.page_states: isolated, migrated, failed.
     """
 
-    def __init__(self, zone_or_recording=None, *, title: str = "", kernel: ModuleType = after, mode: Mode = Mode(),
-                 on_select: Callable[[int], None] | None = None, height: int = 460, guard: Guard | None = None, **states):
+    def __init__(self, zone_or_recording=None, *, title: str = "", kernel: ModuleType = after,
+                 mode: Mode = Mode(), on_select: Callable[[int], None] | None = None, height: int = 460,
+                 guard: Guard | None = None, **states):
         self.kernel, self.mode, self.on_select = check_kernel(kernel), check_mode(mode), on_select
         self.guard = guard or Guard()
         self.canvas = Canvas(title=title, height=height)
         self._seen = {"selected": -1, "spotlight": ""}          # the last that were legal
         for name, heard in (("selected", self._selected), ("spotlight", self._spotlit)):
             self.canvas.observe(self.guard(heard), name)
-        self.box = Box([self.canvas] if guard else [self.guard.strip, self.canvas], describe=self.describe, picture=self.picture)
+        # With a guard of somebody else's the map is part of that view, and so is the strip.
+        parts = [self.canvas] if guard else [self.guard.strip, self.canvas]
+        self.box = Box(parts, describe=self.describe, picture=self.picture, is_inner=bool(guard))
         if zone_or_recording is not None:
             self.show(zone_or_recording, **states)
-
-    def _repr_mimebundle_(self, **kwargs) -> dict:
-        return self.box._repr_mimebundle_(**kwargs)
 
     def show(self, zone_or_recording, *, title: str | None = None, **states) -> None:
         """Show these pages instead. When that fails the strip says why, and the old picture stays."""
         with self.guard.aloud():
-            source = recordings.load(zone_or_recording) if isinstance(zone_or_recording, str) else zone_or_recording
+            source = zone_or_recording
+            if isinstance(source, str):
+                source = recordings.load(source)
             zone = scan.as_zone(source, "MemoryMap(kl.random_zone(4096)) or MemoryMap(recordings.load(name))")
             part = slice(zone.start_pfn, zone.end_pfn)
-            pages = plots.check_states(plots.page_states(source if zone is not source else zone, **states)[part])
+            pages = plots.check_states(plots.page_states(source, **states)[part])
             alike, first = page_words.owners(zone)
             found, numbers = np.unique(page_words.keys(zone, alike, part), return_inverse=True)
-            told = (source.kernel, source.mode, source.release) if zone is not source else (self.kernel, self.mode)
-            self.paint(pages, numbers, page_words.page_words(found, zone, first, *told), first_pfn=zone.start_pfn, types=types(source),
-                       **{} if title is None else {"title": title})
+            decides = (self.kernel, self.mode)
+            if zone is not source:
+                decides = (source.kernel, source.mode, source.release)
+            rows = page_words.page_words(found, zone, first, *decides)
+            titled = {} if title is None else {"title": title}
+            self.paint(pages, numbers, rows, first_pfn=zone.start_pfn, types=types(source), **titled)
 
     def paint(self, pages: np.ndarray, numbers: np.ndarray, rows: Sequence, **traits) -> None:
-        """Show a state and the number of a row of words for every page, in one message; `traits` are others of the canvas."""
+        """For each page a state and the number of a row of words, and other `traits`, in one message."""
         canvas = self.canvas
         with canvas.hold_sync():
             for name, value in traits.items():
@@ -158,15 +166,17 @@ class MemoryMap:
         """What the tooltip of a page says."""
         at = self._check(pfn) - self.canvas.first_pfn
         wide = len(self.canvas.looks) // len(self.canvas.pages)
-        return page_words.PageWords(*self.canvas.rows[int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")])
+        number = int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")
+        return page_words.PageWords(*self.canvas.rows[number])
 
     def picture(self) -> plots.Picture:
         """The static twin."""
         canvas = self.canvas
         if not canvas.pages:
             raise ValueError("there is no page to draw: write MemoryMap(zone), or map.show(zone)")
-        ahead = canvas.first_pfn >> PAGEBLOCK_ORDER
-        return plots.memory_map(self.states, first_pfn=canvas.first_pfn, migratetype=[""] * ahead + canvas.types, title=canvas.title)
+        migratetype = [""] * (canvas.first_pfn >> PAGEBLOCK_ORDER) + canvas.types
+        return plots.memory_map(self.states, first_pfn=canvas.first_pfn, migratetype=migratetype,
+                                title=canvas.title)
 
     def describe(self) -> str:
         """The counts, and what is selected, as text that is the same in every run."""
@@ -175,21 +185,21 @@ class MemoryMap:
             return "memory map, no page yet"
         lines = [f"{canvas.title or 'memory map'}, {plots.describe(self.states, canvas.first_pfn)}"]
         if self.selected is not None:
-            look, state = self.look(self.selected), plots.STATES[self.states[self.selected - canvas.first_pfn]]
-            lines.append(f"selected  pfn {self.selected}, {state}: {look.flags}, refcount {look.refcount}, mapcount {look.mapcount}"
-                         f"{look.mapping and ', ' + look.mapping}{look.as_flags and ', ' + look.as_flags}. {look.why}")
-        lines += [f"spotlight {canvas.spotlight}"] * bool(canvas.spotlight)
-        return "\n".join(lines + [f"error     {self.guard.message}"] * bool(self.guard.message))
-
-    def close(self) -> None:
-        """Take the widgets away, from the page and from memory."""
-        self.box.close()
+            page = self.look(self.selected)
+            state = plots.STATES[self.states[self.selected - canvas.first_pfn]]
+            facts = [page.flags, f"refcount {page.refcount}", f"mapcount {page.mapcount}",
+                     *filter(None, (page.mapping, page.as_flags))]
+            lines.append(f"selected  pfn {self.selected}, {state}: {', '.join(facts)}. {page.why}")
+        if canvas.spotlight:
+            lines.append(f"spotlight {canvas.spotlight}")
+        return "\n".join(lines + self.guard.lines(10))
 
     def _check(self, pfn: int) -> int:
-        first, pages = self.canvas.first_pfn, len(self.canvas.pages)
-        if not hasattr(pfn, "__index__") or not first <= pfn < first + pages:
-            raise IndexError(f"no page {pfn!r} is shown: write a pfn from {first} to {first + pages - 1}" if pages else
-                             "no page is shown: write map.show(zone) first")
+        first, end = self.canvas.first_pfn, self.canvas.first_pfn + len(self.canvas.pages)
+        if first == end:
+            raise IndexError("no page is shown: write map.show(zone) first")
+        if not hasattr(pfn, "__index__") or not first <= pfn < end:
+            raise IndexError(f"no page {pfn!r} is shown: write a pfn from {first} to {end - 1}")
         return int(pfn)
 
     def _selected(self, change: dict) -> None:
@@ -213,9 +223,11 @@ class MemoryMap:
 
 
 def types(source) -> list[str]:
-    """The migratetypes of the pageblocks shown, by name. From 4 on a recording's numbers depend on its configuration."""
-    zone, known = scan.as_zone(source), MODEL_TYPES if isinstance(source, Zone) else plots.maps.MIGRATETYPES
-    return [known[kind] if kind < len(known) else f"type {kind}" for kind in zone.migratetype[zone.start_pfn >> PAGEBLOCK_ORDER:]]
+    """The pageblocks' migratetypes, by name. From 4 on a recording's numbers depend on its configuration."""
+    zone = scan.as_zone(source)
+    known = _MODEL_TYPES if isinstance(source, Zone) else plots.maps.MIGRATETYPES
+    blocks = zone.migratetype[zone.start_pfn >> PAGEBLOCK_ORDER:]
+    return [known[kind] if kind < len(known) else f"type {kind}" for kind in blocks]
 
 
 def _check_state(state: str) -> str:

@@ -1,7 +1,7 @@
-"""What the threads of a machine share, as boxes: folios and mappings, who holds their locks, who points to them.
+"""What the threads of a machine share, as boxes: folios, mappings, who holds their locks, who points to them.
 
-A pointer is where a thread keeps it, in a local variable of its path: it stays when what it points to is freed. Leaves out
-what no thread of a race changes: page tables, pageblocks and counters.
+A pointer is where a thread keeps it, in a local variable of its path: it stays when what it points to is
+freed. Leaves out what no thread of a race changes: page tables, pageblocks and counters.
 """
 import re
 from collections.abc import Iterable
@@ -18,23 +18,17 @@ from ..mm.zone import Zone
 from ..step import KernelBug
 from .source import standing
 
-OBJECTS_STYLE = """<style>
-.kit-objects { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 8px; line-height: 1.5; margin-bottom: 6px; }
-.kit-object { border: 1px solid #8A929C; border-radius: 4px; padding: 4px 10px 6px; min-height: 96px; }
-.kit-freed { background: repeating-linear-gradient(45deg, #FDEDEA 0 7px, #F3CFC6 7px 14px); color: #3A0E05;
-             border: 2px dashed #C22D0C; }
-.kit-reused { background: #FDEDEA; color: #3A0E05; border: 2px dashed #C22D0C; }
-</style>"""
 _FLAGS = ("locked", "lru", "unevictable", "dirty", "writeback")
-MOST = 8                            # folios that are shown
+_MOST = 8                            # folios that are shown
 _FILE = re.compile(r" \((?:[^()]|\(\))*\.[ch]\b(?:[^()]|\(\))*\)")
 # What each step does, in the first sentence of its docstring, without the file that it is in.
-SAYS = {name: _FILE.sub("", step.__doc__.partition("\n")[0]).partition(". ")[0].rstrip(".")
-        for module in (folios_module, mappings_module, filemap) for name, step in vars(module).items() if hasattr(step, "act")}
+_SAYS = {name: _FILE.sub("", step.__doc__.partition("\n")[0]).partition(". ")[0].rstrip(".")
+         for module in (folios_module, mappings_module, filemap)
+         for name, step in vars(module).items() if hasattr(step, "act")}
 
 
 class Thing(NamedTuple):
-    """One object in words: what it is called, how it fares, its flags, its numbers, and who points to it or where it points."""
+    """One object in words: its name, how it fares, flags, numbers, and the pointers from and to it."""
 
     name: str
     fate: str                       # "", "freed" or "reused"
@@ -55,20 +49,22 @@ def things(machine: Machine) -> list[Thing]:
         return []
     held, folios = frames.holders(machine), _folios(machine)
     used = dict.fromkeys(one.mapping for one in folios)
-    pointers = [(name, variable, owned) for name in machine.paths for variable, owned in held_pointers(machine, name)]
+    pointers = [(name, variable, owned) for name in machine.paths
+                for variable, owned in held_pointers(machine, name)]
     used.update(dict.fromkeys(owned for _, _, owned in pointers))
     mappings = [one for one in machine.memory.mappings[1:] if one in used or one.nrpages or _gone(one)]
-    return [*(_folio(one, held) for one in folios), *(_mapping(one, machine, held, pointers) for one in mappings)]
+    return [*(_folio(one, held) for one in folios),
+            *(_mapping(one, machine, held, pointers) for one in mappings)]
 
 
 def _folios(machine: Machine) -> list[Folio]:
     """All of a small zone's; in a large zone those that were stepped on, or will be next."""
     zone = machine.memory
-    if len(zone) <= MOST:
+    if len(zone) <= _MOST:
         return list(zone.folios)
     on = [event.on for event in frames.done(machine)] + [step.on for step in machine.next.values()]
     pfns = dict.fromkeys(int(pfn) for pfn in re.findall(r"\bfolio (\d+)", " ".join(on)))
-    return [zone.folio(pfn) for pfn in sorted(pfns)[:MOST]]
+    return [zone.folio(pfn) for pfn in sorted(pfns)[:_MOST]]
 
 
 def held_pointers(machine: Machine, name: str) -> list[tuple[str, AddressSpace]]:
@@ -90,7 +86,7 @@ def why_not(machine: Machine, name: str, held: dict[str, str]) -> str:
 
 def _returned(result: object) -> str:
     if isinstance(result, Verdict):
-        return f", at {result.label}" + f": {result.why}" * bool(result.why)
+        return f", at {result.label}: {result.why}" if result.why else f", at {result.label}"
     if isinstance(result, tuple):
         return f", with {', '.join(map(str, result)) or 'no folio'}"
     return "" if result is None else f", and returned {result}"
@@ -105,39 +101,51 @@ def last_step(machine: Machine) -> str:
     does = f"Step {event.t}, {event.thread}: {event.step}({event.on})"
     if isinstance(event.result, KernelBug):
         return f"{does} is the kernel's last: {event.result.bug}, {event.result}."
-    says = f": {SAYS[event.step]}" if event.step in SAYS else ""
+    if event.step in _SAYS:
+        does += f": {_SAYS[event.step]}"
     answer = frames.result_text(event)
-    return f"{does}{says}. Answer: {answer}." if answer else f"{does}{says}."
+    return f"{does}. Answer: {answer}." if answer else f"{does}."
 
 
 def deadlock(machine: Machine) -> str:
     """Who sleeps where, when all that live sleep; else ""."""
-    asleep = machine.next and not machine.ready and not machine.crash
-    held = frames.holders(machine) if asleep else {}
-    return "; ".join(why_not(machine, name, held) for name in machine.next) if asleep else ""
+    if not machine.next or machine.ready or machine.crash:
+        return ""
+    held = frames.holders(machine)
+    return "; ".join(why_not(machine, name, held) for name in machine.next)
 
 
 def _gone(mapping: AddressSpace) -> str:
-    return "freed" if mapping.freed else "reused" if mapping.reused else ""
+    if mapping.freed:
+        return "freed"
+    return "reused" if mapping.reused else ""
 
 
 def _folio(folio: Folio, held: dict[str, str]) -> Thing:
     flags = tuple(f"PG_{flag}" for flag in _FLAGS if getattr(folio, flag))
     lock = _lock("locked by ", held.get(str(folio)), "locked since before") if folio.locked else "not locked"
+    if folio.refcount:
+        count = f"refcount {folio.refcount}"
+    else:
+        count = "refcount frozen at 0" if folio.mapping else "refcount 0: a free page"
     points = f"folio->mapping -> {folio.mapping}" if folio.mapping else "folio->mapping is NULL"
-    count = f"refcount {folio.refcount}" if folio.refcount else "refcount frozen at 0" if folio.mapping else "refcount 0: a free page"
-    return Thing(str(folio), "", "", flags, (lock, count),
-                 ((points, bool(folio.mapping and _gone(folio.mapping))),))
+    dangles = bool(folio.mapping and _gone(folio.mapping))
+    return Thing(str(folio), "", "", flags, (lock, count), ((points, dangles),))
 
 
 def _mapping(mapping: AddressSpace, machine: Machine, held: dict[str, str], pointers: list) -> Thing:
     fate, when = _gone(mapping), {event.step: event.t for event in machine.trace if event.on == mapping.name}
     headline = {"": "", "freed": f"FREED at step {when.get('free_inode', '?')}",
                 "reused": f"another inode's since step {when.get('reuse_inode', '?')}"}[fate]
-    arrows = tuple((f"{thread}'s variable {variable} -> {mapping}", bool(fate)) for thread, variable, owned in pointers if owned is mapping)
-    lock = _lock("tree lock held by ", held.get(mapping.name), "tree lock held") if mapping.i_pages_locked else "tree lock free"
-    facts = () if mapping.freed else (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
-    return Thing(f"mapping {mapping}", fate, headline, () if mapping.freed else tuple(flag_names(mapping.flags)), facts, arrows)
+    arrows = tuple((f"{thread}'s variable {variable} -> {mapping}", bool(fate))
+                   for thread, variable, owned in pointers if owned is mapping)
+    if mapping.freed:                                   # what its memory holds says nothing of the file
+        return Thing(f"mapping {mapping}", fate, headline, (), (), arrows)
+    lock = "tree lock free"
+    if mapping.i_pages_locked:
+        lock = _lock("tree lock held by ", held.get(mapping.name), "tree lock held")
+    facts = (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
+    return Thing(f"mapping {mapping}", fate, headline, tuple(flag_names(mapping.flags)), facts, arrows)
 
 
 def _lock(by: str, thread: str | None, unknown: str) -> str:
@@ -154,7 +162,8 @@ def _box(thing: Thing) -> str:
     flags = "".join(chip(flag) for flag in thing.flags)
     facts = ", ".join(f"<b>{escape(fact)}</b>" if " by " in fact else escape(fact) for fact in thing.facts)
     arrows = "".join(f"<div>{_arrow(*arrow)}</div>" for arrow in thing.arrows)
-    return (f"<div class='kit-object {thing.fate and 'kit-' + thing.fate}'><b>{escape(thing.name)}</b>{headline}"
+    colour = f"kit-{thing.fate}" if thing.fate else ""
+    return (f"<div class='kit-object {colour}'><b>{escape(thing.name)}</b>{headline}"
             f"<div>{flags}</div><div>{facts}</div>{arrows}</div>")
 
 

@@ -1,4 +1,4 @@
-"""One path alone, step by step: its own source with the next line marked, what each step answered, and what it changed.
+"""One path alone, step by step: its source with the next line marked, what each step answered and changed.
 
 Leaves out the other CPUs: who runs between two steps is the race stepper's question.
 """
@@ -15,34 +15,37 @@ from ..kernels import after, check_kernel, name as name_of
 from ..mm.folio import Folio
 from ..mm.verdict import Mode, check_mode
 from ..step import Path
-from . import box, objects, source
+from . import objects
+from .box import Box, growing, html_table, title, wrap
 from .stepping import StepperView, beginnings, thread_source, where
 
-KNOWN = 1000                        # steps that are looked ahead, so that the slider has an end
-_TITLE = box.title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; at a <code>yield</code> "
-                  "another CPU may run.", source.SOURCE_STYLE, objects.OBJECTS_STYLE)
+_KNOWN = 1000                       # steps that are looked ahead, so that the slider has an end
 
 
 class PathStepper(StepperView):
     """Steps one path; `box` is displayed, `step()`, `back()`, `jump()` drive it in code.
 
-    `path`: a scenario, a machine, or a function that starts a path, as `lambda: kl.after.isolate_folio(folio, kl.Mode())`;
-    without it, compaction's isolate_folio() of `kernel` on one folio of a `kind`. Of several threads the first that can
-    goes on, unless `step` names another.
+    `path`: a scenario, a machine, or a function that starts a path, as `lambda: kl.after.isolate_folio(folio,
+    kl.Mode())`; without it, compaction's isolate_folio() of `kernel` on one folio of a `kind`. Of several
+    threads the first that can goes on, unless `step` names another.
     """
 
-    def __init__(self, path: Scenario | Machine | Callable[[], Path] | None = None, *, kernel: ModuleType = after,
-                 kind: str = "guest_memfd", mode: Mode = Mode()):
+    def __init__(self, path: Scenario | Machine | Callable[[], Path] | None = None, *,
+                 kernel: ModuleType = after, kind: str = "guest_memfd", mode: Mode = Mode()):
         super().__init__()
-        self.name = getattr(path, "name", "") or (f"isolate_folio() of {name_of(check_kernel(kernel))} on {kind}" if path is None else "")
+        self.name = getattr(path, "name", "")
+        if path is None:
+            self.name = f"isolate_folio() of {name_of(check_kernel(kernel))} on {kind}"
         self.stepper = Stepper(_machine(path, kernel, kind, check_mode(mode)))
         self.begin = beginnings(self.machine)
         self._look_ahead()
-        self.source, self.events = ipywidgets.HTML(layout={"flex": "3 1 480px", "min_width": "0"}), ipywidgets.HTML()
-        right = ipywidgets.VBox([self.objects, self.events], layout={"flex": "2 1 340px", "min_width": "0"})
-        below = ipywidgets.HBox([self.source, right], layout={"flex_flow": "row wrap", "grid_gap": "0 20px"})
-        self.box = box.Box([ipywidgets.HTML(_TITLE), self.position, self.guard.strip, self.said, below], describe=self.describe,
-                           layout={"max_width": "1200px"})
+        self.source, self.events = ipywidgets.HTML(layout=growing("480px", by=3)), ipywidgets.HTML()
+        right = ipywidgets.VBox([self.objects, self.events], layout=growing("340px", by=2))
+        head = title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; "
+                     "at a <code>yield</code> another CPU may run.")
+        below = wrap(self.source, right, gap="0 20px")
+        self.box = Box([head, self.time.box, self.guard.strip, self.status, below],
+                       describe=self.describe, max_width="1200px")
         with self.guard:
             self.render()
 
@@ -54,10 +57,11 @@ class PathStepper(StepperView):
 
     def describe(self) -> str:
         """Path, position, the next line, objects and events, as text that is the same in every run."""
-        name, rows = self.thread, _rows(self.machine)
-        events = [f"event     {t} {thread}: {step}({on}){f' = {answer}' if answer else ''}" for t, thread, step, on, answer in rows]
-        first = [f"path      {self.name}"] * bool(self.name)
-        return "\n".join(first + [f"{name:<9} {where(self.machine, name)}", *self._told(), *events, *self._error()])
+        lines = [f"path      {self.name}"] if self.name else []
+        lines += [f"{self.thread:<9} {where(self.machine, self.thread)}", *self._lines()]
+        for t, thread, step, on, answer in _rows(self.machine):
+            lines.append(f"event     {t} {thread}: {step}({on})" + (f" = {answer}" if answer else ""))
+        return "\n".join(lines + self.guard.lines(10))
 
     def render(self) -> None:
         """Draw everything from the machine: source, objects, events, position."""
@@ -67,14 +71,15 @@ class PathStepper(StepperView):
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
         self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
-        table = box.html_table([frames.EVENTS[at] for at in columns], ([escape(str(row[at])) for at in columns] for row in rows))
+        table = html_table([frames.EVENTS[at] for at in columns],
+                           ([escape(str(row[at])) for at in columns] for row in rows))
         self.events.value = f"<b>Events</b><div class='kit-wide'>{table}</div>"
 
     def _look_ahead(self) -> None:
         try:
-            while self.machine.ready and self.stepper.t < KNOWN:
+            while self.machine.ready and self.stepper.t < _KNOWN:
                 self.stepper.step()
-        except Exception:                               # the path's own code: it is heard when the learner comes to that step
+        except Exception:                               # heard when the learner comes to that step
             pass
         self.stepper.jump(0)
 
@@ -88,17 +93,20 @@ def _machine(path, kernel: ModuleType, kind: str, mode: Mode) -> Machine:
         folio = scenarios.one_folio(kind)
         return Machine(folio.zone, {"compaction": partial(kernel.isolate_folio, folio, mode)})
     if isinstance(path, GeneratorType) or not callable(path):
-        raise TypeError(f"not a path's start but {path!r}: write PathStepper(lambda: kl.after.isolate_folio(folio, kl.Mode()))")
+        raise TypeError(f"not a path's start but {path!r}: "
+                        "write PathStepper(lambda: kl.after.isolate_folio(folio, kl.Mode()))")
     return Machine(_memory(path()), {"path": path})
 
 
 def _memory(path: Path):
     """The zone that a path works on: that of the first folio which it was given."""
     if not isinstance(path, GeneratorType):
-        raise TypeError(f"not a path but {path!r}: a path is a generator, called: write `yield` before each step in it")
+        raise TypeError(f"not a path but {path!r}: a path is a generator, called: "
+                        "write `yield` before each step in it")
     zones = [value.zone for value in path.gi_frame.f_locals.values() if isinstance(value, Folio)]
     if not zones:
-        raise TypeError(f"{path.__name__}() was given no folio: write PathStepper(Machine(zone, {{\"path\": start}}))")
+        raise TypeError(f"{path.__name__}() was given no folio: "
+                        'write PathStepper(Machine(zone, {"path": start}))')
     return zones[0]
 
 

@@ -1,12 +1,14 @@
-"""The compaction player: every position is a replay of the run, knobs run it again, what cannot be run changes nothing."""
+"""The compaction player: each position is a replay, knobs run it again, what cannot be changes nothing."""
 import asyncio
 import base64
 import gc
 import random
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
+from front_end import click
 
 import kitlib as kl
 from kitlib import plots, recordings, scan
@@ -20,10 +22,6 @@ from kitlib.widgets.knobs import SHARES
 
 SMALL = dict(pages=1024)
 MIXED = dict(unmovable=0.1, unevictable=0.1, pinned=0.1, dirty=0.05)
-
-
-def click(button):
-    button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -83,8 +81,8 @@ def test_a_recorded_run_ends_with_the_kernels_own_numbers(name):
 
 def test_the_map_shows_the_scanners_and_the_sentence_names_the_function():
     player = CompactionPlayer(**SMALL)
-    click(player.step_button)
-    assert player.t == 1 and "isolate_migratepages_block()</code>" in player.said.value
+    click(player.time.step)
+    assert player.t == 1 and "isolate_migratepages_block()</code>" in player.status.value
     assert [mark["words"] for mark in player.map.canvas.marks] == ["migrate scanner", "free scanner"]
     assert [mark["shape"] for mark in player.map.canvas.marks] == ["up", "down"]
     event = player.film.frames[1].event
@@ -108,7 +106,7 @@ def test_a_knob_runs_it_again_at_once_and_the_end_stays_the_end():
     player = CompactionPlayer(**SMALL, pinned=0)
     player.last()
     few = player.film.counters(player.t)["pgmigrate_fail"]
-    player.knobs.controls["pinned"].set_state({"value": 0.2})
+    player.settings.controls["pinned"].set_state({"value": 0.2})
     assert player.state["pinned"] == 0.2 and player.t == player.film.last
     assert player.film.counters(player.t)["pgmigrate_fail"] > few + 5
 
@@ -120,6 +118,33 @@ def test_the_sysctl_and_the_kernel_change_what_is_isolated():
         player.last()
         taken[kernel, allowed] = player.film.counters(player.t)["compact_isolated"]
     assert taken["before", True] > taken["after", True] > taken["after", False]
+
+
+def test_undo_brings_the_run_and_the_moment_back():
+    player = CompactionPlayer(**SMALL, t=3)
+    told, end = player.describe(), player.film.last
+    player.set(kernel="before", pinned=0.3, t=1)
+    click(player.time.step)
+    player.settings.controls["memory"].set_state({"index": 1})
+    assert player.recording and player.knobs.run.layout.display == "none"
+    assert not player.settings.undo_button.disabled
+    click(player.settings.undo_button)
+    assert player.recording is None and player.state["kernel"] == "before" and player.t == 2
+    click(player.settings.undo_button)
+    assert player.describe() == told and player.t == 3 and player.film.last == end
+    assert player.settings.undo_button.disabled and player.knobs.run.layout.display is None
+    player.undo()
+    assert player.describe() == told
+
+
+def test_a_recording_that_is_not_offered_is_offered_once_it_is_asked_for(tmp_path):
+    path = tmp_path / "mine.npz"
+    path.write_bytes((Path(recordings.__file__).parent / "6.12-secret-u1-s327.npz").read_bytes())
+    player = CompactionPlayer("6.12-mix-u1-s307", t=2)
+    player.set(memory=str(path), t=5)
+    assert player.settings.controls["memory"].value == str(path) and len(player.settings.history) == 1
+    player.undo()
+    assert player.state["memory"] == "6.12-mix-u1-s307" and player.t == 2
 
 
 def test_a_zone_given_is_left_as_it_is_and_its_knobs_are_hidden():
@@ -138,14 +163,20 @@ def test_the_text_is_the_same_in_two_players_and_state_brings_it_back():
     again = CompactionPlayer(**player.state)
     bundle = player._repr_mimebundle_()
     assert bundle["text/plain"] == again.describe() and "step     4 of " in again.describe()
-    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG") and bundle["image/png"] == again._repr_mimebundle_()["image/png"]
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["image/png"] == again._repr_mimebundle_()["image/png"]
 
 
 @pytest.mark.parametrize("settings, error, says", [
-    (dict(unmovable=0.9), ValueError, "write shares that add up to 1"), (dict(pages=7), ValueError, "pages=7 is no such setting"),
+    (dict(unmovable=0.9), ValueError, "write shares that add up to 1"),
+    (dict(pages=7), ValueError, "pages=7 is no such setting"),
     (dict(colour="red"), TypeError, "no setting is called 'colour'"),
-    (dict(memory="6.12-nope"), recordings.RecordingError, "no recording '6.12-nope'"), (dict(t=999), ValueError, "no step 999"),
-    (dict(seed=-1), ValueError, "no seed -1"), (dict(pinned="much"), ValueError, "is no share of memory")])
+    (dict(memory="6.12-nope"), recordings.RecordingError, "no recording '6.12-nope'"),
+    (dict(t=999), ValueError, "no step 999"),
+    (dict(seed=-1), ValueError, "seed=-1 is no such setting: write a whole number from 0 to 9999"),
+    (dict(pinned="much"), ValueError, "pinned='much' is no such setting: write a number from 0.0 to 1.0"),
+    (dict(memory=7), ValueError,
+     "memory=7 is no such setting: write 'made up', or a recording's name or path")])
 def test_what_cannot_be_run_is_said_in_the_strip_and_changes_nothing(settings, error, says):
     player = CompactionPlayer(**SMALL, t=3)
     state, told = player.state, player.describe()
@@ -153,7 +184,8 @@ def test_what_cannot_be_run_is_said_in_the_strip_and_changes_nothing(settings, e
         player.set(**settings)
     assert player.state == state and player.describe().startswith(told) and says in player.guard.message
     assert player.guard.strip.layout.display is None
-    assert {name: control.value for name, control in player.knobs.controls.items()} == player.settings
+    shown = {name: control.value for name, control in player.settings.controls.items()}
+    assert shown == player.settings.values
     player.guard.errors.clear()
 
 
@@ -177,7 +209,7 @@ def test_playing_ends_by_itself_and_stops_when_something_is_touched(monkeypatch)
         click(player.play_button)
         assert player._task is None and player.play_button.description == "Play"
         player.play()
-        click(player.step_button)
+        click(player.time.step)
         assert player._task is None and player.t == 1
 
     asyncio.run(scene())
@@ -196,18 +228,18 @@ def test_playing_is_over_at_once_where_motion_is_not_wanted():
 def test_random_events_never_fail_and_two_players_do_not_disturb_each_other():
     dice, player, other = random.Random(3), CompactionPlayer(**SMALL), CompactionPlayer(**SMALL)
     told = other.describe()
-    buttons = [player.first_button, player.back_button, player.step_button, player.last_button]
+    buttons = [player.time.first, player.time.back, player.time.step, player.time.last]
     for number in range(1000):
         if number % 100 == 99:                  # a new run, with a chart, is the costly event
             name = dice.choice([*SHARES, "seed", "caller", "kernel", "compact_unevictable_allowed"])
             options = {"seed": range(9), "caller": list(CALLERS), "kernel": ("before", "racy", "after"),
                        "compact_unevictable_allowed": (True, False)}.get(name, (0.05, 0.1))
-            player.knobs.controls[name].set_state({"value": dice.choice(options)})
+            player.settings.controls[name].set_state({"value": dice.choice(options)})
         elif number % 3:
             click(dice.choice(buttons))
         else:
-            player.slider.set_state({"value": dice.randint(0, player.slider.max)})
-        assert 0 <= player.t == player.slider.value <= player.film.last == player.slider.max
+            player.time.slider.set_state({"value": dice.randint(0, player.time.slider.max)})
+        assert 0 <= player.t == player.time.slider.value <= player.film.last == player.time.slider.max
         assert np.array_equal(player.map.states, player.film.states(player.t))
     assert CompactionPlayer(**player.state).describe() == player.describe()
     assert other.describe() == told

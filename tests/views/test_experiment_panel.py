@@ -6,6 +6,7 @@ import random
 import ipywidgets
 import pandas as pd
 import pytest
+from front_end import click, send
 from PIL import Image
 
 from kitlib import plots
@@ -14,14 +15,10 @@ from kitlib.plots import Picture
 from kitlib.plots.flow import Chart
 from kitlib.scenarios import memory
 from kitlib.widgets import ExperimentPanel, experiment_panel
-from kitlib.widgets.experiment_settings import CHOICES, NUMBERS, SWEEP_DEFAULTS
 from kitlib.widgets.guard import Guard
+from kitlib.widgets.settings import Between, SomeOf
 
 SMALL = dict(pages=1024, steps=3, seeds=2)
-
-
-def click(button):
-    button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
 
 
 def test_the_frame_is_that_of_the_call_shown_as_code():
@@ -30,17 +27,19 @@ def test_the_frame_is_that_of_the_call_shown_as_code():
     by_code = eval(panel.as_code(), {"sweep": sweep, "memory": memory})
     key = ["pinned", "kernel", "caller", "seed"]
     assert len(frame) == 3 * 2 * 2 * 2
-    pd.testing.assert_frame_equal(frame.sort_values(key, ignore_index=True), by_code.sort_values(key, ignore_index=True))
+    pd.testing.assert_frame_equal(frame.sort_values(key, ignore_index=True),
+                                  by_code.sort_values(key, ignore_index=True))
 
 
 def test_running_draws_the_curve_and_tells_it():
     panel = ExperimentPanel(**SMALL)
     assert "runs     none yet" in panel.describe() and panel.chart.value == ""
     click(panel.run_button)
-    assert "<img" in panel.chart.value and "alt='isolation_success against unmovable, median" in panel.chart.value
+    assert "<img" in panel.chart.value
+    assert "alt='isolation_success against unmovable, median" in panel.chart.value
     assert "12 of 12" in panel.describe() and panel.bar.value == panel.bar.max == 12
     assert "isolation_success, after, compact_memory: 1 to " in panel.describe()
-    assert "after: 1 at 0.0" in panel.told.value
+    assert "after: 1 at 0.0" in panel.words.value
 
 
 def test_stop_keeps_what_is_done():
@@ -59,17 +58,21 @@ def test_stop_keeps_what_is_done():
 
 
 @pytest.mark.parametrize("settings, says", [
-    (dict(kernels=()), "choose at least one kernel"), (dict(callers=()), "choose at least one kernel and one caller"),
-    (dict(vary="pinned", low=0.4, high=0.2), "the first must be the smaller"), (dict(steps=100), "write a number from 2 to 41"),
-    (dict(seeds=True), "write a number from 1 to 100"), (dict(vary="free"), "write one of 'unmovable'"), (dict(grouped=1), "one of False, True"),
-    (dict(pages=4097), "write one of 1024, 4096, 16384"), (dict(kernels=("newer",)), "write some of 'before'"), (dict(low=-0.1), "0.0 to 0.6")])
+    (dict(kernels=()), "choose at least one kernel"),
+    (dict(callers=()), "choose at least one kernel and one caller"),
+    (dict(vary="pinned", low=0.4, high=0.2), "the first must be the smaller"),
+    (dict(steps=100), "write a whole number from 2 to 41"),
+    (dict(seeds=True), "write a whole number from 1 to 100"), (dict(vary="free"), "write one of 'unmovable'"),
+    (dict(grouped=1), "one of False, True"),
+    (dict(pages=4097), "write one of 1024, 4096, 16384"),
+    (dict(kernels=("newer",)), "write some of 'before'"), (dict(low=-0.1), "0.0 to 0.6")])
 def test_what_cannot_be_is_said_in_the_strip_and_all_stays_as_it_was(settings, says):
     panel = ExperimentPanel(**SMALL)
     frame, state = panel.run(), panel.state
     with pytest.raises(ValueError, match=says):
         panel.set(**settings)
     assert panel.guard.strip.layout.display is None and says in html.unescape(panel.guard.strip.value)
-    assert panel.frame is frame and panel.state == state and panel.history == []
+    assert panel.frame is frame and panel.state == state and panel.settings.history == []
     panel.guard.errors.clear()
     with pytest.raises(ValueError, match=says):
         ExperimentPanel(**settings)
@@ -78,10 +81,11 @@ def test_what_cannot_be_is_said_in_the_strip_and_all_stays_as_it_was(settings, s
 def test_a_slider_that_passes_the_other_goes_back(monkeypatch):
     monkeypatch.setattr(Guard, "strict", False)
     panel = ExperimentPanel(**SMALL)
-    panel.controls["low"].set_state({"value": 0.55})
-    assert panel.state["low"] == 0.0 and "the first must be the smaller" in panel.guard.strip.value and panel.history == []
-    panel.controls["high"].set_state({"value": 0.3})
-    assert panel.history == [(("high", 0.3),)] and panel.guard.message == ""
+    panel.settings.controls["low"].set_state({"value": 0.55})
+    assert panel.state["low"] == 0.0 and "the first must be the smaller" in panel.guard.strip.value
+    assert panel.settings.history == []
+    panel.settings.controls["high"].set_state({"value": 0.3})
+    assert len(panel.settings.history) == 1 and panel.state["high"] == 0.3 and panel.guard.message == ""
     panel.guard.errors.clear()
 
 
@@ -93,14 +97,14 @@ def test_an_unknown_setting_names_the_legal_ones():
 
 
 def random_event(panel, dice):
-    """Any control by trait, by message or in code, or any button that can be clicked; a sweep as small as it can be."""
-    name = dice.choice(["undo", "run", *panel.controls])
-    buttons = {"undo": panel.undo_button, "run": panel.run_button}
+    """Any control by trait, by message or in code, or any button that can be clicked; a small sweep."""
+    name = dice.choice(["undo", "run", *panel.settings.controls])
+    buttons = {"undo": panel.settings.undo_button, "run": panel.run_button}
     if name in buttons:
         if not buttons[name].disabled:
             dice.choice([click, ipywidgets.Button.click])(buttons[name])
         return
-    control, value = panel.controls[name], random_value(name, dice)
+    control, value = panel.settings.controls[name], random_value(panel.settings.legal[name], dice)
     if name in ("low", "high"):
         value = min(value, panel.state["high"]) if name == "low" else max(value, panel.state["low"])
     how = dice.randrange(3)
@@ -109,47 +113,51 @@ def random_event(panel, dice):
     elif how == 1:
         control.value = value
     else:
-        options = [option if not isinstance(option, tuple) else option[1] for option in getattr(control, "options", ())]
-        index = tuple(map(options.index, value)) if isinstance(value, tuple) else options.index(value) if options else None
-        control.set_state({"value": value} if index is None else {"index": index})
+        send(control, value)
     assert panel.state[name] == value
 
 
-def random_value(name, dice):
-    if name in NUMBERS:
-        return round(dice.uniform(*NUMBERS[name]), 2) if isinstance(NUMBERS[name][0], float) else dice.randint(*NUMBERS[name])
-    if isinstance(SWEEP_DEFAULTS[name], tuple):
-        return tuple(sorted(dice.sample(CHOICES[name], dice.randint(1, len(CHOICES[name]))), key=CHOICES[name].index))
-    return dice.choice(CHOICES.get(name, (False, True)))
+def random_value(legal, dice):
+    if isinstance(legal, Between):
+        return round(dice.uniform(*legal), 2) if isinstance(legal.least, float) else dice.randint(*legal)
+    if isinstance(legal, SomeOf):
+        return tuple(sorted(dice.sample(legal, dice.randint(1, len(legal))), key=legal.index))
+    return dice.choice(legal)
 
 
 def one_row(build, over, seeds, progress):
     """A run that takes no time: what was asked for, and numbers made of it."""
     row = {name: values[0] for name, values in over.items()}
     number = (sum(map(len, map(str, row.values()))) + seeds[0]) % 7
-    return pd.DataFrame([row | {"seed": seeds[0], "isolation_success": number / 7, "migration_success": 1 - number / 7,
-                                "targets": number, "isolated": number, "migrated": number, "status": "COMPLETE"}])
+    return pd.DataFrame([row | {"seed": seeds[0], "isolation_success": number / 7,
+                                "migration_success": 1 - number / 7,
+                                "targets": number, "isolated": number, "migrated": number,
+                                "status": "COMPLETE"}])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_after_400_random_events_a_panel_is_the_replay_of_its_history(seed, monkeypatch):
+def test_after_400_random_events_a_panel_is_what_its_settings_make_and_undo_goes_back(seed, monkeypatch):
     monkeypatch.setattr(experiment_panel, "sweep", one_row)
-    monkeypatch.setattr(experiment_panel, "product", lambda *values: [tuple(value[0] for value in values), tuple(value[-1] for value in values)])
-    monkeypatch.setattr(plots, "curve", lambda frame, x, y, by, chart=Chart(): chart)         # drawing is for other tests
-    monkeypatch.setattr(Chart, "picture", lambda chart, picture=Picture(Image.new("P", (2, 2)), "stands for a curve"): picture)
+    monkeypatch.setattr(experiment_panel, "product",
+                        lambda *values: [tuple(value[0] for value in values),
+                                         tuple(value[-1] for value in values)])
+    chart, picture = Chart(), Picture(Image.new("P", (2, 2)), "stands for a curve")
+    monkeypatch.setattr(plots, "curve", lambda frame, x, y, by: chart)         # drawing is for other tests
+    monkeypatch.setattr(Chart, "picture", lambda chart: picture)
     dice, panel, other = random.Random(seed), ExperimentPanel(**SMALL), ExperimentPanel(**SMALL)
     told = other.describe()
     for _ in range(400):
         random_event(panel, dice)
-        assert panel.as_code() == panel.code.value and panel.undo_button.disabled == (not panel.history)
-        assert ("press Run" in panel.said.value) == ("with other settings" in panel.describe())
+        assert panel.as_code() == panel.code.value
+        assert panel.settings.undo_button.disabled == (not panel.settings.history)
+        assert ("press Run" in panel.status.value) == ("with other settings" in panel.describe())
     assert panel.guard.errors == [] and other.describe() == told and len(panel.frame)
-    again = ExperimentPanel(**SMALL)
-    for event in panel.history:
-        again.set(**dict(event))
-    assert again.state == panel.state and again.history == panel.history and again.as_code() == panel.as_code()
-    while panel.history:
-        click(panel.undo_button)
+    again = ExperimentPanel(**panel.state)
+    assert again.state == panel.state and again.as_code() == panel.as_code() and panel.settings.history
+    while panel.settings.history:
+        before, _ = panel.settings.history[-1]
+        click(panel.settings.undo_button)
+        assert panel.state == before
     assert panel.state == other.state
 
 
@@ -157,13 +165,15 @@ def test_an_event_is_one_entry_of_history_and_undo_takes_it_back_and_keeps_the_f
     panel = ExperimentPanel(**SMALL)
     frame, state = panel.run(), panel.state
     panel.set(vary="pinned", high=0.3, kernels=("after",))
-    assert panel.history == [(("vary", "pinned"), ("high", 0.3), ("kernels", ("after",)))]
-    assert "press Run" in panel.said.value and "12 of 12, with other settings" in panel.describe()
+    assert panel.settings.history == [(state, None)]
+    assert panel.state == state | {"vary": "pinned", "high": 0.3, "kernels": ("after",)}
+    assert "press Run" in panel.status.value and "12 of 12, with other settings" in panel.describe()
     panel.set(show="isolated")
-    assert "isolated against unmovable" in panel.told.value and "isolated, after, compact_memory: " in panel.describe()
-    click(panel.undo_button), click(panel.undo_button)
-    assert panel.state == state and panel.frame is frame and "press Run" not in panel.said.value
-    assert panel.undo_button.disabled and "with other settings" not in panel.describe()
+    assert "isolated against unmovable" in panel.words.value
+    assert "isolated, after, compact_memory: " in panel.describe()
+    click(panel.settings.undo_button), click(panel.settings.undo_button)
+    assert panel.state == state and panel.frame is frame and "press Run" not in panel.status.value
+    assert panel.settings.undo_button.disabled and "with other settings" not in panel.describe()
 
 
 def test_what_is_typed_into_the_code_is_put_back():
@@ -189,7 +199,7 @@ def test_a_run_that_fails_is_in_the_strip_and_what_was_done_is_kept(monkeypatch)
     monkeypatch.setattr(experiment_panel, "sweep", fails)
     click(panel.run_button)
     assert "made on purpose" in panel.guard.strip.value and len(panel.frame) == panel.done == 4
-    assert not panel.run_button.disabled and "4 of 12 runs done, and no more" in panel.said.value
+    assert not panel.run_button.disabled and "4 of 12 runs done, and no more" in panel.status.value
     panel.guard.errors.clear()
 
 
@@ -199,15 +209,16 @@ def test_settings_that_change_under_way_are_those_of_the_next_run():
         click(panel.run_button)
         while panel.done < 6:
             await asyncio.sleep(0.001)
-        assert panel.run_button.disabled and "under way" in panel.said.value
+        assert panel.run_button.disabled and "under way" in panel.status.value
         panel.set(vary="pinned", show="targets")
         panel.describe()
         await panel._task
         return panel
 
     panel = asyncio.run(scene())
-    assert len(panel.frame) == panel.total == 20 and "unmovable" in panel.frame and "press Run" in panel.said.value
-    assert "targets against unmovable" in panel.told.value
+    assert len(panel.frame) == panel.total == 20 and "unmovable" in panel.frame
+    assert "press Run" in panel.status.value
+    assert "targets against unmovable" in panel.words.value
 
 
 def test_closing_the_panel_ends_what_is_under_way():

@@ -1,4 +1,4 @@
-"""The memory map: it shows what the zone holds, hears what the front end sends, keeps its old state when that is wrong."""
+"""The memory map: it shows what the zone holds, hears what the front end sends, takes back what is wrong."""
 import base64
 import gc
 import html
@@ -50,7 +50,8 @@ def test_a_tooltip_says_what_the_columns_and_the_scanner_say(kernel):
 def test_the_reason_names_the_function_that_decides():
     gmem = MemoryMap(kl.zone_of("guest_memfd")).look(0)
     assert gmem.as_flags == "AS_UNEVICTABLE | AS_UNMOVABLE"
-    assert gmem.why == "isolate_migratepages_block() passes it by: mapping is unmovable (mapping_unmovable())."
+    words = "mapping is unmovable (mapping_unmovable())"
+    assert gmem.why == f"isolate_migratepages_block() passes it by: {words}."
 
 
 def test_a_recording_is_shown_as_its_own_kernel_decides():
@@ -63,7 +64,8 @@ def test_a_recording_is_shown_as_its_own_kernel_decides():
 
 def test_each_show_is_one_frame_and_frame_changes_last():
     shown, order = MemoryMap(kl.random_zone(1024)), []
-    shown.canvas.observe(lambda change: order.append(change["name"]), ["pages", "looks", "rows", "types", "first_pfn", "frame"])
+    shown.canvas.observe(lambda change: order.append(change["name"]),
+                         ["pages", "looks", "rows", "types", "first_pfn", "frame"])
     before = shown.frame
     shown.show(kl.random_zone(4096, 9))
     assert shown.frame == before + 1 and order[-1] == "frame" and order.count("frame") == 1
@@ -82,7 +84,8 @@ def test_what_is_displayed_has_a_picture_and_a_stable_text():
     one, two = (MemoryMap(kl.random_zone(4096, 3), title="all kinds", failed=[9]) for _ in range(2))
     bundle = one.box._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    assert bundle["image/png"] == base64.b64encode(plots.memory_map(one.states, migratetype=one.canvas.types, title="all kinds").png).decode()
+    twin = plots.memory_map(one.states, migratetype=one.canvas.types, title="all kinds")
+    assert bundle["image/png"] == base64.b64encode(twin.png).decode()
     assert bundle["text/plain"] == two.describe() == repr(one.box)
     assert "application/vnd.jupyter.widget-view+json" in one._repr_mimebundle_()
     assert bundle["text/plain"] == f"all kinds, {plots.describe(one.states)}"
@@ -92,7 +95,8 @@ def test_a_part_of_memory_is_shown_by_its_own_pfns():
     zone = kl.random_zone(4096).part("DMA", 700, 2000)
     shown = MemoryMap(zone)
     shown.select(1999)
-    assert len(shown.states) == 1300 and shown.selected == 1999 and shown.canvas.types == memory_map.types(zone)
+    assert len(shown.states) == 1300 and shown.selected == 1999
+    assert shown.canvas.types == memory_map.types(zone)
     assert shown.picture().text.startswith("Memory map, 1,300 pages in 3 pageblocks")
     with pytest.raises(IndexError, match="no page 699 is shown: write a pfn from 700 to 1999"):
         shown.select(699)
@@ -108,7 +112,9 @@ def test_the_front_end_selects_and_the_callback_hears_it():
     assert "selected  pfn 77, " in shown.describe()
 
 
-@pytest.mark.parametrize("sent, says", [({"selected": 5000}, "no page 5000"), ({"spotlight": "sleepy"}, "no state 'sleepy'")])
+@pytest.mark.parametrize("sent, says",
+                         [({"selected": 5000}, "no page 5000"),
+                          ({"spotlight": "sleepy"}, "no state 'sleepy'")])
 def test_what_the_front_end_cannot_mean_is_said_and_taken_back(sent, says):
     shown = MemoryMap(kl.random_zone(1024))
     shown.select(3)
@@ -118,7 +124,8 @@ def test_what_the_front_end_cannot_mean_is_said_and_taken_back(sent, says):
 
 
 @pytest.mark.parametrize("source, error, says", [
-    ("6.12-nope", recordings.RecordingError, "no recording '6.12-nope'"), (42, TypeError, "write MemoryMap\\(kl.random_zone"),
+    ("6.12-nope", recordings.RecordingError, "no recording '6.12-nope'"),
+    (42, TypeError, "write MemoryMap\\(kl.random_zone"),
     (kl.random_zone(1024).part("empty", 5, 5), ValueError, "there is no page to draw")])
 def test_what_cannot_be_shown_is_said_in_the_strip_and_the_old_picture_stays(source, error, says):
     shown = MemoryMap(kl.random_zone(1024))
@@ -189,7 +196,8 @@ def test_a_states_name_can_be_read_on_its_colour(palette):
 
 
 def test_contrast_is_that_of_wcag():
-    assert contrast("#FFFFFF", "#000000") == pytest.approx(21) and contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
 
 
 def test_the_front_end_asks_nobody():

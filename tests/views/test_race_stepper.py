@@ -1,16 +1,19 @@
-"""The path stepper and the race stepper without a browser: what is clicked is what the machine does, and the proof is prove()'s."""
+"""Path stepper and race stepper without a browser: a click is a step, the proof is prove()'s."""
 import random
 import re
 from types import ModuleType
 
 import ipywidgets
 import pytest
+from front_end import click, send
 
 import kitlib as kl
 from kitlib import frames, races
+from kitlib.concurrency.automaton import RepeatUntil
 from kitlib.concurrency.explore import FATES, prove
 from kitlib.concurrency.sched import Machine, Scenario, ScheduleError, Stepper, letters
-from kitlib.mm.folio import folio_mapping, folio_put
+from kitlib.mm.folio import folio_mapping, folio_put, folio_trylock, folio_unlock
+from kitlib.mm.mapping import mapping_unmovable
 from kitlib.widgets import PathStepper, RaceStepper, race_stepper
 from kitlib.widgets.guard import Guard
 from kitlib.widgets.objects import deadlock, held_pointers
@@ -18,21 +21,11 @@ from kitlib.widgets.source import place, source
 
 KERNELS = (kl.before, kl.racy, kl.after, kl.cached, kl.after_unlock, kl.no_null_check, kl.blocking)
 NAMES = [kernel.__name__.rpartition(".")[2] for kernel in KERNELS]
-SCHEDULES = ["", "C3T16C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1", "Ca2T1"]
-
-
-def click(button):
-    """A click as the front end sends it."""
-    button._handle_msg({"content": {"data": {"method": "custom", "content": {"event": "click"}}}, "buffers": []})
-
-
-def send(control, value):
-    """A new value as the front end sends it: choices by their index."""
-    if isinstance(control, ipywidgets.ToggleButtons):
-        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
-        control.set_state({"index": values.index(value)})
-    else:
-        control.set_state({"value": value})
+SETTINGS = ["kernel", "folios", "compactors", "truncators", "reclaimers", "mlockers", "truncate",
+            "clear_inode", "migrate", "reuse"]
+SCHEDULES = ["", "C3T16C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1",
+             "Ca2T1"]
+WAYS = [send, lambda control, value: setattr(control, "value", value)]         # by message, by trait
 
 
 def text_of(html):
@@ -50,27 +43,29 @@ def replayed(view, fresh):
 
 def buttons(view):
     """Every button that can be clicked now."""
-    made = [view.first_button, view.back_button, view.step_button, view.last_button]
+    there = [view.time.first, view.time.back, view.time.step, view.time.last]
     if isinstance(view, RaceStepper):
-        shown = view.columns[:len(view.machine.paths)]
-        made += [view.undo_button, *[one for column in shown for one in (column.step_button, column.run_button)]]
-        made += [view.play_button] * bool(view.proof.shortest)
-    return [one for one in made if not one.disabled]
+        there.append(view.settings.undo_button)
+        for column in view.columns[:len(view.machine.paths)]:
+            there += [column.step_button, column.run_button]
+        if view.proof.shortest:
+            there.append(view.play_button)
+    return [one for one in there if not one.disabled]
 
 
 def random_event(view, dice):
     """Any button that can be clicked, the slider, the text box, or a setting that is quick to prove."""
     what = dice.choice(["button"] * 5 + ["slider", "text", "setting"])
-    if what == "button" or isinstance(view, PathStepper) and what != "slider":
+    if what == "button" or (isinstance(view, PathStepper) and what != "slider"):
         dice.choice([click, ipywidgets.Button.click])(dice.choice(buttons(view)))
     elif what == "slider":
-        dice.choice([send, lambda control, value: setattr(control, "value", value)])(view.slider, dice.randint(0, view.slider.max))
+        dice.choice(WAYS)(view.time.slider, dice.randint(0, view.time.slider.max))
     elif what == "text":
         send(view.schedule, dice.choice(SCHEDULES))
     else:
         name = dice.choice(["kernel", "truncate", "clear_inode", "migrate", "reuse", "compactors"])
-        dice.choice([send, lambda control, value: setattr(control, "value", value)])(
-            view.controls[name], dice.choice([value for value in view.legal[name] if value != 2]))
+        value = dice.choice([value for value in view.settings.legal[name] if value != 2])
+        dice.choice(WAYS)(view.settings.controls[name], value)
 
 
 def broken_kernel(path):
@@ -100,13 +95,15 @@ def test_stepping_a_path_does_what_running_it_does(kernel, kind):
         pytest.skip("it sleeps for ever")
     mode = kl.Mode(async_migrate=True)
     view = PathStepper(kernel=kernel, kind=kind, mode=mode)
-    assert view.stepper.t == 0 and view.slider.max == len(view.stepper.schedule) > 0
-    while not view.step_button.disabled:
-        click(view.step_button)
-    alone = kl.run(Machine((folio := kl.one_folio(kind)).zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)}))
+    assert view.stepper.t == 0 and view.time.slider.max == len(view.stepper.schedule) > 0
+    while not view.time.step.disabled:
+        click(view.time.step)
+    folio = kl.one_folio(kind)
+    alone = kl.run(Machine(folio.zone, {"compaction": lambda: kernel.isolate_folio(folio, mode)}))
     assert str(view.machine.trace) == str(alone.trace) and view.machine.results == alone.results
     assert view.events.value.count("<tr>") == len(alone.trace) + 1
-    assert alone.results["compaction"].label in view.source.value and alone.results["compaction"].why in view.source.value
+    assert alone.results["compaction"].label in view.source.value
+    assert alone.results["compaction"].why in view.source.value
 
 
 def test_the_marked_line_holds_the_step_that_comes_next():
@@ -147,7 +144,8 @@ def test_source_that_nobody_kept_is_said_to_be_unknown():
     exec("def path(folio):\n    yield folio_mapping(folio)", made)
     folio = kl.one_folio("anon")
     view = PathStepper(lambda: made["path"](folio))
-    assert "The source of path() is not known" in text_of(view.source.value) and "error" not in view.describe()
+    assert "The source of path() is not known" in text_of(view.source.value)
+    assert "error" not in view.describe()
 
 
 def test_in_a_large_zone_the_folios_that_the_path_steps_on_are_shown():
@@ -166,12 +164,15 @@ def test_in_a_large_zone_the_folios_that_the_path_steps_on_are_shown():
 def test_a_path_comes_as_its_start_as_a_machine_or_as_a_scenario(made):
     view = PathStepper(made(kl.one_folio("ramfs")))
     view.last()
-    assert view.machine.results["path"] == kl.run_path(kl.after.isolate_folio(kl.one_folio("ramfs"), kl.Mode()))
+    alone = kl.run_path(kl.after.isolate_folio(kl.one_folio("ramfs"), kl.Mode()))
+    assert view.machine.results["path"] == alone
 
 
 @pytest.mark.parametrize("wrong, says", [
-    (lambda folio: kl.after.isolate_folio(folio, kl.Mode()), "write PathStepper\\(lambda: "), (lambda folio: 7, "write PathStepper\\(lambda: "),
-    (lambda folio: (lambda: folio), "a path is a generator"), (lambda folio: (lambda: (one for one in ())), "was given no folio: write")])
+    (lambda folio: kl.after.isolate_folio(folio, kl.Mode()), "write PathStepper\\(lambda: "),
+    (lambda folio: 7, "write PathStepper\\(lambda: "),
+    (lambda folio: (lambda: folio), "a path is a generator"),
+    (lambda folio: (lambda: (one for one in ())), "was given no folio: write")])
 def test_what_is_no_path_is_refused_with_the_line_to_write(wrong, says):
     with pytest.raises(TypeError, match=says):
         PathStepper(wrong(kl.one_folio("anon")))
@@ -182,9 +183,9 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
     view = PathStepper(kernel=broken_kernel(forgets_to_end))
     view.last()
     assert view.stepper.t == 1
-    click(view.step_button)
+    click(view.time.step)
     assert "ZeroDivisionError: &lt;b&gt;mine" in view.guard.strip.value and view.stepper.t == 1
-    click(view.back_button)
+    click(view.time.back)
     assert view.stepper.t == 0 and view.guard.strip.value == ""
     view.guard.errors.clear()
 
@@ -192,8 +193,9 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
 def test_a_crash_is_a_position_and_shown_in_words():
     view = PathStepper(races.truncation_race(kl.racy))
     view.replay("C3T16C1")
-    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.said.value) and "kit-bad" in view.said.value
-    assert "use after free" in text_of(view.events.value) and view.step_button.disabled
+    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.status.value)
+    assert "kit-bad" in view.status.value
+    assert "use after free" in text_of(view.events.value) and view.time.step.disabled
     view.back()
     assert view.machine.crash is None and "kit-crash" not in view.source.value
 
@@ -201,14 +203,16 @@ def test_a_crash_is_a_position_and_shown_in_words():
 # The race.
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
-@pytest.mark.parametrize("arguments", [{}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "clear_inode": "no_cycle"},
-                                       {"migrate": True, "reuse": True}, {"dirty": False, "mode": kl.Mode()}], ids=str)
+@pytest.mark.parametrize("arguments", [
+    {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "clear_inode": "no_cycle"},
+    {"migrate": True, "reuse": True}, {"dirty": False, "mode": kl.Mode()}], ids=str)
 def test_the_verdict_bar_is_that_of_prove(kernel, arguments):
     view, proof = RaceStepper(kernel, **arguments), prove(kl.truncation_race(kernel, **arguments))
     said = text_of(view.verdict.value)
     assert proof.scenario.name in said.replace("&#x27;", "'")
     if proof.safe:
-        assert said.startswith(f"SAFE: all {proof.schedules:,} schedules") and view.play_button.layout.display == "none"
+        assert said.startswith(f"SAFE: all {proof.schedules:,} schedules")
+        assert view.play_button.layout.display == "none"
     else:
         assert said.startswith("UNSAFE: ") and proof.bug in said and f"shortest {proof.shortest}" in said
         assert f"in {proof.failing_schedules:,} of {proof.schedules:,} schedules (" in said
@@ -220,7 +224,8 @@ def test_a_race_that_is_to_be_broken_keeps_its_verdict_to_itself():
     race = RaceStepper(kl.racy, verdict=False)
     race.set(kernel="cached")
     shown = race.describe() + race.verdict.value
-    assert "UNSAFE" not in shown and race.proof.shortest not in shown and race.play_button.layout.display == "none"
+    assert "UNSAFE" not in shown and race.proof.shortest not in shown
+    assert race.play_button.layout.display == "none"
     assert race.box.picture() is None
     race.replay("C7T16C2")
     assert "use after free" in race.describe()
@@ -238,6 +243,29 @@ def test_beyond_the_limit_the_bar_says_loudly_that_nothing_is_proved(monkeypatch
     view.guard.errors.clear()
 
 
+@pytest.mark.parametrize("bad, words", [
+    (False, "SAFE: every schedule (a schedule can go on for ever, so there is no number of them)"),
+    (True, "UNSAFE: use after free, shortest T1; a schedule can go on for ever")])
+def test_a_race_that_can_go_on_for_ever_has_a_verdict_without_a_number_of_schedules(bad, words):
+    folio = kl.one_folio("ramfs")
+    mapping = folio.mapping
+    folio.locked = True
+
+    def attempt():
+        got = yield folio_trylock(folio)
+        return got or None
+
+    def holder():
+        if bad:
+            yield mapping_unmovable(mapping)
+        yield folio_unlock(folio)
+
+    mapping.freed = bad
+    proof = prove(Scenario("waits for the lock", folio.zone, {"C": RepeatUntil(attempt), "T": holder}))
+    assert proof.safe is not bad and proof.schedules is None
+    assert race_stepper.verdict(proof) == words
+
+
 def fate_by_brute_force(scenario, schedule):
     """Whether a schedule can or must fail, from the machine alone."""
     stepper = Stepper(scenario.machine())
@@ -253,8 +281,9 @@ def fate_by_brute_force(scenario, schedule):
     return FATES[0] if fails == {False} else FATES[2] if fails == {True} else FATES[1]
 
 
-@pytest.mark.parametrize("kernel, begin", [(kl.racy, "C3T12"), (kl.racy, "C3T14"), (kl.after_unlock, "C11T8"), (kl.no_null_check, "C7T10"),
-                                           (kl.after, "C3T13")], ids=["racy", "racy, later", "after_unlock", "no_null_check", "after"])
+@pytest.mark.parametrize("kernel, begin", [
+    (kl.racy, "C3T12"), (kl.racy, "C3T14"), (kl.after_unlock, "C11T8"), (kl.no_null_check, "C7T10"),
+    (kl.after, "C3T13")], ids=["racy", "racy, later", "after_unlock", "no_null_check", "after"])
 def test_the_hint_light_is_what_a_brute_force_finds(kernel, begin):
     view, dice = RaceStepper(kernel), random.Random(1)
     view.hint_box.value = True
@@ -262,10 +291,11 @@ def test_the_hint_light_is_what_a_brute_force_finds(kernel, begin):
         view.replay(begin)
         while view.machine.ready:
             done, hints = view.stepper.schedule[:view.stepper.t], view.hints
-            assert hints == {name: fate_by_brute_force(kl.truncation_race(kernel), [*done, name]) for name in view.machine.ready}
+            assert hints == {name: fate_by_brute_force(kl.truncation_race(kernel), [*done, name])
+                             for name in view.machine.ready}
             for column in view.columns[:2]:
-                assert (f"after Step {letters(view.machine.paths)[column.name]}: {hints.get(column.name)}" in column.reason.value) \
-                    is (column.name in hints)
+                light = f"after Step {letters(view.machine.paths)[column.name]}: {hints.get(column.name)}"
+                assert (light in column.reason.value) is (column.name in hints)
             view.step(dice.choice(view.machine.ready))
 
 
@@ -291,21 +321,23 @@ def test_a_thread_that_sleeps_cannot_be_stepped_and_its_column_says_who_holds_th
     view.replay("C8T1")
     column = view.columns[1]
     assert column.step_button.disabled and column.run_button.disabled
-    assert text_of(column.reason.value) == "truncation: sleeps at folio_lock(folio 0): compaction holds the lock"
+    words = "truncation: sleeps at folio_lock(folio 0): compaction holds the lock"
+    assert text_of(column.reason.value) == words
     assert "locked by compaction" in view.objects.value
     with pytest.raises(kl.KernelBug, match="truncation sleeps at folio_lock"):
         view.step("T")
     assert view.stepper.text == "C8T1"
     view.guard.errors.clear()
     click(view.columns[0].run_button)
-    assert view.columns[0].step_button.disabled and "compaction: has ended" in text_of(view.columns[0].reason.value)
+    assert view.columns[0].step_button.disabled
+    assert "compaction: has ended" in text_of(view.columns[0].reason.value)
     assert not column.step_button.disabled
 
 
 def test_a_deadlock_is_said_with_who_sleeps_where():
     view = PathStepper(races.opposite_orders(kl.blocking))
     view.replay(prove(races.opposite_orders(kl.blocking)).shortest)
-    assert deadlock(view.machine) and "DEADLOCK. " in view.said.value and view.step_button.disabled
+    assert deadlock(view.machine) and "DEADLOCK. " in view.status.value and view.time.step.disabled
     assert "compaction sleeps at folio_lock(folio 1): truncation holds the lock" in view.describe()
 
 
@@ -313,17 +345,18 @@ def test_the_text_box_shows_the_schedule_and_replays_what_is_written():
     view = RaceStepper()
     send(view.schedule, "C3 T16, C")
     assert view.stepper.text == view.schedule.value == "C3T16C1" and view.machine.crash
-    click(view.back_button)
-    assert view.schedule.value == "C3T16" and view.slider.value == 19 and view.slider.max == 20
-    assert view.step_button.description == "Step (C)"
-    click(view.step_button)
-    assert view.machine.crash and view.step_button.description == "Step"
-    send(view.slider, 3)
+    click(view.time.back)
+    assert view.schedule.value == "C3T16" and view.time.slider.value == 19 and view.time.slider.max == 20
+    assert view.time.step.description == "Step (C)"
+    click(view.time.step)
+    assert view.machine.crash and view.time.step.description == "Step"
+    send(view.time.slider, 3)
     assert view.schedule.value == "C3" and view.state["schedule"] == "C3T16C1"
 
 
-@pytest.mark.parametrize("wrong, says", [("C99", "has ended"), ("X3", "no thread is called X"), ("<b>", "is no schedule"), ("C" + "9" * 5000, ""),
-                                         ("C8T2", "sleeps at folio_lock"), ("C1 C999999", "too long"), ("Ca1", "no thread is called Ca")])
+@pytest.mark.parametrize("wrong, says", [
+    ("C99", "has ended"), ("X3", "no thread is called X"), ("<b>", "is no schedule"), ("C" + "9" * 5000, ""),
+    ("C8T2", "sleeps at folio_lock"), ("C1 C999999", "too long"), ("Ca1", "no thread is called Ca")])
 def test_a_schedule_that_cannot_be_is_refused_under_its_field(wrong, says):
     view = RaceStepper(kl.after)
     view.replay("C2T1")
@@ -351,28 +384,29 @@ def test_in_code_a_wrong_schedule_is_raised():
 def test_changing_the_race_proves_it_again_and_follows_the_same_schedule():
     view = RaceStepper()
     view.play()
-    send(view.controls["kernel"], "after")
+    send(view.settings.controls["kernel"], "after")
     assert view.proof.safe and view.machine.crash is None and view.stepper.text == "C3T16C1"
     view.set(compactors=2, folios=2)
     assert view.stepper.t == 0 and len(view.threads.children) == 3
-    assert [text_of(column.reason.value).partition(":")[0] for column in view.columns[:3]] == ["compaction a", "compaction b", "truncation"]
-    assert len(view.history) == 2
-    click(view.undo_button)
+    names = [text_of(column.reason.value).partition(":")[0] for column in view.columns[:3]]
+    assert names == ["compaction a", "compaction b", "truncation"]
+    assert len(view.settings.history) == 2
+    click(view.settings.undo_button)
     assert view.state["kernel"] == "after" and view.stepper.text == "C3T16C1"
     view.undo()
-    assert view.machine.crash and view.stepper.text == "C3T16C1" and view.undo_button.disabled
+    assert view.machine.crash and view.stepper.text == "C3T16C1" and view.settings.undo_button.disabled
     view.undo()
     assert view.describe() == replayed(view, RaceStepper()).describe()
 
 
-@pytest.mark.parametrize("name", [*race_stepper.RACE_COUNTS, "kernel", "truncate", "clear_inode", "migrate", "reuse"])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_toggle_reaches_the_race_by_trait_by_message_and_in_code(name):
     views = [RaceStepper(kl.after) for _ in range(3)]
-    for new in views[0].legal[name]:
+    for new in views[0].settings.legal[name]:
         if new == views[0].state[name]:
             continue
-        views[0].controls[name].value = new
-        send(views[1].controls[name], new)
+        views[0].settings.controls[name].value = new
+        send(views[1].settings.controls[name], new)
         views[2].set(**{name: new})
         assert all(view.state[name] == new for view in views)
         assert len({view.describe() for view in views}) == 1
@@ -381,13 +415,16 @@ def test_every_toggle_reaches_the_race_by_trait_by_message_and_in_code(name):
 def test_unknown_settings_are_refused_with_the_legal_ones_and_nothing_is_changed():
     view = RaceStepper()
     told = view.describe()
-    for wrong, error, says in [({"kernel": "newer"}, ValueError, "write one of 'before', 'racy'"), ({"folios": 3}, ValueError, "write one of 1, 2"),
-                               ({"migrate": 1}, ValueError, "write one of False, True"), ({"reclaim": 1}, TypeError, "no setting is called 'reclaim'")]:
+    assert list(view.settings.legal) == SETTINGS
+    for wrong, error, says in [({"kernel": "newer"}, ValueError, "write one of 'before', 'racy'"),
+                               ({"folios": 3}, ValueError, "write one of 1, 2"),
+                               ({"migrate": 1}, ValueError, "write one of False, True"),
+                               ({"reclaim": 1}, TypeError, "no setting is called 'reclaim'")]:
         with pytest.raises(error, match=says):
             view.set(**wrong)
     view.guard.errors.clear()
     view.render()
-    assert view.history == [] and view.describe().startswith(told)
+    assert view.settings.history == [] and view.describe().startswith(told)
     with pytest.raises(TypeError, match="no flag 'dirt'"):
         RaceStepper(dirt=True)
     with pytest.raises(TypeError, match="unknown kernel"):
@@ -401,7 +438,7 @@ def test_a_kernel_handed_in_is_one_of_the_choices_and_keeps_its_arguments():
     assert view.proof.scenario.name == "truncation_race(after, dirty=False)"
     view.set(kernel="mine")
     view.play()
-    assert "&lt;i&gt;" not in view.said.value and "<i>" not in view.columns[0].source.value
+    assert "&lt;i&gt;" not in view.status.value and "<i>" not in view.columns[0].source.value
 
 
 def test_a_kernel_whose_own_code_fails_is_refused_and_the_race_stays(monkeypatch):
@@ -412,9 +449,10 @@ def test_a_kernel_whose_own_code_fails_is_refused_and_the_race_stays(monkeypatch
     view.kernels["racy"] = broken_kernel(forgets_to_end)
     view.step("C")
     told = view.describe()
-    send(view.controls["kernel"], "racy")
+    send(view.settings.controls["kernel"], "racy")
     assert "no race but an error in the path" in view.guard.strip.value
-    assert view.controls["kernel"].value == "after" and view.describe().startswith(told) and view.history == []
+    assert view.settings.controls["kernel"].value == "after" and view.describe().startswith(told)
+    assert view.settings.history == []
     view.guard.errors.clear()
 
 
@@ -425,9 +463,12 @@ def test_after_400_random_events_a_race_is_the_replay_of_its_state(seed):
     view.hint_box.value = True
     for _ in range(400):
         random_event(view, dice)
-        assert view.slider.value == view.stepper.t and all(view.controls[name].value == value for name, value in view.settings.items())
+        assert view.time.slider.value == view.stepper.t
+        assert all(view.settings.controls[name].value == value
+                   for name, value in view.settings.values.items())
     assert view.guard.errors == [] and other.describe() == untouched and other.state["t"] == 0
-    fresh = RaceStepper(view.kernels[view.settings["kernel"]], **{name: value for name, value in view.settings.items() if name != "kernel"})
+    fresh = RaceStepper(view.kernels[view.settings.values["kernel"]],
+                        **{name: value for name, value in view.settings.values.items() if name != "kernel"})
     fresh.hint_box.value = True
     assert replayed(view, fresh).describe() == view.describe()
     assert fresh.state == view.state and fresh.objects.value == view.objects.value
@@ -435,11 +476,12 @@ def test_after_400_random_events_a_race_is_the_replay_of_its_state(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_after_400_random_events_a_path_is_the_replay_of_its_state(seed):
-    arguments = [{"kind": "file, dirty"}, {"kind": "ramfs", "kernel": kl.racy}, {"path": races.truncation_race(kl.racy)}][seed]
+    arguments = [{"kind": "file, dirty"}, {"kind": "ramfs", "kernel": kl.racy},
+                 {"path": races.truncation_race(kl.racy)}][seed]
     view, dice = PathStepper(**arguments), random.Random(seed)
     for _ in range(400):
         random_event(view, dice)
-        assert view.slider.value == view.stepper.t and len(frames.done(view.machine)) == view.stepper.t
+        assert view.time.slider.value == view.stepper.t and len(frames.done(view.machine)) == view.stepper.t
     if seed == 2:
         arguments = {"path": races.truncation_race(kl.racy)}
     assert view.guard.errors == [] and replayed(view, PathStepper(**arguments)).describe() == view.describe()
@@ -447,16 +489,11 @@ def test_after_400_random_events_a_path_is_the_replay_of_its_state(seed):
 
 def test_every_control_is_called_something_in_words():
     view = RaceStepper()
-    made = [*view.controls.values(), *buttons(view), view.slider, view.schedule, view.hint_box]
+    made = [*view.settings.controls.values(), *buttons(view), view.time.slider, view.schedule, view.hint_box]
     for control in made:
-        words = [str(option[0] if isinstance(option, tuple) else option) for option in control.options] if hasattr(control, "options") \
-            else [control.description]
+        words = [option[0] if isinstance(option, tuple) else str(option)
+                 for option in getattr(control, "options", [control.description])]
         assert all(len(word) > 3 for word in words) and not getattr(control, "icon", "")
-
-
-def test_colours_come_in_pairs_of_text_and_background():
-    for rule in re.findall(r"\.kit-[^{]*\{([^}]*)\}", race_stepper.TITLE):
-        assert ("background" in rule) == bool(re.search(r"(^|;)\s*color:", rule)), rule
 
 
 @pytest.mark.parametrize("make", [PathStepper, RaceStepper])
@@ -464,6 +501,7 @@ def test_what_is_displayed_says_the_same_in_every_run(make):
     one, other = make(), make()
     one.step(), other.step()
     bundle = one.box._repr_mimebundle_()
-    assert bundle["text/plain"] == other.box._repr_mimebundle_()["text/plain"] == repr(one.box) == one.describe()
+    assert bundle["text/plain"] == repr(one.box) == one.describe() == other.describe()
+    assert bundle["text/plain"] == other.box._repr_mimebundle_()["text/plain"]
     assert one._repr_mimebundle_() == bundle and " at 0x" not in bundle["text/plain"]
     assert one.box.model_id not in bundle["text/plain"]
