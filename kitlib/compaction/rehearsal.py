@@ -30,10 +30,10 @@ from typing import NamedTuple
 from ..concurrency.sched import run_path
 from ..mm.folio import PG, Folio
 from ..mm.mapping import AddressSpace, AddressSpaceOperations
+from ..mm.swap import folio_add_lru
 from ..mm.verdict import MigrateMode, Result
 from ..mm.zone import Zone
 from .control import CompactControl
-from .isolate import folio_add_lru
 
 _LOCKED, _WAITED_FOR = PG.LOCKED, PG.LOCKED | PG.WRITEBACK
 
@@ -62,19 +62,31 @@ def move_by_path(kernel: ModuleType, zone: Zone, pfn: int, target: int, mode: Mi
     return result
 
 
-def move_as_rehearsed(zone: Zone, pfn: int, target: int, outcome: Outcome) -> None:
+def flags_unmapped(cc: CompactControl, pfn: int) -> int:
+    """A folio's flags once try_to_migrate() has taken its page-table entries down (mm/rmap.c).
+
+    A dirty entry leaves PG_dirty. Page tables are left out here: anonymous memory was written through each of
+    its entries, and file pages that were have PG_dirty already.
+    """
+    flags = cc.zone.flags[pfn]
+    written = flags & PG.ANON and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
+    return flags | PG.DIRTY if written else flags
+
+
+def mode_of_move(cc: CompactControl, flags: int, mode: MigrateMode) -> MigrateMode:
+    """The mode by which a folio with these flags is moved: where nothing is written out, none that would.
+
+    Only fallback_migrate_folio() asks for the mode: -EBUSY for dirt, in all but MIGRATE_SYNC.
+    """
+    return min(mode, MigrateMode.SYNC_LIGHT) if flags & PG.DIRTY and not cc.release.writes_out else mode
+
+
+def move_as_rehearsed(cc: CompactControl, pfn: int, target: int, outcome: Outcome) -> None:
     """`target` becomes what move_by_path() would make of it. Caller must free the old page, mapped or not."""
+    zone = cc.zone
+    cc.moves.append((pfn, target))
     _, zone.flags[target], zone.refcount[target], zone.mapcount[target] = outcome
     zone.mapping[target] = zone.mapping[pfn]
-
-
-def fallback_mode(cc: CompactControl, pfn: int, mode: MigrateMode) -> MigrateMode:
-    """The mode for move_to_new_folio(), which hands it to fallback_migrate_folio() and asks no more of it.
-
-    Where the release writes nothing out, MIGRATE_SYNC can do no more for a dirty folio than the other modes.
-    """
-    dirty = cc.zone.flags[pfn] & PG.DIRTY
-    return min(mode, MigrateMode.SYNC_LIGHT) if dirty and not cc.release.writes_out else mode
 
 
 def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool = False) -> Outcome | None:
@@ -90,13 +102,16 @@ def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool =
         if flags & _WAITED_FOR or refcount == 1:
             return None
         # So migrate_folio_unmap() would leave it: locked, and without the page tables' references.
-        flags, refcount = flags | _LOCKED, refcount - mapcount
-    mode = fallback_mode(cc, pfn, mode)
+        flags, refcount = flags_unmapped(cc, pfn) | _LOCKED, refcount - mapcount
+    mode = mode_of_move(cc, flags, mode)
     # Neither a pfn nor a mapping itself is among the arguments below: what depends on them is not rehearsed.
     if cc.verdicts is None or pfn in zone.buffers_held:
         return None
     if mapping is None:
-        return rehearse(cc.kernel, mode, flags, refcount, mapcount)
+        outcome = rehearse(cc.kernel, mode, flags, refcount, mapcount)
+        # A page that is refused keeps what its page-table entries have left.
+        changed = (flags ^ zone.flags[pfn]) & PG.DIRTY
+        return None if changed and outcome and outcome.result else outcome
     if mapping.freed or mapping.reused:
         return None
     return rehearse(cc.kernel, mode, flags, refcount, mapcount, mapping.a_ops, mapping.flags)
