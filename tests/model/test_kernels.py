@@ -203,8 +203,7 @@ def test_without_a_callback_a_dirty_folio_is_written_out_first_or_refused(mode, 
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-def test_a_dirty_folio_without_callback_and_writepage_is_refused_in_every_mode_and_left_as_it_was(
-        kernel, private):
+def test_what_is_dirty_and_cannot_be_written_out_is_refused_in_every_mode_and_left_as_it_was(kernel, private):
     for mode, code in zip(kl.MigrateMode, (kl.Result.EBUSY, kl.Result.EBUSY, kl.Result.EINVAL), strict=True):
         answer, src, dst = move("ramfs", kernel, mode, private=private)
         assert (answer, src.dirty, src.private, src.mapping.name) == (code, True, private, "ram_aops")
