@@ -87,7 +87,7 @@ class MigrateFolio:
         """migrate_folio_move(): on success the old page is free; else both stay locked, until undo()."""
         outcome = outcome_of(self.cc, pfn, mode, unmapped=True)
         if outcome is None:
-            result = move_by_path(self.cc.kernel, self.zone, pfn, target, mode)
+            result = move_by_path(self.cc.kernel.move_to_new_folio, self.zone, pfn, target, mode)
         else:
             result = outcome.result
             if result == SUCCESS:
