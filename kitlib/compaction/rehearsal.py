@@ -69,6 +69,7 @@ def move_by_path(move_to_new_folio: Callable[..., Path], zone: Zone, pfn: int, t
 
 def move_as_rehearsed(zone: Zone, pfn: int, target: int, outcome: Outcome) -> None:
     """`target` becomes what move_by_path() would make of it. Caller must free the old page, mapped or not."""
+    # PG_unevictable is among the flags: AS_UNEVICTABLE, of which it is made, is one of the mapping's flags.
     _, zone.flags[target], zone.refcount[target], zone.mapcount[target] = outcome
     zone.mapping[target] = zone.mapping[pfn]
 
@@ -99,6 +100,7 @@ def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool =
                     mapping.a_ops, mapping.flags)
 
 
+# Far more than the sorts of a zone, times functions and modes; what falls out is only done once more.
 @lru_cache(maxsize=4096)
 def rehearse(move_to_new_folio: Callable[..., Path], mode: MigrateMode, flags: int, refcount: int,
              mapcount: int, a_ops: AddressSpaceOperations | None = None,
@@ -108,6 +110,7 @@ def rehearse(move_to_new_folio: Callable[..., Path], mode: MigrateMode, flags: i
     None where this outcome says nothing about other pages: large, or truncated with buffers, or refused and
     changed. Whatever the decision reads must be among the arguments: they are what the cache goes by.
     """
+    # Both are told by these values, so they are refused here, where the answer is kept.
     if flags & PG.HEAD or (flags & PG.PRIVATE and a_ops is None):
         return None
     zone, source, target = Zone(2), 0, 1

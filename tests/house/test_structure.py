@@ -45,8 +45,9 @@ IN_THE_GOLDEN_DIFFS = ("# Truncation holds the folio lock until the folio has le
                        "locked, a non-NULL mapping is alive.")
 # Modules that cannot be understood from their code alone: locks, what may be stale, what is left out.
 SUBTLE = ["compaction/isolate.py", "compaction/freepages.py", "compaction/migrate_folio.py",
-          "compaction/migrate_pages.py", "compaction/scanned.py", "mm/page_alloc.py", "concurrency/graph.py",
-          "plots/layout.py"]
+          "compaction/migrate_pages.py", "compaction/rehearsal.py", "compaction/compact_zone.py",
+          "compaction/contig.py", "compaction/scanned.py", "mm/page_alloc.py", "mm/zone.py",
+          "concurrency/graph.py", "concurrency/explore.py", "plots/layout.py"]
 
 
 def top(module: str) -> str:
