@@ -4,13 +4,14 @@ The migrate scanner walks upward and isolates (isolate.py), the free scanner wal
 (freepages.py), migration moves (migrate_pages.py), until the scanners meet. direct_compaction() is what an
 allocation does when no block is free. Leaves out deferral, fast_find_migrateblock() and
 fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints
-(compact_blockskip_flush); the per-CPU LRU batches, which the kernel empties first, so that it takes pages
-that are left here; and that a run which happens to start at the zone's first page counts as a whole one.
+(compact_blockskip_flush).
 """
+from ..concurrency.sched import run_path
 from ..mm.folio import PG
 from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
                              drain_pages_zone, fragmentation_index)
-from ..mm.verdict import MigrateMode, Mode, Result
+from ..mm.swap import folio_putback_lru, lru_add_drain
+from ..mm.verdict import Code, MigrateMode, Mode, Result
 from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
                        pageblock_nr_pages, pageblock_start_pfn)
 from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
@@ -42,7 +43,9 @@ def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -
     zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
     try:
         count_free_blocks(zone)
-        status = _run(cc, isolation_mode(cc, compact_unevictable_allowed))
+        mode = isolation_mode(cc, compact_unevictable_allowed)
+        _drain_lru_batch(cc, mode)
+        status = _run(cc, mode)
         release_freepages(cc)
     finally:
         zone.verdicts = None
@@ -71,6 +74,17 @@ def _start(cc: CompactControl) -> None:
     if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
         cc.migrate_pfn = zone.start_pfn
         zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+    cc.whole_zone = cc.migrate_pfn <= zone.init_migrate_pfn
+
+
+def _drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
+    """lru_add_drain() (mm/swap.c): what waits in an LRU batch can be isolated from now on."""
+    for pfn in lru_add_drain(cc.zone):
+        # A compound page that is stepped over is so in a batch and on the LRU.
+        if cc.verdicts is not None and cc.verdicts[pfn] != Code.COMPOUND:
+            if run_path(cc.kernel.isolate_folio(cc.zone.folio(pfn), mode)).isolated:
+                cc.verdicts[pfn] = Code.ISOLATED
+                folio_putback_lru(cc.zone, pfn)
 
 
 def _run(cc: CompactControl, mode: Mode) -> Status:
@@ -81,8 +95,8 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
     migration it leaves the rest of the chunk.
     """
     zone, cached = cc.zone, cc.zone.cached_migrate_pfn
-    # None: there is none. The kernel says 0, and takes the pageblock at pfn 0 for it.
-    last_migrated_block = None
+    # 0: there is none. The pageblock at pfn 0 is taken for one that something was migrated from.
+    last_migrated_block = 0
     # Until an asynchronous run has isolated something, the synchronous position goes along with its own.
     update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
     while (status := compact_finished(cc)) == Status.CONTINUE:
@@ -110,12 +124,12 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
             if rescan:
                 cc.finish_pageblock = True
                 if cc.order == PAGEBLOCK_ORDER:
-                    last_migrated_block = None
-        if cc.order > 0 and last_migrated_block is not None and (
+                    last_migrated_block = 0
+        if cc.order > 0 and last_migrated_block and (
                 last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
             # A block of this order is behind the scanner: its pages may merge, for compact_finished() to see.
             drain_pages_zone(zone)
-            last_migrated_block = None
+            last_migrated_block = 0
     return status
 
 

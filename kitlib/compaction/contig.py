@@ -4,6 +4,7 @@ It shares the block function with compact_zone(), and nothing else: no free scan
 positions.
 """
 from ..mm.page_alloc import count_free_blocks, drain_pages_zone, has_unmovable_pages, isolate_freepages_range
+from ..mm.swap import lru_add_drain
 from ..mm.verdict import Result
 from ..mm.zone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER, pageblock_end_pfn, pageblock_start_pfn
 from .control import CompactControl, isolation_mode
@@ -58,6 +59,8 @@ def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
 
     Nothing is isolated any more when it returns.
     """
+    # lru_cache_disable(), d479960e44f2: only now, when the pageblocks of the range have been looked at.
+    lru_add_drain(cc.zone)
     targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
     while pfn < end_pfn or cc.migratepages:
         if fatal_signal_pending(cc, cc.migrate_pfn):

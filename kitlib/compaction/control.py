@@ -70,6 +70,8 @@ class CompactControl:
     targets: int = 0                        # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)      # pages that migration gave up, by Result
+    # Source and target of every base page that has moved, in order.
+    moves: list[tuple[int, int]] = field(default_factory=list)
     trace: list = field(default_factory=list)       # trace events, in the order of the run
     probe: Callable[[NamedTuple], None] | None = None    # see enter()
 

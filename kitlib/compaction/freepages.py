@@ -73,6 +73,8 @@ def isolate_freepages(cc: CompactControl) -> None:
             stride = 1 if cc.nr_freepages > found else min(COMPACT_CLUSTER_MAX, stride << 1)
         end_pfn, block, pfn = block, below, below
     cc.free_pfn = pfn
+    if cc.release.last_target_first:
+        cc.freepages[0].reverse()
 
 
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Iterable
 
 from ..mm.folio import PG
-from ..mm.mapping import mapping_unevictable
-from ..mm.page_alloc import free_unref_page
+from ..mm.swap import folio_putback_lru
 from ..mm.verdict import MigrateMode, Mode, Result, check_mode
 from ..mm.zone import PAGEBLOCK_ORDER, Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
 from ..step import Deadlock
@@ -137,14 +136,10 @@ def putback_movable_pages(cc: CompactControl) -> None:
     A reference may be the last one, where the folio was truncated meanwhile: then it is freed. Caller must
     have undone any migration: each folio is at rest, unlocked and mapped as before.
     """
-    zone, refcount = cc.zone, cc.zone.refcount
+    zone = cc.zone
     count_isolated(zone, cc.migratepages, -1)
     for pfn in cc.migratepages:
-        refcount[pfn] -= 1
-        if refcount[pfn]:
-            folio_add_lru(zone, pfn)
-        else:
-            free_unref_page(zone, pfn, zone.order[pfn])
+        folio_putback_lru(zone, pfn)
     cc.migratepages.clear()
     cc.nr_migratepages = 0
 
@@ -163,19 +158,6 @@ def count_isolated(zone: Zone, folios: Iterable[int], sign: int) -> None:
             file += 1 << orders[pfn]
     zone.vmstat["nr_isolated_anon"] += sign * anon
     zone.vmstat["nr_isolated_file"] += sign * file
-
-
-def folio_add_lru(zone: Zone, pfn: int) -> None:
-    """PG_lru, and PG_unevictable as folio_evictable() says now (lru_add_fn(), mm/swap.c).
-
-    The flag may be stale in both directions from then on: nobody asks again until the folio is next put on a
-    list. In the kernel the folio waits in a per-CPU batch first; here it is on its list at once.
-    """
-    flags, mapping = zone.flags[pfn] | PG.LRU, zone.mapping[pfn]
-    if flags & PG.MLOCKED or (mapping and mapping_unevictable(zone.mappings[mapping])):
-        zone.flags[pfn] = flags | PG.UNEVICTABLE
-    else:
-        zone.flags[pfn] = flags & ~PG.UNEVICTABLE
 
 
 def too_many_isolated(zone: Zone, mode: Mode) -> bool:

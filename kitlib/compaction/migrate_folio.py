@@ -11,7 +11,7 @@ from ..mm.folio import PG
 from ..mm.page_alloc import free_unref_pages
 from ..mm.verdict import MigrateMode, Result
 from .control import CompactControl
-from .rehearsal import move_as_rehearsed, move_by_path, outcome_of
+from .rehearsal import flags_unmapped, mode_of_move, move_as_rehearsed, move_by_path, outcome_of
 
 SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
 # What unmap() may have to wait for, or to do something about.
@@ -51,7 +51,7 @@ class MigrateFolio:
         if flags[pfn] & IN_THE_WAY and (result := self._wait(pfn, mode, force)):
             self.put_new_folio(self.cc, target, order)
             return result, None
-        flags[pfn] |= _LOCKED
+        flags[pfn] = flags_unmapped(self.cc, pfn) | _LOCKED
         # try_to_migrate(): from here on, references of page tables are not in the way of the move.
         refcount[pfn] -= zone.mapcount[pfn]
         flags[target], refcount[target] = _LOCKED, 1
@@ -87,11 +87,15 @@ class MigrateFolio:
         """migrate_folio_move(): on success the old page is free; else both stay locked, until undo()."""
         outcome = outcome_of(self.cc, pfn, mode, unmapped=True)
         if outcome is None:
+            mode = mode_of_move(self.cc, self.zone.flags[pfn], mode)
             result = move_by_path(self.cc.kernel.move_to_new_folio, self.zone, pfn, target, mode)
+            if result == SUCCESS:
+                pages = 1 << self.zone.order[pfn]
+                self.cc.moves += zip(range(pfn, pfn + pages), range(target, target + pages))
         else:
             result = outcome.result
             if result == SUCCESS:
-                move_as_rehearsed(self.zone, pfn, target, outcome)
+                move_as_rehearsed(self.cc, pfn, target, outcome)
         if result == SUCCESS:
             self.done([pfn], self.zone.order[pfn])
         return result

@@ -13,7 +13,7 @@ from .control import CompactControl
 from .events import MigratePagesEvent
 from .freepages import compaction_alloc, compaction_free
 from .migrate_folio import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, MigrateFolio
-from .rehearsal import Outcome, move_as_rehearsed, outcome_of
+from .rehearsal import Outcome, flags_unmapped, move_as_rehearsed, outcome_of
 
 NR_MAX_BATCHED_MIGRATION = 512
 NR_MAX_MIGRATE_PAGES_RETRY, NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY = 10, 3, 7
@@ -157,7 +157,7 @@ class _Migration:
         # What has its target by then is settled all the same, as in _unmap_all().
         for pfn, target, outcome in zip(folios, targets, outcomes, strict=False):
             if outcome.result == SUCCESS:
-                move_as_rehearsed(self.zone, pfn, target, outcome)
+                move_as_rehearsed(self.cc, pfn, target, outcome)
                 moved.append(pfn)
             elif outcome.result == EAGAIN:
                 stay.append(pfn)
@@ -224,7 +224,8 @@ class _Migration:
         Caller must have the folio isolated and at rest. Its pages are isolated then, each by one reference.
         """
         zone, pages = self.zone, 1 << self.zone.order[pfn]
-        flags, mapcount, mapping = zone.flags[pfn] & ~PG.HEAD, zone.mapcount[pfn], zone.mapping[pfn]
+        flags, mapcount = flags_unmapped(self.cc, pfn) & ~PG.HEAD, zone.mapcount[pfn]
+        mapping = zone.mapping[pfn]
         cached = mapping > 0
         # The page cache holds one reference a page, the page tables one an entry, the isolation one for all.
         if (flags & IN_THE_WAY or not (cached or flags & PG.ANON)

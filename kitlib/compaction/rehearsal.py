@@ -15,7 +15,8 @@ Not rehearsed are pages whose outcome depends on more than these values, or is m
 They are asked about one by one. By what a single page has besides its looks, `outcome_of` leaves out
 
 * a page whose buffers somebody holds: that is known by its pfn, not by its looks;
-* a page of a mapping that is gone: to read that is a bug, and must be reported of this very mapping.
+* a page of a mapping that is gone: to read that is a bug, and must be reported of this very mapping;
+* a refused page that its page-table entries have made dirty: it keeps that, and a refusal changes nothing.
 
 By looks alone, so that its answer may be kept as well, `rehearse` leaves out
 
@@ -33,11 +34,11 @@ from typing import NamedTuple
 from ..concurrency.sched import run_path
 from ..mm.folio import PG, Folio
 from ..mm.mapping import AddressSpace, AddressSpaceOperations
+from ..mm.swap import folio_add_lru
 from ..mm.verdict import MigrateMode, Result
 from ..mm.zone import Zone
 from ..step import Path
 from .control import CompactControl
-from .isolate import folio_add_lru
 
 _LOCKED, _WAITED_FOR = PG.LOCKED, PG.LOCKED | PG.WRITEBACK
 
@@ -67,8 +68,29 @@ def move_by_path(move_to_new_folio: Callable[..., Path], zone: Zone, pfn: int, t
     return result
 
 
-def move_as_rehearsed(zone: Zone, pfn: int, target: int, outcome: Outcome) -> None:
+def flags_unmapped(cc: CompactControl, pfn: int) -> int:
+    """A folio's flags once try_to_migrate() has taken its page-table entries down (mm/rmap.c).
+
+    A dirty entry leaves PG_dirty. Page tables are left out here: anonymous memory was written through each of
+    its entries, and file pages that were have PG_dirty already.
+    """
+    flags = cc.zone.flags[pfn]
+    written = flags & PG.ANON and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
+    return flags | PG.DIRTY if written else flags
+
+
+def mode_of_move(cc: CompactControl, flags: int, mode: MigrateMode) -> MigrateMode:
+    """The mode by which a folio with these flags is moved: where nothing is written out, none that would.
+
+    Only fallback_migrate_folio() asks for the mode: -EBUSY for dirt, in all but MIGRATE_SYNC.
+    """
+    return min(mode, MigrateMode.SYNC_LIGHT) if flags & PG.DIRTY and not cc.release.writes_out else mode
+
+
+def move_as_rehearsed(cc: CompactControl, pfn: int, target: int, outcome: Outcome) -> None:
     """`target` becomes what move_by_path() would make of it. Caller must free the old page, mapped or not."""
+    zone = cc.zone
+    cc.moves.append((pfn, target))
     # PG_unevictable is among the flags: AS_UNEVICTABLE, of which it is made, is one of the mapping's flags.
     _, zone.flags[target], zone.refcount[target], zone.mapcount[target] = outcome
     zone.mapping[target] = zone.mapping[pfn]
@@ -87,13 +109,17 @@ def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool =
         if flags & _WAITED_FOR or refcount == 1:
             return None
         # So migrate_folio_unmap() would leave it: locked, and without the page tables' references.
-        flags, refcount = flags | _LOCKED, refcount - mapcount
+        flags, refcount = flags_unmapped(cc, pfn) | _LOCKED, refcount - mapcount
+    mode = mode_of_move(cc, flags, mode)
     # The function is passed, not the kernel: a learner may give the same kernel another one after this run.
     # Neither a pfn nor a mapping itself is among the arguments below: what depends on them is not rehearsed.
     if cc.verdicts is None or pfn in zone.buffers_held:
         return None
     if mapping is None:
-        return rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount)
+        outcome = rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount)
+        # A page that is refused keeps what its page-table entries have left.
+        changed = (flags ^ zone.flags[pfn]) & PG.DIRTY
+        return None if changed and outcome and outcome.result else outcome
     if mapping.freed or mapping.reused:
         return None
     return rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount,

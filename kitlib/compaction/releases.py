@@ -13,7 +13,10 @@ COMPACT_CLUSTER_MAX = 32
 class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
-    What has a default is so in every release; a release that lacks such a rule shows what the rule is worth.
+    What has a default is so in every release unless RELEASES says otherwise; one that lacks such a rule shows
+    what the rule is worth. The loop of compact_zone() is that of v6.8 in every release: 6.1's differs for
+    kcompactd and for allocations (see compact_zone.py). `writes_out` is no decision of a kernel's: all of
+    them call fallback_migrate_folio(), and its answer changed.
     """
 
     # The pages of one call are unmapped together, then moved, then the refused ones tried again; without:
@@ -37,6 +40,12 @@ class Release(NamedTuple):
     finishes_pageblock: bool = True
     # The folio for which no target was left counts as failed.
     counts_without_target: bool = True
+    # Of what one search finds the last page is given first: split_map_pages() puts each before the others.
+    last_target_first: bool = True
+    # A dirty page-table entry that is taken down leaves PG_dirty: try_to_migrate_one() (mm/rmap.c).
+    dirties_from_pte: bool = True
+    # What is dirty and has no migrate_folio is written out for MIGRATE_SYNC; without: -EBUSY.
+    writes_out: bool = True
 
 
 # From this release on. Recordings of 6.1 and of 6.12 and later bear them out, for vm.compact_memory; the
@@ -47,7 +56,9 @@ RELEASES = {
     (6, 3): Release(True, False, True, False, False),
     (6, 4): Release(True, True, True, False, False),
     (6, 7): Release(True, True, False, False, False),
-    (6, 9): Release(True, True, False, True, True),
+    (6, 9): Release(True, True, False, True, True, last_target_first=False),
+    # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage.
+    (6, 16): Release(True, True, False, True, True, last_target_first=False, writes_out=False),
 }
 
 

@@ -271,10 +271,12 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
     """A mapping without the callback: buffers are released and the folio moved, unless it is dirty.
 
-    Then MIGRATE_SYNC writes it out, for a later pass, and the other modes give up. Held buffers are as good
-    as dirt. Leaves out writepage: without one, as for ramfs, the kernel answers -EINVAL.
+    Then MIGRATE_SYNC writes it out, for a later pass, or answers -EINVAL if there is no writepage; the other
+    modes give up. Held buffers are as good as dirt.
     """
-    dereference(mapping)
+    a_ops = dereference(mapping).a_ops
+    if src.dirty and mode == MigrateMode.SYNC and not a_ops.writepage:
+        return Result.EINVAL
     if src.dirty or src.pfn in src.zone.buffers_held:
         src.dirty = src.dirty and mode < MigrateMode.SYNC
         return Result.EBUSY if mode < MigrateMode.SYNC else Result.EAGAIN

@@ -61,7 +61,8 @@ class PerCpuPages:
         self.doubles = doubles                  # up to 6.1: twice as many from one time to the next
         self.lists: list[deque[int]] = [deque() for _ in range(NR_PCP_LISTS)]
         self.count = 0                          # pages on the lists
-        self.freed_in_a_row = 0                 # pcp->free_count; nobody allocates from the lists here
+        # pcp->free_count: at least a batch, since what was freed before is not known. Nobody allocates here.
+        self.freed_in_a_row = batch
         self.free_factor = 0                    # how often the batch has been doubled
 
     def snapshot(self) -> tuple:
@@ -94,6 +95,8 @@ class Zone:
         self.skip = bytearray(blocks)                       # PB_migrate_skip, one byte a pageblock
         self.mappings: list[AddressSpace | None] = [None]
         self.pcp: PerCpuPages | None = None                 # None: what is freed goes to the buddy allocator
+        # Folios on their way to the LRU, each with one reference more for being here (struct cpu_fbatches).
+        self.lru_batch: list[int] = []
         self.buffers_held: frozenset[int] = frozenset()     # block device pages: somebody holds a buffer
         # While a table is used: a Code or reason for every page. Whoever frees or holds pages keeps it true.
         self.verdicts: bytearray | None = None
@@ -104,6 +107,7 @@ class Zone:
         self.vmstat = dict.fromkeys(VMSTAT, 0)
         self.cached_migrate_pfn = [start_pfn, start_pfn]    # where the next async and sync scans begin
         self.cached_free_pfn = pageblock_start_pfn(end_pfn - 1)
+        self.init_migrate_pfn = start_pfn                   # a scan that begins here sees the whole zone
         # Free blocks by order and by the type of the pageblock where they start: see count_free_blocks().
         self.nr_free = [[0] * MIGRATE_TYPES for _ in range(MAX_ORDER + 1)]
 
@@ -193,12 +197,12 @@ class Zone:
         return (self.flags.tobytes(), self.refcount.tobytes(), self.mapcount.tobytes(),
                 self.mapping.tobytes(), bytes(self.order), bytes(self.migratetype), bytes(self.skip),
                 tuple(self.vmstat.values()), (*self.cached_migrate_pfn, self.cached_free_pfn),
-                self.pcp and self.pcp.snapshot(),
+                self.pcp and self.pcp.snapshot(), tuple(self.lru_batch),
                 tuple([mapping.snapshot() for mapping in self.mappings if mapping]))
 
     def restore(self, snapshot: tuple) -> None:
         """Bring the zone back to a snapshot of itself. Mappings entered since then are left as they are."""
-        *columns, vmstat, cached, pcp, mappings = snapshot
+        *columns, vmstat, cached, pcp, lru_batch, mappings = snapshot
         for name, saved in zip(self.COLUMNS, columns, strict=True):
             column = getattr(self, name)
             if bytes(column) != saved:
@@ -207,6 +211,7 @@ class Zone:
         self.cached_migrate_pfn[:], self.cached_free_pfn = cached[:2], cached[2]
         if self.pcp:
             self.pcp.restore(pcp)
+        self.lru_batch[:] = lru_batch
         for mapping, saved in zip(filter(None, self.mappings), mappings, strict=False):
             mapping.restore(saved)
 

@@ -50,23 +50,27 @@ def fill(zone, pfn, size, order, kind):
     example = kl.one_folio(kind)
     for page in range(pfn, pfn + size):
         zone.flags[page], zone.mapping[page] = example.zone.flags[0], example.zone.mapping[0]
+    zone.lru_batch[:] = [page for page in zone.lru_batch if not pfn <= page < pfn + size]
     zone.mapcount[pfn] = example.mapcount * size
     zone.refcount[pfn] = example.mapcount * size + (zone.mapping[pfn] > 0) * size
     zone.make_compound(pfn, order)
 
 
 def pages_by_owner(zone):
-    """Base pages, page-table entries and references at rest of each sort of page; buffers may be dropped."""
-    counts = Counter()
+    """Base pages, page-table entries and references at rest of each sort of page; buffers may be dropped.
+
+    A page in an LRU batch counts as it will be when the batch is drained.
+    """
+    counts, waits = Counter(), Counter(zone.lru_batch)
     for pfn in range(zone.start_pfn, zone.end_pfn):
         flags, head = zone.flags[pfn], pfn
         if flags & FREE:
             counts["free"] += 1
         elif not flags & PG.TAIL:
-            sort = flags & WHO, zone.mapping[pfn]
+            sort = flags & WHO | PG.LRU * (waits[pfn] > 0), zone.mapping[pfn]
             counts[sort, "pages"] += 1 << zone.order[head]
             counts[sort, "mapped"] += zone.mapcount[pfn]
-            counts[sort, "references"] += zone.refcount[pfn] - bool(flags & PG.PRIVATE)
+            counts[sort, "references"] += zone.refcount[pfn] - bool(flags & PG.PRIVATE) - waits[pfn]
     return counts
 
 
@@ -259,9 +263,18 @@ def scans_of(cc):
 
 
 def test_the_second_call_in_a_pageblock_takes_the_rest():
+    cc = sources_and_targets(("slab", 512), ("anon", 200), ("slab", 312))
+    assert compact_zone(cc) == Status.COMPLETE
+    assert scans_of(cc) == [(0, 512, 512, 0), (512, 544, 32, 32), (544, 1024, 480, 168), (1024, 1536, 512, 0)]
+
+
+def test_the_first_call_takes_all_of_the_pageblock_at_pfn_0():
     cc = sources_and_targets(("anon", 200), ("slab", 312))
     assert compact_zone(cc) == Status.COMPLETE
-    assert scans_of(cc) == [(0, 32, 32, 32), (32, 512, 480, 168), (512, 1024, 512, 0)]
+    assert scans_of(cc) == [(0, 512, 512, 200), (512, 1024, 512, 0)]
+    zone = kl.zone_of("anon", repeat=2048).part("above", 512, 2048)
+    compact_zone(cc := control_for("compact_memory", zone))
+    assert scans_of(cc)[0] == (512, 544, 32, 32)
 
 
 def test_without_a_target_the_run_is_contended_unless_the_scanners_have_met():
@@ -277,18 +290,18 @@ def test_without_a_target_the_run_is_contended_unless_the_scanners_have_met():
 
 
 def test_after_a_failure_kcompactd_scans_the_rest_of_the_pageblock_at_once_and_compact_memory_does_not():
-    runs = [("secretmem", 40), ("anon", 100), ("slab", 372)]
-    for caller, calls in (("kcompactd", [(0, 32), (32, 512)]), ("compact_memory", [(0, 32), (32, 512)])):
+    runs = [("slab", 512), ("secretmem", 40), ("anon", 100), ("slab", 372)]
+    for caller in ("kcompactd", "compact_memory"):
         cc = sources_and_targets(*runs, order=9, caller=caller)
         compact_zone(cc)
-        assert [event[:2] for event in scans_of(cc)][:2] == calls
-        assert cc.zone.skip[0] == (caller == "kcompactd")
+        assert [event[:2] for event in scans_of(cc)][1:3] == [(512, 544), (544, 1024)]
+        assert cc.zone.skip[1] == (caller == "kcompactd")
 
 
 def test_a_run_starts_where_the_last_one_left_off_and_anew_once_the_scanners_met():
     zone = zone_of(("slab", 512), *[("anon", 1), ("slab", 1)] * 256, *[("free", 1), ("slab", 1)] * 512)
     cc = control_for("kcompactd", zone)
-    assert compact_zone(cc) == Status.PARTIAL_SKIPPED
+    assert compact_zone(cc) == Status.COMPLETE, "it began at the zone's first page"
     assert zone.cached_migrate_pfn == [0, 0] and zone.cached_free_pfn == 1536
     assert zone.skip[0] and zone.skip[1]
     cc = control_for("kcompactd", zone)
@@ -298,7 +311,7 @@ def test_a_run_starts_where_the_last_one_left_off_and_anew_once_the_scanners_met
     for caller, start in (("direct async", 512), ("kcompactd", 1024), ("proactive", 0)):
         cc = control_for(caller, zone)
         zone.cached_migrate_pfn[:], zone.cached_free_pfn = [512, 1024], 1536
-        compact_zone(cc)
+        assert compact_zone(cc) == (Status.PARTIAL_SKIPPED if start else Status.COMPLETE)
         assert cc.trace[0].migrate_pfn == start
 
 
@@ -318,17 +331,21 @@ def test_a_run_for_an_order_ends_with_success_once_a_block_is_free():
 
 
 def test_full_lists_are_drained_when_the_scanner_has_left_the_block_it_works_for():
-    zone = half_full()
-    zone.pcp = PerCpuPages(10**4, 63)
-    assert compact_zone(control_for("kcompactd", zone, order=9)) == Status.SUCCESS
-    zone = half_full()
-    zone.pcp = PerCpuPages(10**4, 63)
-    compact_zone(control_for("compact_memory", zone))
-    assert zone.pcp.count > 256 and zone.order[0] == 0, "for the whole zone nobody drains them"
+    def ending(caller, *below):
+        zone = zone_of(*below, *[("anon", 1), ("free", 1)] * 256, *[("anon", 1), ("slab", 1)] * 256,
+                       *[("free", 1), ("slab", 1)] * 512)
+        zone.pcp = PerCpuPages(10**4, 63)
+        return compact_zone(control_for(caller, zone)), zone.pcp.count > 256
+
+    below = ("slab", 512)
+    assert ending("kcompactd", below) == (Status.SUCCESS, False)
+    assert ending("compact_memory", below) == (Status.COMPLETE, True), "for the whole zone nobody drains them"
+    assert ending("kcompactd")[0] == Status.COMPLETE, "nor for the pageblock at pfn 0"
 
 
 def test_direct_compaction_counts_stalls_successes_and_fails():
-    zone = zone_of(*[("anon", 1), ("free", 1)] * 256, ("slab", 512), *[("free", 256), ("slab", 256)] * 4)
+    zone = zone_of(("slab", 512), *[("anon", 1), ("free", 1)] * 256, ("slab", 512),
+                   *[("free", 256), ("slab", 256)] * 4)
     zone.pcp = PerCpuPages(10**4, 63)           # what was emptied does not merge under the scanner's feet
     assert direct_compaction(zone, 9) == {"direct async": Status.SUCCESS}
     assert [zone.vmstat[name] for name in ("compact_stall", "compact_success", "compact_fail")] == [1, 1, 0]
@@ -358,7 +375,7 @@ def test_stalls_are_successes_and_fails(build, order, kernel):
 
 
 def test_the_trace_reads_like_the_kernels():
-    cc = sources_and_targets(("anon", 40), ("slab", 472))
+    cc = sources_and_targets(("slab", 512), ("anon", 40), ("slab", 472))
     assert len(frames.trace(cc)) == 0
     compact_zone(cc)
     frame = frames.trace(cc)
@@ -367,9 +384,9 @@ def test_the_trace_reads_like_the_kernels():
     assert set(tracepoints) == {
         "mm_compaction_begin", "mm_compaction_end", "mm_compaction_isolate_migratepages",
         "mm_compaction_isolate_freepages", "mm_compaction_migratepages", "mm_migrate_pages"}
-    begin, isolate = frame.line[:2]
-    assert begin == "mm_compaction_begin: zone_start=0 migrate_pfn=0 free_pfn=1024 zone_end=1536 sync=sync"
-    assert isolate == "mm_compaction_isolate_migratepages: start_pfn=0 end_pfn=32 nr_scanned=32 nr_taken=32"
+    begin, _, isolate = frame.line[:3]
+    assert begin == "mm_compaction_begin: zone_start=0 migrate_pfn=0 free_pfn=1536 zone_end=2048 sync=sync"
+    assert isolate == "mm_compaction_isolate_migratepages: start_pfn=512 end_pfn=544 nr_scanned=32 nr_taken=32"
     assert frame.nr_migrated.sum() == 40
     assert (frame.status.iloc[0], frame.status.iloc[-1]) == ("", "complete")
     assert str(frame.nr_taken.dtype) == "Int64" and frame.nr_taken.isna()[0]

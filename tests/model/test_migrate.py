@@ -98,7 +98,8 @@ OK, EAGAIN, EBUSY = kl.Result.SUCCESS, kl.Result.EAGAIN, kl.Result.EBUSY
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind, direct, codes", [          # in ASYNC, SYNC_LIGHT, SYNC
     ("anon", False, (OK, OK, OK)), ("anon, shared by three", False, (OK, OK, OK)),
-    ("file, dirty, with buffers", False, (OK, OK, OK)), ("ramfs", False, (OK, OK, OK)),
+    ("file, dirty, with buffers", False, (OK, OK, OK)), ("ramfs, never written", False, (OK, OK, OK)),
+    ("ramfs", False, (EBUSY, EBUSY, kl.Result.EINVAL)),
     ("file, clean, no migrate_folio", False, (OK, OK, OK)),
     ("file, dirty, no migrate_folio", False, (EBUSY, EBUSY, OK)),
     ("file, under writeback", False, (EBUSY, EBUSY, OK)),
@@ -112,6 +113,27 @@ def test_what_a_folio_comes_to_in_each_mode(kind, direct, codes, release):
         assert (result, cc.failed) == ((0, {}) if code == OK else (1, {code: 1})), mode
         putback_movable_pages(cc)
         assert nothing_is_isolated(cc.zone) and cc.zone.vmstat["pgmigrate_fail"] == bool(code)
+
+
+@pytest.mark.parametrize("release, codes", [        # in ASYNC, SYNC_LIGHT, SYNC
+    ("6.15", (EBUSY, EBUSY, kl.Result.EINVAL)), ("6.16", (EBUSY,) * 3), ("7.2", (EBUSY,) * 3)])
+def test_from_6_16_on_nothing_is_written_out_and_whoever_asks_hears_EBUSY(release, codes):
+    for by_table in (None, bytes(1024)):
+        for mode, code in zip(kl.MigrateMode, codes, strict=True):
+            cc = isolated("ramfs", "ramfs, never written", mode=mode, release=release)
+            cc.verdicts = by_table
+            assert migrate_pages(cc) == 1 and cc.failed == {code: 1} and counted(cc) == (1, 1)
+            old = isolated("file, dirty, no migrate_folio", mode=mode, release=release)
+            old.verdicts = by_table
+            moves = mode == SYNC and code != EBUSY
+            assert migrate_pages(old) == (not moves) and old.failed == ({} if moves else {EBUSY: 1})
+
+
+@pytest.mark.parametrize("release, tries", [("6.1", 1), ("6.8", 2), ("6.12", 2), ("7.2", 2)])
+def test_compact_memory_tries_written_ramfs_once_on_6_1_and_twice_later_in_vain(release, tries):
+    kernel = Asked()
+    cc = isolated("ramfs", kernel=kernel, release=release)
+    assert migrate_pages(cc) == 1 and kernel.folios == [0] * tries and counted(cc) == (0, 1)
 
 
 def test_before_the_patch_guest_memfds_own_callback_refuses():
@@ -178,7 +200,7 @@ def test_every_target_is_used_or_comes_back(release):
 
 @pytest.mark.parametrize("kind", [
     "anon", "anon, shared by three", "anon, mlocked", "file, clean, mapped", "tmpfs",
-    "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs"])
+    "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs, never written"])
 def test_the_new_folio_is_as_the_old_one_was_and_the_old_page_is_free(kind):
     cc = isolated(kind)
     zone = cc.zone
@@ -186,6 +208,8 @@ def test_the_new_folio_is_as_the_old_one_was_and_the_old_page_is_free(kind):
     assert migrate_pages(cc) == 0
     moved = next(folio.pfn for folio in zone.folios)
     assert moved >= 512 and zone.refcount[0] == 0 and zone.flags[0] & PG.BUDDY
+    if kind.startswith("anon"):
+        fresh.folio(0).dirty = True                 # written through its page-table entry
     for column in ("flags", "refcount", "mapcount", "mapping"):
         assert getattr(zone, column)[moved] == getattr(fresh, column)[0], column
 

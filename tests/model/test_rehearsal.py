@@ -13,8 +13,8 @@ from kitlib.mm.folio import PG
 from kitlib.scenarios import KINDS
 
 KERNELS = kl.before, kl.racy, kl.after
-TO_BE_TRIED = {"file, under writeback", "file, locked", "file, dirty and locked", "shmem, SHM_LOCK, locked",
-               "guest_memfd, locked"}
+TO_BE_TRIED = {"anon, pinned", "file, under writeback", "file, locked", "file, dirty and locked",
+               "shmem, SHM_LOCK, locked", "guest_memfd, locked"}
 
 
 def rehearsed(cc, pfn=0, mode=SYNC, **how):
