@@ -81,10 +81,11 @@ def _drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
     """lru_add_drain() (mm/swap.c): what waits in an LRU batch can be isolated from now on."""
     for pfn in lru_add_drain(cc.zone):
         # A compound page that is stepped over is so in a batch and on the LRU.
-        if cc.verdicts is not None and cc.verdicts[pfn] != Code.COMPOUND:
-            if run_path(cc.kernel.isolate_folio(cc.zone.folio(pfn), mode)).isolated:
-                cc.verdicts[pfn] = Code.ISOLATED
-                folio_putback_lru(cc.zone, pfn)
+        if cc.verdicts is None or cc.verdicts[pfn] == Code.COMPOUND:
+            continue
+        if run_path(cc.kernel.isolate_folio(cc.zone.folio(pfn), mode)).isolated:
+            cc.verdicts[pfn] = Code.ISOLATED
+            folio_putback_lru(cc.zone, pfn)
 
 
 def _run(cc: CompactControl, mode: Mode) -> Status:

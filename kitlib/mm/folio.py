@@ -271,8 +271,7 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
     """A mapping without the callback: buffers are released and the folio moved, unless it is dirty.
 
-    Then MIGRATE_SYNC writes it out, for a later pass, or answers -EINVAL if there is no writepage; the other
-    modes give up. Held buffers are as good as dirt.
+    MIGRATE_SYNC writes dirt out, for a later pass (-EINVAL without writepage). Held buffers count as dirt.
     """
     a_ops = dereference(mapping).a_ops
     if src.dirty and mode == MigrateMode.SYNC and not a_ops.writepage:
@@ -280,8 +279,7 @@ def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: 
     if src.dirty or src.pfn in src.zone.buffers_held:
         src.dirty = src.dirty and mode < MigrateMode.SYNC
         return Result.EBUSY if mode < MigrateMode.SYNC else Result.EAGAIN
-    if src.private:
-        src.private, src.refcount = False, src.refcount - 1
+    src.private, src.refcount = False, src.refcount - src.private
     return move(dst, src)
 
 

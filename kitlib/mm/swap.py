@@ -16,7 +16,7 @@ def folio_add_lru(zone: Zone, pfn: int) -> None:
     list. Caller has isolated the folio, or is the first to put it there.
     """
     flags, mapping = zone.flags[pfn] | PG.LRU, zone.mapping[pfn]
-    if flags & PG.MLOCKED or mapping and mapping_unevictable(zone.mappings[mapping]):
+    if flags & PG.MLOCKED or (mapping and mapping_unevictable(zone.mappings[mapping])):
         zone.flags[pfn] = flags | PG.UNEVICTABLE
     else:
         zone.flags[pfn] = flags & ~PG.UNEVICTABLE

@@ -31,8 +31,16 @@ ABLATION_COLUMNS = ["runs_isolated", "runs_migrated", "runs_ranges", "migrate_ra
 
 
 def verdicts(recording: Recording) -> np.ndarray:
-    """The model's verdict on every page, as the recorded release decides: uint8, see `scan.REASONS`."""
-    return scan.verdicts(recording, recording.kernel, recording.mode)
+    """The model's verdict on every page, as the recorded release decides: uint8, see `scan.REASONS`.
+
+    It is what the run's scanner meets: the LRU batches are drained first. The memory is left as it was.
+    """
+    memory = check_recording(recording).memory
+    begin = memory.snapshot()
+    lru_add_drain(memory)           # of every CPU, as compact_nodes() begins (mm/compaction.c)
+    codes = scan.verdicts(recording, recording.kernel, recording.mode)
+    memory.restore(begin)
+    return codes
 
 
 def runs_of(recording: Recording) -> Iterator[CompactControl]:
@@ -45,8 +53,8 @@ def runs_of(recording: Recording) -> Iterator[CompactControl]:
     memory = check_recording(recording).memory
     begin = memory.snapshot()
     try:
-        lru_add_drain(memory)           # of every CPU, as compact_nodes() begins (mm/compaction.c)
-        codes = verdicts(recording).tobytes()
+        lru_add_drain(memory)
+        codes = scan.verdicts(recording, recording.kernel, recording.mode).tobytes()
         for zone in recording.zones:
             cc = control_for("compact_memory", zone, kernel=recording.kernel, release=recording.release,
                              verdicts=codes)

@@ -21,7 +21,7 @@ def contig(zone, start, end, **orders):
 
 
 def test_a_contiguous_range_is_emptied_and_allocated_whole():
-    kinds = "anon", "free", "file, clean", "tmpfs", "free", "anon, mlocked", "free", "ramfs"
+    kinds = "anon", "free", "file, clean", "tmpfs", "free", "anon, mlocked", "free", "ramfs, never written"
     zone = kl.zone_of(*kinds, repeat=512)
     count, pages = pages_by_owner(zone), range(700, 1300)
     cc, result = contig(zone, pages.start, pages.stop)
@@ -36,7 +36,8 @@ def test_a_contiguous_range_is_emptied_and_allocated_whole():
     check_buddies(zone)
 
 
-@pytest.mark.parametrize("kind, moved", [("guest_memfd", True), ("secretmem", True), ("slab", False)])
+@pytest.mark.parametrize("kind, moved", [
+    ("guest_memfd", True), ("secretmem", True), ("ramfs", True), ("slab", False)])
 def test_one_page_that_stays_makes_the_range_busy(kind, moved):
     zone = zone_of(("slab", 512), *[("anon", 1), ("free", 1)] * 10, (kind, 1), ("free", 491),
                    *[("free", 1), ("slab", 1)] * 256)
@@ -45,7 +46,7 @@ def test_one_page_that_stays_makes_the_range_busy(kind, moved):
     assert result == kl.Result.EBUSY and pages_by_owner(zone) == before
     assert zone.vmstat["nr_isolated_file"] == 0
     assert (zone.vmstat["pgmigrate_success"] > 0) == moved, "nothing is done for a page on no LRU list"
-    assert zone.vmstat["pgmigrate_fail"] == (5 if kind == "secretmem" else 0), "five tries"
+    assert zone.vmstat["pgmigrate_fail"] == (5 if kind in ("secretmem", "ramfs") else 0), "five tries"
 
 
 def test_a_contiguous_range_ignores_the_sysctl_takes_large_folios_and_has_its_limits():

@@ -177,7 +177,8 @@ def move(src_kind, kernel, mode=kl.MigrateMode.SYNC, **changes):
 @pytest.mark.parametrize("kind, before, after", [
     ("anon", kl.Result.SUCCESS, kl.Result.SUCCESS), ("file, clean", kl.Result.SUCCESS, kl.Result.SUCCESS),
     ("ramfs", kl.Result.EINVAL, kl.Result.EINVAL),
-    ("ramfs, never written", kl.Result.SUCCESS, kl.Result.SUCCESS), ("secretmem", kl.Result.EBUSY, kl.Result.EBUSY),
+    ("ramfs, never written", kl.Result.SUCCESS, kl.Result.SUCCESS),
+    ("secretmem", kl.Result.EBUSY, kl.Result.EBUSY),
     ("guest_memfd", kl.Result.EINVAL, kl.Result.EOPNOTSUPP),
     ("file, pinned", kl.Result.EAGAIN, kl.Result.EAGAIN),
     ("anon, pinned", kl.Result.EAGAIN, kl.Result.EAGAIN),
@@ -202,7 +203,7 @@ def test_without_a_callback_a_dirty_folio_is_written_out_first_or_refused(mode, 
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-def test_a_dirty_folio_without_callback_and_without_writepage_is_refused_in_every_mode_and_left_as_it_was(kernel, private):
+def test_what_is_dirty_and_cannot_be_written_out_is_refused_in_every_mode_and_left_as_it_was(kernel, private):
     for mode, code in zip(kl.MigrateMode, (kl.Result.EBUSY, kl.Result.EBUSY, kl.Result.EINVAL), strict=True):
         answer, src, dst = move("ramfs", kernel, mode, private=private)
         assert (answer, src.dirty, src.private, src.mapping.name) == (code, True, private, "ram_aops")

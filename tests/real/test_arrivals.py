@@ -48,7 +48,7 @@ def test_every_moved_page_of_every_quiet_recording_arrives_with_the_kernels_bits
 def test_both_values_of_every_bit_but_two_are_compared(frames):
     for name in set(BITS) - {"lru", "buddy"}:
         assert {0, 1} == {int(bit) for frame in frames.values() for bit in frame[f"kernel_{name}"].unique()}
-    assert all(frame.lru.all() and not frame.buddy.any() for frame in frames.values()), "a page arrives on the LRU"
+    assert all(frame.lru.all() and not frame.buddy.any() for frame in frames.values())
 
 
 @pytest.mark.parametrize("name", QUIET)
@@ -70,7 +70,8 @@ def test_all_memory_on_the_lru_is_as_the_kernel_shows_it_afterwards(name):
     head = np.maximum.accumulate(np.where(flags & PG.TAIL, 0, np.arange(len(flags))))
     ours = flags[head]
     on_lru = ours & PG.LRU != 0
-    theirs = {bit: recording.flags_after >> np.uint64(at) & np.uint64(1) != 0 for bit, at in KERNEL_BITS.items()}
+    after = recording.flags_after
+    theirs = {bit: after >> np.uint64(at) & np.uint64(1) != 0 for bit, at in KERNEL_BITS.items()}
     assert not (theirs["lru"] & ~on_lru).any()
     waiting = np.flatnonzero(on_lru & ~theirs["lru"])
     assert len(waiting) <= 31
@@ -164,10 +165,10 @@ def test_the_lists_begin_with_what_was_recorded_or_with_a_batch_freed():
     run = recordings.load("6.12-mix-u1-s307")
     pcp = memory.pcp_of(run, 1)
     assert pcp.freed_in_a_row == pcp.batch == run.pcp_batch[1] > 0
-    recorded = run.arrays | {"pcp_free_count": np.array([0, 200], np.int32), "pcp_free_factor": np.array([0, 3], np.int32)}
-    pcp = memory.pcp_of(recordings.Recording("schema 3", recorded, run.meta), 1)
+    recorded = {"pcp_free_count": np.array([0, 200], np.int32), "pcp_free_factor": np.array([0, 3], np.int32)}
+    pcp = memory.pcp_of(recordings.Recording("schema 3", run.arrays | recorded, run.meta), 1)
     assert (pcp.freed_in_a_row, pcp.free_factor) == (200, 3)
-    # 16 pages are on the lists, and four more fill them: eight were freed in a row, those four and a batch before.
+    # 16 pages are on the lists, and four more fill them: with a batch before, eight were freed in a row.
     zone = kl.zone_of("slab", repeat=64)
     zone.pcp = PerCpuPages(high=20, batch=4)
     zone.pcp.lists[1].extend(range(16, 48, 2))
@@ -177,7 +178,7 @@ def test_the_lists_begin_with_what_was_recorded_or_with_a_batch_freed():
 
 
 def test_the_start_decides_a_recorded_run():
-    """With a batch at the start, and not the four pages that were recorded, the free scanner finds other blocks than the kernel's."""
+    """From a batch on, and not from the four pages recorded, the free scanner finds other blocks."""
     run = recordings.load("7.2-ramfsw-u1-s7221")
     assert run.pcp_free_count.tolist() == [0, 4]
     other = recordings.Recording(run.name, run.arrays | {"pcp_free_count": run.pcp_batch}, run.meta)

@@ -30,8 +30,7 @@ MEASURED = {
     "busy buffer pages and per-CPU lists": (2835, 205476, 13, 11, 797, 2, 0),
 }
 LARGE = "6.12-mthp-u1-s309"
-# Measured with the model, over all twenty quiet recordings: runs with the exact number, with migrated and failed
-# exact, with every range, migrate ranges, free ranges, runs and pages that arrive with the kernel's bits.
+# Measured with the model, over all twenty quiet recordings: the columns of an ablation.
 ARRIVED = {
     "none": (20, 20, 20, 3797, 2877, 20, 190560),
     "written ramfs stays": (15, 15, 15, 3722, 2474, 15, 173350),
@@ -52,7 +51,8 @@ def quiet():
 @pytest.fixture(scope="module")
 def table(quiet):
     with ProcessPoolExecutor(2) as executor:
-        return recordings.ablation(quiet, [rules for rules in ABLATED if rules not in ARRIVED], executor=executor)
+        described = [rules for rules in ABLATED if rules not in ARRIVED]
+        return recordings.ablation(quiet, described, executor=executor)
 
 
 def test_what_the_rules_of_arrival_are_worth_over_all_quiet_recordings():
