@@ -1,4 +1,7 @@
-"""For nbgrader, in the course's folder: what a student finds where a solution was (kitlib.course.publish reads it, too)."""
+"""For nbgrader, in the course's folder: what a student finds where a solution was.
+
+kitlib.course.publish reads it, too.
+"""
 from nbgrader import preprocessors
 
 c = get_config()  # noqa: F821
@@ -10,7 +13,10 @@ c.Execute.timeout = 60          # seconds a cell: for what no check can end
 
 
 class DeduplicateIds(preprocessors.DeduplicateIds):
-    """A cell that a student has copied or split: nbgrader leaves the copy an empty mark, and then refuses it as too old."""
+    """A cell that a student has copied or split.
+
+    nbgrader leaves the copy an empty mark, and then refuses it as too old.
+    """
 
     def preprocess_cell(self, cell, resources, cell_index):
         """Leave a copy without a mark: it runs, and is not marked."""
@@ -20,5 +26,6 @@ class DeduplicateIds(preprocessors.DeduplicateIds):
         return cell, resources
 
 
-c.Autograde.sanitize_preprocessors = [preprocessors.ClearOutput, DeduplicateIds, preprocessors.OverwriteKernelspec,
-                                      preprocessors.OverwriteCells, preprocessors.CheckCellMetadata]
+c.Autograde.sanitize_preprocessors = [preprocessors.ClearOutput, DeduplicateIds,
+                                      preprocessors.OverwriteKernelspec, preprocessors.OverwriteCells,
+                                      preprocessors.CheckCellMetadata]

@@ -38,7 +38,8 @@ KINDS = (
     Kind("tmpfs", _SHMEM | PG.DIRTY, 1, 0, TMPFS),
     Kind("shmem, SHM_LOCK", _SHMEM | PG.UNEVICTABLE | PG.DIRTY, 2, 1, SHM_LOCK),
     Kind("shmem, SHM_LOCK, locked", _SHMEM | PG.UNEVICTABLE | PG.DIRTY | PG.LOCKED, 2, 1, SHM_LOCK),
-    Kind("ramfs", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
+    Kind("ramfs", _FILE | PG.UNEVICTABLE | PG.DIRTY, 1, 0, RAMFS),
+    Kind("ramfs, never written", _FILE | PG.UNEVICTABLE, 1, 0, RAMFS),
     Kind("secretmem", _FILE | PG.UNEVICTABLE, 2, 1, SECRETMEM),
     Kind("guest_memfd", _FILE | PG.UNEVICTABLE, 1, 0, GMEM),
     Kind("guest_memfd, locked", _FILE | PG.UNEVICTABLE | PG.LOCKED, 1, 0, GMEM),
@@ -46,9 +47,19 @@ KINDS = (
     Kind("page table", PG.SLAB, 1, 0),
 )
 KIND = {kind.name: number for number, kind in enumerate(KINDS)}
-_WEIGHTS = {"free": 40, "anon": 60, "file, clean": 24, "tmpfs": 10, "slab": 16}
+# The two of ramfs share what one kind has, so that all others lie where they lay in every random zone.
+_IN_BATCH = KIND["anon, in a per-CPU LRU batch"]
+_WEIGHTS = {"free": 40, "anon": 60, "file, clean": 24, "tmpfs": 10, "slab": 16,
+            "ramfs": 2, "ramfs, never written": 2}
 _WEIGHED = [number for number, kind in enumerate(KINDS) for _ in range(_WEIGHTS.get(kind.name, 4))]
 _PALETTE = bytes(_WEIGHED[byte * len(_WEIGHED) // 256] for byte in range(256))
+
+
+def _zone(kinds: bytes) -> Zone:
+    """A zone of these kinds of KINDS, a byte a page; the batch knows who waits in it."""
+    zone = Zone.from_kinds(kinds, KINDS, mappings())
+    zone.lru_batch += [pfn for pfn, kind in enumerate(kinds) if kind == _IN_BATCH]
+    return zone
 
 
 def random_zone(n: int, seed: int = 0) -> Zone:
@@ -68,7 +79,7 @@ def random_zone(n: int, seed: int = 0) -> Zone:
             free = dice.random() < 0.5
             kinds[pfn:pfn + (1 << order)] = bytes([0 if free else KIND["slab"]]) * (1 << order)
             larger.append((pfn, order, free))
-    zone = Zone.from_kinds(bytes(kinds), KINDS, mappings())
+    zone = _zone(bytes(kinds))
     for pfn, order, free in larger:
         if not free:
             zone.make_compound(pfn, order)
@@ -177,7 +188,7 @@ def zone_of(*names: str, repeat: int = 1) -> Zone:
     if unknown:
         raise ValueError(f"no kind of page is called {unknown[0]!r}: "
                          f"write one of {', '.join(map(repr, KIND))}")
-    return Zone.from_kinds(bytes(KIND[name] for name in names) * repeat, KINDS, mappings())
+    return _zone(bytes(KIND[name] for name in names) * repeat)
 
 
 def one_folio(name: str, *flipped: str) -> Folio:

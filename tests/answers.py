@@ -4,7 +4,10 @@ import textwrap
 
 
 def changed(function, *changes, **names):
-    """A function with other lines: each change is (old, new), and old stands in exactly one place. `names` are what new lines use."""
+    """A function with other lines: each change is (old, new), and old stands in exactly one place.
+
+    `names` are what new lines use.
+    """
     source = textwrap.dedent(inspect.getsource(function))
     for old, new in changes:
         assert source.count(old) == 1, old

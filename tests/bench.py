@@ -56,7 +56,7 @@ def predict_all():
 
 
 def compact(pages, repeat=3):
-    """Seconds for compact_zone alone over a zone of so many pages, by the table: the median of several runs."""
+    """Seconds for compact_zone alone over a zone of so many pages, by the table: median of several runs."""
     took = []
     for seed in range(repeat):
         cc = kl.control_for("compact_memory", memory(pages, unmovable=0.1, seed=seed))
@@ -77,7 +77,8 @@ def exponent(seconds_by_pages):
 def run_rows():
     """Whole runs of compact_zone: (what, figure, bound)."""
     predict, fastest, slowest = seconds(predict_all, 3)
-    yield f"all {len(recordings.names())} recordings loaded and predicted", f"{predict:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 2 s"
+    yield (f"all {len(recordings.names())} recordings loaded and predicted",
+           f"{predict:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 2 s")
     build, *_ = seconds(lambda: memory(unmovable=0.2), 200)
     yield "a zone of 4,096 pages from shares, built", f"{1e3 * build:.2f} ms", "< 0.3 ms"
     by_pages = {1 << bits: compact(1 << bits, 3 if bits > 16 else 9) for bits in range(12, 21, 2)}
@@ -112,18 +113,21 @@ def race_rows():
         theirs, *_ = seconds(lambda: [asked_once(source) for source in sources], 1)
         yield "  spin -a, gcc -O0, pan on the same steps", f"{theirs:.1f} s", ""
         yield "  ours / SPIN's", f"{ours / theirs:.3f}", "<= 0.10"
-    for what, count in (("three compactors, truncator, reclaimer; one folio", dict(compactors=3, reclaimers=1)),
-                        ("two compactors, truncator, reclaimer; two folios", dict(folios=2, compactors=2, reclaimers=1))):
+    large = {"three compactors, truncator, reclaimer; one folio": dict(compactors=3, reclaimers=1),
+             "two compactors, truncator, reclaimer; two folios": dict(folios=2, compactors=2, reclaimers=1)}
+    for what, count in large.items():
         took, *_ = seconds(lambda: proofs.update(large=prove(kl.truncation_race(kl.after, **count))), 1)
         proof = proofs.pop("large")
         assert proof.safe
         yield what, f"{proof.states:,} states, {took:.1f} s", "< 300 s"
-    yield "  memory at the peak", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB", "< 4 GB"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    yield "  memory at the peak", f"{peak:.1f} GB", "< 4 GB"
     stepper = kl.Stepper(kl.truncation_race(kl.racy).machine())
     stepper.replay("C3T21C1")
     back, *_ = seconds(lambda: (stepper.jump(20), stepper.back()), 50)
     step, *_ = seconds(lambda: (stepper.jump(0), [stepper.step() for _ in range(19)]), 50)
-    yield "a step of the Stepper, back from its end", f"{1e3 * step / 19:.2f} ms, {1e3 * back:.2f} ms", "< 1 ms, < 5 ms"
+    yield ("a step of the Stepper, back from its end", f"{1e3 * step / 19:.2f} ms, {1e3 * back:.2f} ms",
+           "< 1 ms, < 5 ms")
 
 
 def rows():
@@ -132,7 +136,8 @@ def rows():
     yield "zone of 1,048,576 random pages, built", f"{build:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 0.5 s"
     zone, mode = kl.random_zone(PAGES, 1), kl.Mode()
     table, fastest, slowest = seconds(lambda: scan.verdicts(zone, kl.after, mode), 15)
-    yield "reasons for 1,048,576 pages, by the table", f"{1e3 * table:.1f} ms ({1e3 * fastest:.1f}-{1e3 * slowest:.1f})", ""
+    yield ("reasons for 1,048,576 pages, by the table",
+           f"{1e3 * table:.1f} ms ({1e3 * fastest:.1f}-{1e3 * slowest:.1f})", "")
     yield "  pages a second", f"{PAGES / table / 1e6:.0f} million", ">= 100 million"
     per_page = statistics.median(path_on_a_sample(mode) for _ in range(5))
     yield "  pages a second by the path (sample of 20,000)", f"{1e-6 / per_page:.2f} million", ""
@@ -140,14 +145,16 @@ def rows():
     columns = sum(memoryview(getattr(zone, name)).nbytes for name in zone.COLUMNS)
     yield "bytes a page, columns and result", f"{(columns + PAGES) / PAGES:.2f}", "<= 12"
     replay, fastest, slowest = seconds(replay_all, 3)
-    yield f"all {len(recordings.names())} recordings loaded and replayed", f"{replay:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 1.5 s"
+    yield (f"all {len(recordings.names())} recordings loaded and replayed",
+           f"{replay:.2f} s ({fastest:.2f}-{slowest:.2f})", "< 1.5 s")
     start = "import time; begin = time.perf_counter(); import kitlib; print(time.perf_counter() - begin)"
     took = [float(subprocess.check_output([sys.executable, "-c", start])) for _ in range(7)]
     yield "import kitlib", f"{1e3 * statistics.median(took):.0f} ms", "< 100 ms"
 
 
 def main():
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; median (fastest-slowest)")
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
+          "median (fastest-slowest)")
     for what, figure, bound in itertools.chain(rows(), race_rows(), run_rows()):
         print(f"{what:<52} {figure:>24}   {bound}", flush=True)
 

@@ -1,6 +1,7 @@
 """JupyterLab and Chromium for the tests that look at the page itself: one of each, on this machine alone.
 
-Everything that JupyterLab reads or writes is in a folder of its own, so nothing of yours is read, and nothing is left behind.
+Everything that JupyterLab reads or writes is in a folder of its own, so nothing of yours is read, and nothing
+is left behind.
 """
 import importlib.util
 import json
@@ -19,16 +20,20 @@ from urllib.parse import urlsplit
 import nbformat
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-MISSING = [what for what, there in (("playwright", importlib.util.find_spec("playwright")), ("chromium", CHROMIUM)) if not there]
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-         "--disable-component-update --disable-sync --disable-dev-shm-usage --force-color-profile=srgb").split()
-FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
-           "IPYTHONDIR", "HOME")
+NEEDED = {"playwright": importlib.util.find_spec("playwright"), "chromium": CHROMIUM}
+MISSING = [what for what, there in NEEDED.items() if not there]
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+         "--disable-background-networking --disable-component-update --disable-sync "
+         "--disable-dev-shm-usage --force-color-profile=srgb").split()
+FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+           "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR", "HOME")
+# Kernels and server end by themselves if nobody ends them.
 OPTIONS = ("--no-browser --ip=127.0.0.1 --ServerApp.port_retries=0 --allow-root --LabApp.news_url=None "
            "--LabApp.expose_app_in_browser=True --JupyterNotebookApp.expose_app_in_browser=True "
-           "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly "
-           "--ServerApp.terminals_enabled=False --KernelManager.transport=ipc --ServerApp.shutdown_no_activity_timeout=300 "
-           "--MappingKernelManager.cull_idle_timeout=300 --MappingKernelManager.cull_connected=True").split()     # if nobody ends it
+           "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate "
+           "--LabApp.extension_manager=readonly --ServerApp.terminals_enabled=False "
+           "--KernelManager.transport=ipc --ServerApp.shutdown_no_activity_timeout=300 "
+           "--MappingKernelManager.cull_idle_timeout=300 --MappingKernelManager.cull_connected=True").split()
 # Off-screen cells are not in the page unless the windowing is off.
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
             "notebook-extension/tracker": {"windowingMode": "none"}}
@@ -39,7 +44,8 @@ IDLE = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel
 @contextmanager
 def lab():
     """A running JupyterLab: its address, and the folder that it serves. Its kernels end with it."""
-    with tempfile.TemporaryDirectory(prefix="kit") as home, socket.socket() as free:       # a short name: sockets lie within
+    # A short name: sockets lie within.
+    with tempfile.TemporaryDirectory(prefix="kit") as home, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
@@ -51,10 +57,12 @@ def lab():
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(setting))
         with Path(home, "log").open("w") as log:
-            server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *OPTIONS, f"--port={port}", f"--IdentityProvider.token={TOKEN}",
-                                       f"--ServerApp.root_dir={work}"], env=environment, cwd=work, stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)       # a kill must not leave the server behind
+            server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *OPTIONS, f"--port={port}",
+                                       f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={work}"],
+                                      env=environment, cwd=work, stdin=subprocess.DEVNULL, stdout=log,
+                                      stderr=subprocess.STDOUT, start_new_session=True)
+        # A kill must not leave the server behind.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             _answer(server, port, Path(home, "log"))
             yield base, work
@@ -84,7 +92,7 @@ def _ask(url: str, method: str = "GET") -> bytes:
 
 
 def _end(server: subprocess.Popen, base: str) -> None:
-    """Kernels are in sessions of their own, so they are shut down by name before the server's group is ended."""
+    """Kernels are in sessions of their own: they are shut down by name before the server's group is ended."""
     try:
         for kernel in json.loads(_ask(f"{base}/api/kernels")):
             _ask(f"{base}/api/kernels/{kernel['id']}", "DELETE")
@@ -110,16 +118,23 @@ def chromium():
 
 
 def _jupyters_own(error) -> bool:
-    """JupyterLab takes an output away twice when its cell is run again while it is drawn; widgets' code has a blob: address."""
+    """JupyterLab takes an output away twice when its cell is run again while it is drawn.
+
+    Widgets' code has a blob: address.
+    """
     return "removeChild" in str(error) and "blob:" not in (error.stack or "")
 
 
 class Notebook:
-    """A notebook open in a page: cells are run and looked at, and what the page complains of or asks others for is kept."""
+    """A notebook open in a page: cells are run and looked at.
+
+    What the page complains of or asks others for is kept.
+    """
 
     def __init__(self, browser, base: str, work: Path, cells: dict[str, str], app: str = "lab/tree"):
         self.names = list(cells)
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id=name) for name, source in cells.items()])
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source, id=name) for name, source in cells.items()])
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, work / f"{app.partition('/')[0]}.ipynb")
         self.page = browser.new_page(viewport={"width": 1400, "height": 1400})
@@ -152,16 +167,20 @@ class Notebook:
         return self.output(name)
 
     def settle(self) -> None:
-        """Wait until the kernel has answered everything that was asked of it up to now, and all of that is in the page."""
+        """Wait until the kernel has answered all that was asked of it up to now, and that is in the page."""
         self.page.evaluate("""async () => {
-            await jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: '', silent: true}).done;
+            const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            await kernel.requestExecute({code: '', silent: true}).done;
             await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))) }""")
 
     def output(self, name: str):
         """What a cell shows."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(self.names.index(name)).locator(".jp-OutputArea-output")
+        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(self.names.index(name))
+        return cell.locator(".jp-OutputArea-output")
 
     def theme(self, name: str) -> None:
         """Light or Dark."""
-        self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})", name)
-        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(name == "Light").lower())
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+                           f"JupyterLab {name}")
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light",
+                                    arg=str(name == "Light").lower())

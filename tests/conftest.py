@@ -6,7 +6,10 @@ from kitlib.widgets.guard import Guard
 
 @pytest.fixture(autouse=True)
 def no_callback_fails_unheard(monkeypatch):
-    """Every guard raises. ipywidgets swallows that for clicks and messages, so what a guard kept fails the test, too."""
+    """Every guard raises.
+
+    ipywidgets swallows that for clicks and messages, so what a guard kept fails the test, too.
+    """
     guards, init = [], Guard.__init__
 
     def remembered(self):
@@ -16,4 +19,5 @@ def no_callback_fails_unheard(monkeypatch):
     monkeypatch.setattr(Guard, "__init__", remembered)
     monkeypatch.setattr(Guard, "strict", True)
     yield
-    assert [error for guard in guards for error in guard.errors] == [], "clear `errors` where they are expected"
+    kept = [error for guard in guards for error in guard.errors]
+    assert kept == [], "clear `errors` where they are expected"

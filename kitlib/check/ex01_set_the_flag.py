@@ -67,7 +67,7 @@ def why_both(predictions: dict[str, str]) -> Report:
     cases = {
         "AS_UNEVICTABLE alone": (
             unevictable, "unevictable is about reclaim: "
-                         "ramfs and mlocked pages are unevictable, and they migrate"),
+                         "SHM_LOCKed and mlocked pages are unevictable, and they migrate"),
         "AS_UNMOVABLE alone": (
             unmovable, "nobody locks a clean evictable folio, so nobody reads the flag until "
                        "move_to_new_folio() does"),

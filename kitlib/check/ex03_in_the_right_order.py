@@ -13,7 +13,7 @@ from ..mm.folio import Folio, folio_test_clear_lru
 from ..mm.verdict import MODES, Mode
 from ..scenarios import KIND, one_folio
 from ..step import Deadlock, KernelBug, NullDereference, Path
-from .beginning import on_the_lru
+from .given_beginning import on_the_lru
 from .one_cpu import case_text, kernels_decision
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 from .yielded_steps import LOCKS, every_step_is_yielded, not_a_path
@@ -196,7 +196,8 @@ def _hint(yours: _Run, expected: _Run, group: str, kind: str) -> str:
     if yours.reads and not yours.tries:
         return "The flag is read under the folio lock: without it the mapping may be freed meanwhile"
     if group == "looked at" and yours.words != "isolated":
-        return "Unevictable is not unmovable: ramfs and mlocked files move; ask mapping_unmovable(mapping)"
+        return ("Unevictable is not unmovable: SHM_LOCKed and mlocked files move; "
+                "ask mapping_unmovable(mapping)")
     if group == "mapping is unmovable":
         return 'Lock it, ask mapping_unmovable(mapping), unlock, and return "mapping is unmovable" if it is'
     return "Who is locked? Unevictable folios that have a mapping, each once; and each of them is asked once"
@@ -256,7 +257,9 @@ def _user_hint(user: str, sysctl: int, answer: str) -> str:
             "secretmem": (
                 "it cannot move, but has only AS_UNEVICTABLE: "
                 "the scanner takes it, and its callback refuses in vain"),
-            "ramfs": "unevictable, and it moves: AS_UNEVICTABLE is for reclaim",
+            "ramfs": (
+                "AS_UNEVICTABLE is for reclaim: the scanner takes it; that it is dirty and cannot be "
+                "written out is found by migration, in vain"),
             "mlocked anon": (
                 "mlock keeps a page in memory, not in its place: it is taken, and not even locked"),
             "SHM_LOCK": "SHM_LOCK makes the mapping unevictable, not unmovable: it is taken"}[user]

@@ -77,7 +77,7 @@ def _hint(yours: Moved, expected: Moved, group: str) -> str:
                 "return (yield migrate_folio(dst, src))")
     if group == "fallback" and not yours.asked:
         return ("No migrate_folio does not mean unmovable: "
-                "ramfs has none, and fallback_migrate_folio(mapping, dst, src, mode) moves it")
+                "fallback_migrate_folio(mapping, dst, src, mode) moves what is clean")
     if group == "callback" and not yours.asked:
         return ("Only the flag says unmovable: ask a mapping that has a migrate_folio, "
                 "and return what a_ops_migrate_folio() says")

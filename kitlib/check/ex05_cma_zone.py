@@ -27,7 +27,7 @@ from .report import seed_of
 START, END = 0, 512                 # CMA's pageblock: the range that is wanted
 # Kinds in the range with how many pages of each at least and at most. The first lot moves.
 _MOVE = {"anon": (5, 9), "file, clean": (4, 9), "anon, mlocked": (2, 4), "file, mlocked": (2, 3),
-         "ramfs": (1, 3), "file, locked": (1, 2), "file, under writeback": (1, 2),
+         "ramfs, never written": (1, 3), "file, locked": (1, 2), "file, under writeback": (1, 2),
          "file, dirty, no migrate_folio": (1, 2), "shmem, SHM_LOCK": (1, 3)}
 _STAY = {"guest_memfd": (2, 3), "shmem, SHM_LOCK, locked": (1, 2), "anon, in a per-CPU LRU batch": (1, 2),
          "anon, pinned": (1, 1), "file, pinned": (1, 2)}

@@ -1,6 +1,23 @@
 """A compaction run: two scanners, migration between them, and who starts it (mm/compaction.c, mm/migrate.c).
 
-Reading order: releases, events, control, scanned, isolate, freepages, migrate_folio, migrate_pages, compact_zone, contig.
+One scanner walks upward and takes folios off the LRU, the other walks downward and takes free pages; what the
+first has found migrates to what the second has found, until they meet. In reading order:
+
+releases      how releases of Linux count and batch, as data
+events        what a run leaves in its trace
+control       a run's orders and progress, and who gives such orders
+scanned       what stands at a page frame: by the kernel's own path, or by a table made from it
+isolate       the migrate scanner
+freepages     the free scanner
+rehearsal     what one page comes to, all pages that look like it come to
+migrate_folio what migration does with one folio
+migrate_pages its passes and batches
+compact_zone  the whole run, and direct compaction
+contig        the other user of all this: alloc_contig_range()
+
+Below are the nouns and primitives (mm) and the decisions (kernels). A run has one CPU to itself: what others
+may do meanwhile is told in races.py, step by step. numpy is not needed; the tables come from scan.py, one
+floor up.
 """
 from .compact_zone import compact_zone, direct_compaction
 from .contig import alloc_contig_range

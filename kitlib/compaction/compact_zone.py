@@ -1,14 +1,17 @@
 """The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
 
 The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
-(freepages.py), migration moves (migrate_pages.py), until the scanners meet. direct_compaction() is what an allocation does when
-no block is free. Leaves out deferral, fast_find_migrateblock()
-and fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints (compact_blockskip_flush).
+(freepages.py), migration moves (migrate_pages.py), until the scanners meet. direct_compaction() is what an
+allocation does when no block is free. Leaves out deferral, fast_find_migrateblock() and
+fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints
+(compact_blockskip_flush).
 """
+from ..concurrency.sched import run_path
 from ..mm.folio import PG
 from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
                              drain_pages_zone, fragmentation_index)
-from ..mm.verdict import MigrateMode, Mode, Result
+from ..mm.swap import folio_putback_lru, lru_add_drain
+from ..mm.verdict import Code, MigrateMode, Mode, Result
 from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
                        pageblock_nr_pages, pageblock_start_pfn)
 from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
@@ -22,27 +25,36 @@ SYSCTL_EXTFRAG_THRESHOLD = 500
 
 
 def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
-    """Compact until the scanners meet, or a free block of cc.order is there; counters and events are in cc and its zone."""
+    """Compact until the scanners meet, or a free block of cc.order is there; counters are in cc and its zone.
+
+    Caller must make a cc for each run. Pages may be moved, freed and split; none is isolated at the end.
+    """
     zone = cc.zone
     if cc.alloc_contig:
-        raise ValueError("alloc_contig_range() does not compact the zone: write alloc_contig_range(cc, start_pfn, end_pfn)")
+        raise ValueError("alloc_contig_range() does not compact the zone: "
+                         "write alloc_contig_range(cc, start_pfn, end_pfn)")
     if cc.verdicts is not None and len(cc.verdicts) < zone.end_pfn:
         raise ValueError(f"verdicts for {len(cc.verdicts)} pages, but {zone!r}: "
                          "write verdicts=scan.verdicts(zone, kernel, mode).tobytes()")
     _start(cc)
     sync = "async" if cc.mode == MigrateMode.ASYNC else "sync"
     cc.enter(BeginEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync))
+    # One copy for both: who frees or takes a page notes it in the zone's, and the scanners read cc's.
     zone.verdicts = cc.verdicts = None if cc.verdicts is None else bytearray(cc.verdicts)
     try:
         count_free_blocks(zone)
-        status = _run(cc, isolation_mode(cc, compact_unevictable_allowed))
+        mode = isolation_mode(cc, compact_unevictable_allowed)
+        _drain_lru_batch(cc, mode)
+        status = _run(cc, mode)
         release_freepages(cc)
     finally:
         zone.verdicts = None
+    # Only now: /proc/vmstat does not show how far a run has come.
     for who in ("compact", "compact_daemon") if cc.kcompactd else ("compact",):
         zone.vmstat[f"{who}_migrate_scanned"] += cc.total_migrate_scanned
         zone.vmstat[f"{who}_free_scanned"] += cc.total_free_scanned
-    cc.enter(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, status.name.lower()))
+    ending = status.name.lower()
+    cc.enter(EndEvent(zone.start_pfn, cc.migrate_pfn, cc.free_pfn, zone.end_pfn, sync, ending))
     return status
 
 
@@ -54,21 +66,43 @@ def _start(cc: CompactControl) -> None:
     if cc.whole_zone:
         cc.migrate_pfn, cc.free_pfn = zone.start_pfn, last_block
         return
+    # Each has its own: an asynchronous run passes over what a synchronous one may take.
     cc.migrate_pfn, cc.free_pfn = zone.cached_migrate_pfn[cc.mode != MigrateMode.ASYNC], zone.cached_free_pfn
+    # A cached position may be outside: update_cached_migrate() rounds up beyond the end.
     if not zone.start_pfn <= cc.free_pfn < zone.end_pfn:
         cc.free_pfn = zone.cached_free_pfn = last_block
     if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
         cc.migrate_pfn = zone.start_pfn
         zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
+    cc.whole_zone = cc.migrate_pfn <= zone.init_migrate_pfn
+
+
+def _drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
+    """lru_add_drain() (mm/swap.c): what waits in an LRU batch can be isolated from now on."""
+    for pfn in lru_add_drain(cc.zone):
+        # A compound page that is stepped over is so in a batch and on the LRU.
+        if cc.verdicts is None or cc.verdicts[pfn] == Code.COMPOUND:
+            continue
+        if run_path(cc.kernel.isolate_folio(cc.zone.folio(pfn), mode)).isolated:
+            cc.verdicts[pfn] = Code.ISOLATED
+            folio_putback_lru(cc.zone, pfn)
 
 
 def _run(cc: CompactControl, mode: Mode) -> Status:
-    """The loop of compact_zone(): isolate, migrate, until it is finished."""
+    """The loop of compact_zone(): isolate, migrate, until it is finished.
+
+    It is that of v6.8 for every release. Recordings bear it out for vm.compact_memory; for the other callers
+    that of 6.1 is another one: it does not go over a pageblock again, and after a failed direct asynchronous
+    migration it leaves the rest of the chunk.
+    """
     zone, cached = cc.zone, cc.zone.cached_migrate_pfn
-    last_migrated_block = None          # the kernel says 0, and takes the pageblock at pfn 0 for one it has migrated from
+    # 0: there is none. The pageblock at pfn 0 is taken for one that something was migrated from.
+    last_migrated_block = 0
+    # Until an asynchronous run has isolated something, the synchronous position goes along with its own.
     update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
     while (status := compact_finished(cc)) == Status.CONTINUE:
         cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        # Once, or twice in a pageblock in which something has failed.
         rescan = True
         while rescan:
             if isolate_migratepages(cc, mode):
@@ -84,26 +118,28 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
             # No target is left because the scanners met: compact_finished() will say so.
             if result == Result.ENOMEM and not compact_scanners_met(cc):
                 return Status.CONTENDED
-            # What failed must not be looked at again soon: the rest of the pageblock now, and its skip bit is set.
-            rescan = bool(result and cc.migrate_pfn % pageblock_nr_pages() and cc.mode < MigrateMode.SYNC
-                          and not cc.ignore_skip_hint and not cc.finish_pageblock)
+            # What failed must not be looked at again soon: the rest of the pageblock now, and its skip bit.
+            within = cc.migrate_pfn % pageblock_nr_pages() != 0
+            rescan = bool(result) and within and cc.mode < MigrateMode.SYNC and not (
+                cc.ignore_skip_hint or cc.finish_pageblock)
             if rescan:
                 cc.finish_pageblock = True
                 if cc.order == PAGEBLOCK_ORDER:
-                    last_migrated_block = None
-        if cc.order > 0 and last_migrated_block is not None and (
+                    last_migrated_block = 0
+        if cc.order > 0 and last_migrated_block and (
                 last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
-            # A block of this order is behind the scanner: its pages may merge, so that compact_finished() can see it.
+            # A block of this order is behind the scanner: its pages may merge, for compact_finished() to see.
             drain_pages_zone(zone)
-            last_migrated_block = None
+            last_migrated_block = 0
     return status
 
 
 def _migrate(cc: CompactControl) -> Result | int:
-    """Migrate what is isolated, and put back what stays."""
+    """Migrate what is isolated, and put back what stays: the next scan must find an empty list."""
     handed_over = cc.nr_migratepages
     result = migrate_pages(cc)
     cc.enter(MigrateEvent(cc.nr_succeeded, handed_over - cc.nr_succeeded))
+    # From 6.9 on it has counted targets meanwhile, and says nothing about the list.
     cc.nr_migratepages = 0
     if result:
         putback_movable_pages(cc)
@@ -111,12 +147,17 @@ def _migrate(cc: CompactControl) -> Result | int:
 
 
 def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
-    """Isolate from the next pageblock that may be a source (mm/compaction.c); cc.nr_migratepages says whether any."""
+    """Isolate from the next pageblock that may be a source (mm/compaction.c).
+
+    cc.nr_migratepages says whether any page was. An error means that the run must stop; the caller puts back.
+    """
     zone, low_pfn = cc.zone, cc.migrate_pfn
     block_end = pageblock_end_pfn(low_pfn)
+    # Up to the pageblock that the free scanner is in, which is not a source any more.
     while block_end <= cc.free_pfn:
         start = max(pageblock_start_pfn(low_pfn), zone.start_pfn)
         if pageblock_present(zone, start, block_end):
+            # In the middle of a pageblock the skip bit is this run's own, from the call before.
             at_start = low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn
             skipped = at_start and zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
             if not skipped:
@@ -129,9 +170,10 @@ def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
 
 
 def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
-    """Not a pageblock filled by one compound page; for direct async compaction only one of the allocation's own type."""
+    """Not a pageblock filled by one compound page; for direct async only one of the allocation's own type."""
     flags = cc.zone.flags[pfn]
-    if flags & PG.TAIL or flags & PG.HEAD and not flags & PG.BUDDY and cc.zone.order[pfn] >= PAGEBLOCK_ORDER:
+    compound = flags & PG.HEAD and not flags & PG.BUDDY
+    if flags & PG.TAIL or (compound and cc.zone.order[pfn] >= PAGEBLOCK_ORDER):
         return False
     if cc.mode != MigrateMode.ASYNC or not cc.direct_compaction:
         return True
@@ -151,36 +193,42 @@ def compact_finished(cc: CompactControl) -> Status:
         zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
         zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
         return Status.COMPLETE if cc.whole_zone else Status.PARTIAL_SKIPPED
+    # A pageblock that was begun is finished, even if a free block is there by now.
     if cc.order == -1 or cc.migrate_pfn % pageblock_nr_pages():
         return Status.CONTINUE
-    if any(block_suits(by_type, order, cc.migratetype) for order, by_type in enumerate(zone.nr_free) if order >= cc.order):
-        return Status.SUCCESS
+    for order in range(cc.order, MAX_ORDER + 1):
+        if block_suits(zone.nr_free[order], order, cc.migratetype):
+            return Status.SUCCESS
     return Status.CONTENDED if cc.contended or fatal_signal_pending(cc, cc.migrate_pfn) else Status.CONTINUE
 
 
 def compaction_suitable(zone: Zone, order: int) -> bool:
-    """Whether there is room to compact for `order`, and fragmentation rather than want of memory is what is wrong."""
+    """Whether there is room to compact for `order`, and fragmentation, not want of memory, is the trouble."""
     count_free_blocks(zone)
+    # Twice as much as is wanted: the free scanner may hold as many targets, and be taking one more block.
     compact_gap = 2 << order
     free_pages = sum(sum(by_type) << size for size, by_type in enumerate(zone.nr_free))
     costly = order > PAGE_ALLOC_COSTLY_ORDER
-    return free_pages > compact_gap and not (costly and 0 <= fragmentation_index(zone, order) <= SYSCTL_EXTFRAG_THRESHOLD)
+    # -1000, a free block is there, is no reason to skip.
+    lacking = costly and 0 <= fragmentation_index(zone, order) <= SYSCTL_EXTFRAG_THRESHOLD
+    return free_pages > compact_gap and not lacking
 
 
 def try_to_compact_pages(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
-    """One attempt of an allocation of cc.order: the zone is compacted unless that cannot help (compact_zone_order())."""
+    """One attempt of an allocation of cc.order: compaction, where that can help (compact_zone_order())."""
     if not compaction_suitable(cc.zone, cc.order):
         return Status.SKIPPED
     return compact_zone(cc, compact_unevictable_allowed)
 
 
-def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool = True, **orders) -> dict[str, Status]:
-    """An allocation of 2^order movable pages compacts for itself, harder from time to time, until a block is free.
+def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool = True,
+                      **orders) -> dict[str, Status]:
+    """An allocation of 2^order movable pages compacts for itself, harder each time, until a block is free.
 
-    How each attempt ended, by caller. Counts compact_stall, and compact_success or compact_fail, for every attempt that was
-    not skipped (__alloc_pages_direct_compact(), mm/page_alloc.c). Costly orders begin with the asynchronous attempt and
-    never go to the last (MIN_COMPACT_COSTLY_PRIORITY); the others leave out the first. Leaves out reclaim in between,
-    and the allocation: the block stays free.
+    How each attempt ended, by caller. Counts compact_stall, and compact_success or compact_fail, for every
+    attempt that was not skipped (__alloc_pages_direct_compact(), mm/page_alloc.c). Costly orders begin with
+    the asynchronous attempt and never go to the last (MIN_COMPACT_COSTLY_PRIORITY); the others leave out the
+    first. Leaves out reclaim in between, and the allocation: the block stays free.
     """
     if not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
         raise ValueError(f"no order {order!r}: write 1 to {MAX_ORDER}; a single page needs no compaction")
@@ -190,6 +238,7 @@ def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool 
         attempts[caller] = status = try_to_compact_pages(cc, compact_unevictable_allowed)
         if status == Status.SKIPPED:
             break
+        # Any type that an allocation may fall back to: it is about to try again.
         found = any(by_type[kind] for by_type in zone.nr_free[order:] for kind in (*FALLBACKS, MIGRATE_CMA))
         zone.vmstat["compact_stall"] += 1
         zone.vmstat["compact_success" if found else "compact_fail"] += 1

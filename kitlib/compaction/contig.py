@@ -1,5 +1,10 @@
-"""alloc_contig_range(): a range is emptied and allocated, for CMA (mm/page_alloc.c, mm/compaction.c, 0003e2a41468)."""
+"""alloc_contig_range(): a range is emptied and allocated, for CMA (mm/page_alloc.c, 0003e2a41468).
+
+It shares the block function with compact_zone(), and nothing else: no free scanner, no skip bits, no cached
+positions.
+"""
 from ..mm.page_alloc import count_free_blocks, drain_pages_zone, has_unmovable_pages, isolate_freepages_range
+from ..mm.swap import lru_add_drain
 from ..mm.verdict import Result
 from ..mm.zone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER, pageblock_end_pfn, pageblock_start_pfn
 from .control import CompactControl, isolation_mode
@@ -15,25 +20,33 @@ def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Resu
     """Empty pages `start_pfn` to `end_pfn` (exclusive) and allocate them all, for CMA (mm/page_alloc.c).
 
     `cc` is control_for("alloc_contig_range", zone). 0; or -EBUSY at once when a page can never move
-    (has_unmovable_pages(), which takes every LRU page for movable), or at the end when one has stayed; or -ENOMEM, -EINTR.
-    Targets lie outside the pageblocks of the range. Leaves out what the kernel does first: it reclaims clean page cache, and
-    empties the CPUs' LRU batches (lru_cache_disable(), d479960e44f2), so that a page in one is no obstacle.
+    (has_unmovable_pages(), which takes every LRU page for movable), or at the end when one has stayed; or
+    -ENOMEM, -EINTR. Targets lie outside the pageblocks of the range; the CPU's free lists are empty
+    afterwards. Nobody else may run meanwhile: the types of the range's pageblocks are not their own.
+
+    Leaves out that the kernel reclaims clean page cache, and that it empties the CPUs' LRU batches once the
+    range is isolated (lru_cache_disable(), d479960e44f2): in a CMA pageblock, whose pages
+    has_unmovable_pages() does not ask about, a page in a batch is no obstacle then.
     """
     zone = cc.zone
     if not cc.alloc_contig:
-        raise ValueError('no orders for a contiguous range: write cc = control_for("alloc_contig_range", zone)')
+        raise ValueError("no orders for a contiguous range: "
+                         'write cc = control_for("alloc_contig_range", zone)')
     if not zone.start_pfn <= start_pfn < end_pfn <= zone.end_pfn:
         raise ValueError(f"the range {start_pfn} to {end_pfn} does not fit {zone!r}: "
                          f"write {zone.start_pfn} <= start_pfn < end_pfn <= {zone.end_pfn}")
     if has_unmovable_pages(zone, start_pfn, end_pfn):
         return Result.EBUSY
+    # Whole pageblocks are isolated, also where the range begins or ends within one.
     blocks = slice(start_pfn >> PAGEBLOCK_ORDER, (end_pfn - 1 >> PAGEBLOCK_ORDER) + 1)
     kinds, pcp = zone.migratetype[blocks], zone.pcp
     drain_pages_zone(zone)
-    # start_isolate_page_range(): what is freed in these pageblocks goes past the per-CPU lists, and is nobody's target.
+    # start_isolate_page_range(): what is freed here goes past the per-CPU lists, and is nobody's target.
     zone.migratetype[blocks], zone.pcp = bytes([MIGRATE_ISOLATE]) * len(kinds), None
     count_free_blocks(zone)
     result = _migrate_range(cc, start_pfn, end_pfn)
+    # A folio that has stayed is no reason to give up yet: it may have been freed meanwhile. The test is
+    # whether all is free.
     if result in (Result.SUCCESS, Result.EBUSY):
         result = isolate_freepages_range(zone, start_pfn, end_pfn)
     zone.migratetype[blocks], zone.pcp = kinds, pcp
@@ -42,31 +55,42 @@ def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Resu
 
 
 def _migrate_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
-    """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is."""
+    """__alloc_contig_migrate_range(): what is isolated is tried CONTIG_TRIES times before the next is.
+
+    Nothing is isolated any more when it returns.
+    """
+    # lru_cache_disable(), d479960e44f2: only now, when the pageblocks of the range have been looked at.
+    lru_add_drain(cc.zone)
     targets, tries, result = BuddyTargets(cc.zone), 0, Result.SUCCESS
     while pfn < end_pfn or cc.migratepages:
         if fatal_signal_pending(cc, cc.migrate_pfn):
             result = Result.EINTR
             break
         if not cc.migratepages:
+            # All of the last cluster have moved; migrate_pages() leaves the count to its caller.
             cc.nr_migratepages = tries = 0
             result = isolate_migratepages_range(cc, pfn, end_pfn)
             if result and result != Result.EAGAIN:
                 break
             pfn = cc.migrate_pfn
+        # Some have stayed, and are tried again: a lock or a pin may be gone by then.
         elif (tries := tries + 1) == CONTIG_TRIES:
             result = Result.EBUSY
             break
         result = migrate_pages(cc, targets.alloc, targets.free, "contig_range")
         if result == Result.ENOMEM:
             break
+    # After any error what is left on the list is isolated still.
     if result < 0:
         putback_movable_pages(cc)
     return min(result, Result.SUCCESS)
 
 
 def isolate_migratepages_range(cc: CompactControl, pfn: int, end_pfn: int) -> Result:
-    """Isolate from `pfn` on until COMPACT_CLUSTER_MAX pages are: the mode is exactly ISOLATE_UNEVICTABLE (mm/compaction.c)."""
+    """Isolate from `pfn` on until COMPACT_CLUSTER_MAX pages are (mm/compaction.c).
+
+    The mode is exactly ISOLATE_UNEVICTABLE, whatever the sysctl says: the range is wanted, not an easy one.
+    """
     result = Result.SUCCESS
     while pfn < end_pfn and not result and cc.nr_migratepages < COMPACT_CLUSTER_MAX:
         block_end = min(pageblock_end_pfn(pfn), end_pfn)

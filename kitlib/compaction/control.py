@@ -13,7 +13,10 @@ from .releases import Release, release_of
 
 
 class Status(IntEnum):
-    """enum compact_result (include/linux/compaction.h), as far as a run can end so."""
+    """How a run ends (enum compact_result, include/linux/compaction.h), by the kernel's numbers.
+
+    Leaves out NOT_SUITABLE_ZONE, DEFERRED and NO_SUITABLE_PAGE, as deferral is left out.
+    """
 
     SKIPPED = 1
     CONTINUE = 4
@@ -25,39 +28,51 @@ class Status(IntEnum):
 
 @dataclass
 class CompactControl:
-    """One compaction run's orders and its progress (struct compact_control, mm/internal.h)."""
+    """One compaction run's orders and its progress (struct compact_control, mm/internal.h).
 
+    It belongs to one run: make a new one for the next. What outlives a run is in the zone (skip bits, cached
+    positions).
+    """
+
+    # Orders. Nobody changes them while the run goes on, but for finish_pageblock.
     zone: Zone
     kernel: ModuleType = after
-    release: str | Release = "6.8"              # a version is looked up once; from then on a Release
+    release: str | Release = "6.8"          # a version is looked up once; from then on a Release
     mode: MigrateMode = MigrateMode.SYNC
-    order: int = -1                             # -1: the whole zone, as vm.compact_memory asks
-    migratetype: int = 1                        # of the allocation that compaction is for: MIGRATE_MOVABLE
-    gfp_fs: bool = True                         # __GFP_FS in gfp_mask
-    direct_compaction: bool = False             # a task compacts for its own allocation
-    kcompactd: bool = False                     # the kcompactd thread compacts
-    whole_zone: bool = False                    # from end to end, whatever the cached positions
+    order: int = -1                         # -1: the whole zone, as vm.compact_memory asks
+    migratetype: int = 1                    # of the allocation that compaction is for: MIGRATE_MOVABLE
+    gfp_fs: bool = True                     # __GFP_FS in gfp_mask
+    direct_compaction: bool = False         # a task compacts for its own allocation
+    kcompactd: bool = False                 # the kcompactd thread compacts
+    whole_zone: bool = False                # from end to end, whatever the cached positions
     ignore_skip_hint: bool = False
     no_set_skip_hint: bool = False
-    ignore_block_suitable: bool = False         # targets may come from pageblocks of any type
-    finish_pageblock: bool = False
-    alloc_contig: bool = False                  # for alloc_contig_range(): large folios are taken in every release
-    fatal_signal_pfn: int | None = None         # a fatal signal is pending once the scanner is here; None: never
-    verdicts: bytes | None = None               # a Code or reason per pfn, made by scan.verdicts; None: run the paths
-    migrate_pfn: int = 0                        # where the migrate scanner stands
-    free_pfn: int = 0                           # where the free scanner stands
-    migratepages: list[int] = field(default_factory=list)    # pfns of isolated folios, newest last (the kernel's list: first)
-    nr_migratepages: int = 0                    # pages on that list; from 6.9 on also the number of targets still wanted
-    freepages: list[deque] = field(default_factory=lambda: [deque() for _ in range(MAX_ORDER + 1)])    # targets by order
-    nr_freepages: int = 0                       # pages in them
-    nr_succeeded: int = 0                       # pages that the last migrate_pages() has moved
+    ignore_block_suitable: bool = False     # targets may come from pageblocks of any type
+    finish_pageblock: bool = False          # do not stop at 32 pages; compact_zone() says it anew each time
+    alloc_contig: bool = False              # alloc_contig_range(): large folios are taken in every release
+    fatal_signal_pfn: int | None = None     # a fatal signal is pending once the scanner is here; None: never
+    # A Code or reason per pfn, made by scan.verdicts; None: run the paths. It holds for the zone as it was
+    # then: compact_zone() works on a copy, kept up to date; the block function reads what it is given.
+    verdicts: bytes | None = None
+
+    # Progress.
+    migrate_pfn: int = 0                    # where the migrate scanner stands
+    free_pfn: int = 0                       # where the free scanner stands
+    # Pfns of isolated folios, newest last (the kernel's list: first), and the pages that they are.
+    migratepages: list[int] = field(default_factory=list)
+    nr_migratepages: int = 0                # from 6.9 on, while they migrate: targets still wanted
+    # Targets by order, and the pages that they are.
+    freepages: list[deque] = field(default_factory=lambda: [deque() for _ in range(MAX_ORDER + 1)])
+    nr_freepages: int = 0
+    nr_succeeded: int = 0                   # pages that the last migrate_pages() has moved
     total_migrate_scanned: int = 0
     total_free_scanned: int = 0
-    targets: int = 0                            # how often compaction_alloc() was asked
+    targets: int = 0                        # how often compaction_alloc() was asked
     contended: bool = False
-    failed: dict = field(default_factory=dict)  # pages that migration gave up, by Result
-    fates: dict = field(default_factory=dict)   # with a table: what becomes of base pages that look alike, by mode (migrate_folio.py)
-    trace: list = field(default_factory=list)   # trace events, in the order of the run
+    failed: dict = field(default_factory=dict)      # pages that migration gave up, by Result
+    # Source and target of every base page that has moved, in order.
+    moves: list[tuple[int, int]] = field(default_factory=list)
+    trace: list = field(default_factory=list)       # trace events, in the order of the run
     probe: Callable[[NamedTuple], None] | None = None    # see enter()
 
     def __post_init__(self):
@@ -71,27 +86,30 @@ class CompactControl:
             raise ValueError("direct asynchronous compaction is for an allocation: write order=9 or the like")
 
     def enter(self, event: NamedTuple) -> None:
-        """A tracepoint: the event is in the trace; then the probe sees the zone as it is now, and leaves it so."""
+        """A tracepoint: the event is in the trace; then the probe sees the zone, and leaves it as it is."""
         self.trace.append(event)
         if self.probe is not None:
             self.probe(event)
 
 
-# Who runs compact_zone(), and how (kernel functions and priorities beside them); without `order` the caller has its own.
+# Who runs compact_zone(), and how; without an order of its own, a caller has that of the allocation.
 CALLERS = {
-    "direct async": dict(mode=MigrateMode.ASYNC, direct_compaction=True),                       # COMPACT_PRIO_ASYNC
-    "direct sync light": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True),             # COMPACT_PRIO_SYNC_LIGHT
-    "direct full": dict(mode=MigrateMode.SYNC_LIGHT, direct_compaction=True, whole_zone=True, ignore_skip_hint=True,
-                        ignore_block_suitable=True),                                            # COMPACT_PRIO_SYNC_FULL
-    "kcompactd": dict(mode=MigrateMode.SYNC_LIGHT, kcompactd=True),                             # kcompactd_do_work()
-    "proactive": dict(mode=MigrateMode.SYNC_LIGHT, order=-1, kcompactd=True, whole_zone=True,
-                      ignore_skip_hint=True),                                                   # proactive_compact_node()
-    "compact_memory": dict(mode=MigrateMode.SYNC, order=-1, whole_zone=True, ignore_skip_hint=True),    # compact_node()
+    # COMPACT_PRIO_ASYNC, _SYNC_LIGHT, _SYNC_FULL (__alloc_pages_direct_compact()): none is MIGRATE_SYNC.
+    "direct async": {"mode": MigrateMode.ASYNC, "direct_compaction": True},
+    "direct sync light": {"mode": MigrateMode.SYNC_LIGHT, "direct_compaction": True},
+    "direct full": {"mode": MigrateMode.SYNC_LIGHT, "direct_compaction": True, "whole_zone": True,
+                    "ignore_skip_hint": True, "ignore_block_suitable": True},
+    # kcompactd_do_work() and proactive_compact_node(): the same thread, for an allocation and for none.
+    "kcompactd": {"mode": MigrateMode.SYNC_LIGHT, "kcompactd": True},
+    "proactive": {"mode": MigrateMode.SYNC_LIGHT, "order": -1, "kcompactd": True, "whole_zone": True,
+                  "ignore_skip_hint": True},
+    # compact_node(), by way of vm.compact_memory: the only one of these without ISOLATE_ASYNC_MIGRATE.
+    "compact_memory": {"mode": MigrateMode.SYNC, "order": -1, "whole_zone": True, "ignore_skip_hint": True},
 }
 DIRECT = "direct async", "direct sync light", "direct full"         # by priority, the least effort first
 # Who does not: alloc_contig_range() has its own loop.
-CONTIG = {"alloc_contig_range": dict(mode=MigrateMode.SYNC, order=-1, ignore_skip_hint=True, no_set_skip_hint=True,
-                                     alloc_contig=True)}
+CONTIG = {"alloc_contig_range": {"mode": MigrateMode.SYNC, "order": -1, "ignore_skip_hint": True,
+                                 "no_set_skip_hint": True, "alloc_contig": True}}
 
 
 def control_for(caller: str, zone: Zone, order: int = PAGEBLOCK_ORDER, **orders) -> CompactControl:
@@ -99,10 +117,15 @@ def control_for(caller: str, zone: Zone, order: int = PAGEBLOCK_ORDER, **orders)
     known = CALLERS | CONTIG
     if caller not in known:
         raise ValueError(f"no caller {caller!r}: write one of {', '.join(known)}")
+    # What the caller fixes goes before `order`, and what is asked for by name before both.
     return CompactControl(zone, **{"order": order, **known[caller], **orders})
 
 
 def isolation_mode(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Mode:
-    """How this run isolates (isolate_migratepages()): the sysctl, and async unless MIGRATE_SYNC. CMA ignores the sysctl."""
-    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, unevictable=compact_unevictable_allowed or cc.alloc_contig,
-                gfp_fs=cc.gfp_fs)
+    """How this run isolates, by its mode and by the sysctl (isolate_migratepages(), mm/compaction.c).
+
+    ISOLATE_ASYNC_MIGRATE is not MIGRATE_ASYNC: MIGRATE_SYNC_LIGHT has it, too. alloc_contig_range() ignores
+    the sysctl.
+    """
+    return Mode(async_migrate=cc.mode != MigrateMode.SYNC, gfp_fs=cc.gfp_fs,
+                unevictable=compact_unevictable_allowed or cc.alloc_contig)

@@ -1,7 +1,9 @@
-"""Trace events: a class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h)."""
+"""A class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h).
+
+They say what was done, and never why a page was refused: the kernel has no tracepoint for that.
+"""
 from typing import NamedTuple
 
-# Trace events: a class a tracepoint, with the kernel's fields (include/trace/events/compaction.h, migrate.h).
 
 class BeginEvent(NamedTuple):
     """Where both scanners start; `sync` is "sync" in MIGRATE_SYNC_LIGHT, too."""
@@ -15,7 +17,11 @@ class BeginEvent(NamedTuple):
 
 
 class EndEvent(NamedTuple):
-    """Where both scanners stopped, and how the run ended: "complete" when they met and had started at the zone's ends."""
+    """Where both scanners stopped, and how the run ended.
+
+    "complete": they met, and had started at the zone's ends; "partial_skipped": they met, and had started
+    elsewhere.
+    """
 
     zone_start: int
     migrate_pfn: int
@@ -52,7 +58,10 @@ class MigrateEvent(NamedTuple):
 
 
 class MigratePagesEvent(NamedTuple):
-    """One call of migrate_pages(), in base pages; those that were never tried are not failed. THP counts are left out."""
+    """One call of migrate_pages(), in base pages; those that were never tried are not failed.
+
+    Leaves out the counts of THPs and of split folios.
+    """
 
     succeeded: int
     failed: int

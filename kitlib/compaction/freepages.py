@@ -1,7 +1,7 @@
 """The free scanner: targets for migration, from the top of the zone downward (mm/compaction.c, 0003e2a41468).
 
-It is asked for one target at a time and searches only when it has none left; it never looks at a mapping. Leaves out
-fast_isolate_freepages() and watermarks.
+It is asked for one target at a time and searches only when it has none left; it never looks at a mapping.
+Leaves out fast_isolate_freepages() and watermarks.
 """
 from collections import deque
 from collections.abc import Iterator
@@ -21,24 +21,34 @@ _IF_BLOCK = bytes(code in (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND) for code i
 
 
 def pageblock_present(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
-    """Whether the pageblock has page structs from end to end (pageblock_pfn_to_page(), mm/compaction.c)."""
+    """Whether the pageblock has page structs from end to end (pageblock_pfn_to_page(), mm/compaction.c).
+
+    Only both ends are looked at, as in the kernel: a hole in the middle is met page by page.
+    """
     return not (zone.flags[start_pfn] | zone.flags[end_pfn - 1]) & PG.NO_PAGE
 
 
 def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
-    """Whether targets may come from the pageblock at `pfn`: not one that is wholly free, and a movable one."""
+    """Whether targets may come from the pageblock at `pfn`: a movable one, and not a wholly free one."""
     zone = cc.zone
+    # What is as large and free as the run wants it must not be taken apart for targets.
     too_good = cc.order if cc.release.adjusts_wanted and cc.order > 0 else PAGEBLOCK_ORDER
     if zone.flags[pfn] & PG.BUDDY and zone.order[pfn] >= too_good:
         return False
-    return cc.ignore_block_suitable or zone.migratetype[pfn >> PAGEBLOCK_ORDER] in (MIGRATE_MOVABLE, MIGRATE_CMA)
+    kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+    return cc.ignore_block_suitable or kind in (MIGRATE_MOVABLE, MIGRATE_CMA)
 
 
 def isolate_freepages(cc: CompactControl) -> None:
-    """Search downward from cc.free_pfn until there are as many targets as are wanted, or the scanners meet."""
+    """Search downward from cc.free_pfn until there are as many targets as are wanted, or the scanners meet.
+
+    Pageblocks are taken from the top of the zone downward, but each is walked upward. cc.free_pfn stays where
+    the search stopped, which may be within a pageblock.
+    """
     zone, block_pages = cc.zone, pageblock_nr_pages()
     pfn, block = cc.free_pfn, pageblock_start_pfn(cc.free_pfn)
     end_pfn = min(block + block_pages, zone.end_pfn)
+    # Not in the migrate scanner's own pageblock: a target there could lie below its source.
     low_pfn = pageblock_end_pfn(cc.migrate_pfn)
     stride = COMPACT_CLUSTER_MAX if cc.mode == MigrateMode.ASYNC else 1
     while block >= low_pfn:
@@ -47,76 +57,99 @@ def isolate_freepages(cc: CompactControl) -> None:
         if pageblock_present(zone, block, end_pfn) and suitable_migration_target(cc, block) and not skipped:
             found = cc.nr_freepages
             pfn = isolate_freepages_block(cc, pfn, end_pfn, stride)
+            # Walked to its end: nothing is left here for the next run either.
             if pfn == end_pfn and not cc.no_set_skip_hint:
                 zone.skip[block >> PAGEBLOCK_ORDER] = 1
+                # Only ever downward, until the scanners meet.
                 zone.cached_free_pfn = min(zone.cached_free_pfn, below)
+            # cc.nr_migratepages is how many are wanted: from 6.9 on each target handed out lowers it.
             if cc.nr_freepages >= cc.nr_migratepages:
                 pfn = below if pfn >= end_pfn else pfn
                 break
+            # Not enough, and yet stopped within the pageblock: the next search goes on from here.
             if pfn < end_pfn:
                 break
+            # A caller in a hurry looks at every 32nd page only, at every page once it has found some.
             stride = 1 if cc.nr_freepages > found else min(COMPACT_CLUSTER_MAX, stride << 1)
         end_pfn, block, pfn = block, below, below
     cc.free_pfn = pfn
+    if cc.release.last_target_first:
+        cc.freepages[0].reverse()
 
 
 def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
-    """Take free blocks from `pfn` to `end_pfn` until there are enough; where it stopped. Free blocks are taken whole."""
+    """Take whole free blocks from `pfn` to `end_pfn` until there are enough; returns where it stopped.
+
+    Caller must see to it that the range lies in one pageblock, from which targets may come.
+    """
     zone, start_pfn, nr_scanned, taken, wanted = cc.zone, pfn, 0, 0, cc.nr_migratepages - cc.nr_freepages
     flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.release.takes_large
     blocks = _blocks(zone, pfn, end_pfn)
-    enough = False
-    while pfn < end_pfn and not enough:
+    while pfn < end_pfn:
         if stride == 1:
+            # What is neither free nor compound is looked at and left, all of it up to the next block.
             block = next(blocks, end_pfn)
             nr_scanned += block - pfn
             pfn = block
             if pfn == end_pfn:
                 break
         nr_scanned += 1
-        pages = 1 << orders[pfn]
         if flags[pfn] & _BUDDY:
             order = isolate_free_page(zone, pfn)
-            if takes_large or not order:
-                freepages[order].append(pfn)
-            else:
+            pages = 1 << order
+            # Releases that take no large folios want single pages alone.
+            if order and not takes_large:
                 freepages[0].extend(range(pfn, pfn + pages))
+            else:
+                freepages[order].append(pfn)
             nr_scanned += pages - 1
             taken += pages
-            enough = taken >= wanted
-            pfn += pages if enough else pages - 1 + stride
-        elif flags[pfn] & PG.HEAD and pfn + pages <= end_pfn:
-            nr_scanned += pages - 1 if cc.release.counts_jumped else 0
-            pfn += pages - 1 + stride
-        else:
-            pfn += stride
+            if taken >= wanted:
+                pfn += pages
+                break
+            pfn += pages - 1
+        # A compound page that reaches beyond the end is not jumped over: its tails are walked.
+        elif flags[pfn] & PG.HEAD and pfn + (1 << orders[pfn]) <= end_pfn:
+            jumped = (1 << orders[pfn]) - 1
+            nr_scanned += jumped if cc.release.counts_jumped else 0
+            pfn += jumped
+        pfn += stride
+    # A free block or a stride may have gone past the end.
     pfn = min(pfn, end_pfn)
     cc.nr_freepages += taken
     cc.enter(FreeEvent(start_pfn, pfn, nr_scanned, taken))
     cc.total_free_scanned += nr_scanned
+    # The kernel has one counter for what both scanners isolate.
     zone.vmstat["compact_isolated"] += taken
     return pfn
 
 
 def _blocks(zone: Zone, pfn: int, end_pfn: int) -> Iterator[int]:
-    """Where free blocks and compound pages begin, from `pfn` on."""
+    """Where free blocks and compound pages begin, from `pfn` on: lazily without a table, at once with one.
+
+    The caller may isolate those that it was given, and must not change any other.
+    """
     if zone.verdicts is not None:
         return compress(range(pfn, end_pfn), zone.verdicts[pfn:end_pfn].translate(_IF_BLOCK))
     return (page for page in range(pfn, end_pfn) if zone.flags[page] & (PG.BUDDY | PG.HEAD))
 
 
 def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
-    """A target of 2^order pages: its pfn, or None when the free scanner finds no more (-ENOMEM for the caller)."""
+    """A target of 2^order pages: its pfn, or None if the free scanner finds no more (-ENOMEM for the caller).
+
+    The target is nobody's folio yet, with a reference count of 0; what is not used must go to
+    compaction_free().
+    """
     cc.targets += 1
-    freepages, size = cc.freepages, order
-    if not freepages[order]:
+    freepages = cc.freepages
+    size = order if freepages[order] else _smallest(cc, order)
+    if size is None:
+        isolate_freepages(cc)
         size = _smallest(cc, order)
-        if size is None:
-            isolate_freepages(cc)
-            size = _smallest(cc, order)
-        if size is None:
-            return None
+    if size is None:
+        return None
     pfn = freepages[size].popleft()
+    # A larger block is halved until it fits: the lower part is used, the upper parts wait.
     while size > order:
         size -= 1
         freepages[size].appendleft(pfn + (1 << size))
@@ -126,26 +159,12 @@ def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:
     return pfn
 
 
-def compaction_allocs(cc: CompactControl, count: int) -> list[int]:
-    """Single pages, as so many calls of compaction_alloc() in a row give them: fewer when the free scanner finds no more."""
-    given, at_hand = [], cc.freepages[0]
-    while len(given) < count:
-        pages = min(count - len(given), len(at_hand))
-        if pages:
-            given += [at_hand.popleft() for _ in range(pages)]
-            cc.targets += pages
-            cc.nr_freepages -= pages
-            if cc.release.adjusts_wanted:
-                cc.nr_migratepages -= pages
-        elif (pfn := compaction_alloc(cc)) is not None:
-            given.append(pfn)
-        else:
-            break
-    return given
+def _smallest(cc: CompactControl, order: int) -> int | None:
+    return next((size for size in range(order, MAX_ORDER + 1) if cc.freepages[size]), None)
 
 
 def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
-    """A target that was not needed: it stays with the free scanner."""
+    """A target that was not needed: it stays with the free scanner, and is the next to be given."""
     cc.freepages[order].appendleft(pfn)
     cc.nr_freepages += 1 << order
     if cc.release.adjusts_wanted:
@@ -153,7 +172,10 @@ def compaction_free(cc: CompactControl, pfn: int, order: int = 0) -> None:
 
 
 def release_freepages(cc: CompactControl) -> None:
-    """At the end of a run: free what was not used, as any page is freed; the next run may look there again."""
+    """At the end of a run: free what was not used, as any page is freed; the next run may look there again.
+
+    No target may be out any more: each is used, or came back.
+    """
     highest = 0
     for order, pfns in enumerate(cc.freepages):
         for pfn in pfns:
@@ -162,17 +184,21 @@ def release_freepages(cc: CompactControl) -> None:
         pfns.clear()
     if cc.nr_freepages:
         cc.nr_freepages = 0
+        # Upward again: the free scanner had passed these pages, and they are free once more.
         cc.zone.cached_free_pfn = max(cc.zone.cached_free_pfn, pageblock_start_pfn(highest))
 
 
 class BuddyTargets:
-    """alloc_migration_target() (mm/migrate.c): targets from the buddy allocator, and from no isolated pageblock.
+    """alloc_migration_target() (mm/migrate.c): targets from the buddy allocator, outside isolated pageblocks.
 
-    The smallest block that will do, and of those the lowest; what the kernel takes is where its lists happen to begin.
+    The smallest block that will do, and of those the lowest; what the kernel takes is where its lists happen
+    to begin. The lists here are the zone's as it was at first, and as targets were returned since. They go
+    stale: blocks merge when pages are freed. So each is looked at again before it is taken.
     """
 
     def __init__(self, zone: Zone):
         self.zone = zone
+        # By order, the pfns where free blocks began.
         self.blocks = [deque() for _ in range(MAX_ORDER + 1)]
         for pfn in free_blocks(zone):
             self.blocks[zone.order[pfn]].append(pfn)
@@ -185,6 +211,7 @@ class BuddyTargets:
                 pfn = self.blocks[size].popleft()
                 if self._is_free(pfn, size):
                     isolate_free_page(self.zone, pfn)
+                    # Halved until it fits: the upper parts are free again, and may merge with others.
                     while size > order:
                         size -= 1
                         self.free(cc, pfn + (1 << size), size)
@@ -200,9 +227,7 @@ class BuddyTargets:
     def _is_free(self, pfn: int, order: int) -> bool:
         """Still as it was listed, and with no page that alloc_contig_range() wants."""
         zone, last = self.zone, pfn + (1 << order) - 1
-        return bool(zone.flags[pfn] & PG.BUDDY) and zone.order[pfn] == order and MIGRATE_ISOLATE not in (
-            zone.migratetype[pfn >> PAGEBLOCK_ORDER], zone.migratetype[last >> PAGEBLOCK_ORDER])
-
-
-def _smallest(cc: CompactControl, order: int) -> int | None:
-    return next((size for size in range(order, MAX_ORDER + 1) if cc.freepages[size]), None)
+        # Only a block larger than a pageblock has two types at its ends.
+        types = zone.migratetype[pfn >> PAGEBLOCK_ORDER], zone.migratetype[last >> PAGEBLOCK_ORDER]
+        is_listed = bool(zone.flags[pfn] & PG.BUDDY) and zone.order[pfn] == order
+        return is_listed and MIGRATE_ISOLATE not in types

@@ -1,68 +1,58 @@
-"""What migration does with one folio: migrate_folio_unmap(), _move(), _undo_src() and _done() (mm/migrate.c, 0003e2a41468).
+"""One folio: migrate_folio_unmap(), migrate_folio_move(), their undoing, migrate_folio_done() (mm/migrate.c).
 
-`MigrateByPath` asks the kernel's own move_to_new_folio() about every folio. `MigrateByTable` asks once about base pages that look alike:
-it has `MigrateByPath` migrate one such page between two page frames, and does to the others what came of that.
-Both act on the zone alike; a test marries them. Whoever holds a folio lock or writes it back is taken to be done when a
-synchronous mode waits. Leaves out THP statistics and movable_ops pages.
+Who calls them, in which order and how often, is migrate_pages.py's. Whoever holds a folio lock or writes a
+folio back is taken to be done by the time that a synchronous mode has waited for it. Leaves out THP
+statistics, movable_ops pages, and page tables: that a folio is unmapped shows in its reference count alone,
+and its map count is kept for the way back.
 """
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-from itertools import groupby, takewhile
+from collections.abc import Callable
 
-from ..concurrency.sched import run_path
-from ..mm.folio import PG, Folio
-from ..mm.mapping import AddressSpace
+from ..mm.folio import PG
 from ..mm.page_alloc import free_unref_pages
 from ..mm.verdict import MigrateMode, Result
-from ..mm.zone import Zone
 from .control import CompactControl
-from .freepages import compaction_alloc, compaction_allocs
-from .isolate import folio_add_lru
+from .rehearsal import flags_unmapped, mode_of_move, move_as_rehearsed, move_by_path, outcome_of
 
 SUCCESS, EAGAIN, ENOMEM = Result.SUCCESS, Result.EAGAIN, Result.ENOMEM
+# What unmap() may have to wait for, or to do something about.
 IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
 _LOCKED, _SWAPBACKED = PG.LOCKED, PG.SWAPBACKED
 
 
-class MigrateByPath:
-    """One folio at a time."""
+class MigrateFolio:
+    """One call of migrate_pages(): its folios, each at rest, or unmapped with a target of its own, or done.
+
+    Every folio is isolated: the caller holds a reference on it, and it is on no LRU list, so that nobody else
+    moves it.
+    """
 
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
         self.left = dict.fromkeys(cc.migratepages)      # folios that have not moved, in the order of the list
-        self.succeeded = self.swapbacked = 0            # base pages that have, and how many of them are PG_swapbacked
-
-    def unmap_all(self, folios: list[int], mode: MigrateMode, unmapped: list, force: bool = True) -> Iterator[tuple[int, Result]]:
-        """Unmap one after the other, for `unmapped`: (pfn, target). Says of each that is not, and was not freed, why not."""
-        for pfn in folios:
-            result, target = self.unmap(pfn, mode, force)
-            if target is not None:
-                unmapped.append((pfn, target))
-            elif result:
-                yield pfn, result
-
-    def move_all(self, unmapped: list, mode: MigrateMode) -> Iterator[tuple[int, int, Result]]:
-        """Move one after the other. Says of each that does not move, while it still has its target, why not."""
-        for pfn, target in unmapped:
-            result = self.move(pfn, target, mode)
-            if result:
-                yield pfn, target, result
+        self.succeeded = self.swapbacked = 0            # base pages that have; of these, PG_swapbacked ones
 
     def unmap(self, pfn: int, mode: MigrateMode, force: bool = True) -> tuple[Result, int | None]:
-        """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) for a folio that was freed meanwhile."""
+        """migrate_folio_unmap(): (0, target), or (why not, None); (0, None) if the folio was freed meanwhile.
+
+        With a target, both are locked from now on: the caller must move() or undo() it. Otherwise the folio
+        is at rest.
+        """
         zone, flags, refcount = self.zone, self.zone.flags, self.zone.refcount
         order = zone.order[pfn]
+        # Only our own reference is left: truncated since it was isolated. A success that costs no target.
         if refcount[pfn] == 1:
-            self._done([pfn], order)
+            self.done([pfn], order)
             return SUCCESS, None
+        # The target comes before the lock: a refusal costs one all the same, for a while.
         target = self.get_new_folio(self.cc, order)
         if target is None:
             return ENOMEM, None
         if flags[pfn] & IN_THE_WAY and (result := self._wait(pfn, mode, force)):
             self.put_new_folio(self.cc, target, order)
             return result, None
-        flags[pfn] |= _LOCKED
+        flags[pfn] = flags_unmapped(self.cc, pfn) | _LOCKED
+        # try_to_migrate(): from here on, references of page tables are not in the way of the move.
         refcount[pfn] -= zone.mapcount[pfn]
         flags[target], refcount[target] = _LOCKED, 1
         if order:
@@ -70,15 +60,16 @@ class MigrateByPath:
         return SUCCESS, target
 
     def _wait(self, pfn: int, mode: MigrateMode, force: bool) -> Result:
-        """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more, or why it stays."""
+        """The lock and the waiting of migrate_folio_unmap(): 0 when nothing is in the way any more."""
         zone, flags = self.zone, self.zone.flags[pfn]
         if flags & PG.LOCKED:
-            # PF_MEMALLOC: a task that compacts for its own allocation never sleeps on a folio lock.
-            if mode == MigrateMode.ASYNC or not force or self.cc.direct_compaction or (
-                    mode == MigrateMode.SYNC_LIGHT and not flags & PG.UPTODATE):
+            # PF_MEMALLOC: a task that compacts for itself never sleeps here: it may hold that very lock.
+            if (mode == MigrateMode.ASYNC or not force or self.cc.direct_compaction
+                    or (mode == MigrateMode.SYNC_LIGHT and not flags & PG.UPTODATE)):
                 return EAGAIN
             zone.flags[pfn] &= ~PG.LOCKED
         if flags & PG.WRITEBACK:
+            # Only a mode that may wait for a disk gives this another chance; for the others it is final.
             if mode != MigrateMode.SYNC:
                 return Result.EBUSY
             if not force:
@@ -93,143 +84,44 @@ class MigrateByPath:
         return SUCCESS
 
     def move(self, pfn: int, target: int, mode: MigrateMode) -> Result:
-        """migrate_folio_move(): the kernel's move_to_new_folio() decides, and moves."""
-        result = run_path(self.cc.kernel.move_to_new_folio(Folio(self.zone, target), Folio(self.zone, pfn), mode))
+        """migrate_folio_move(): on success the old page is free; else both stay locked, until undo()."""
+        outcome = outcome_of(self.cc, pfn, mode, unmapped=True)
+        if outcome is None:
+            mode = mode_of_move(self.cc, self.zone.flags[pfn], mode)
+            result = move_by_path(self.cc.kernel.move_to_new_folio, self.zone, pfn, target, mode)
+            if result == SUCCESS:
+                pages = 1 << self.zone.order[pfn]
+                self.cc.moves += zip(range(pfn, pfn + pages), range(target, target + pages))
+        else:
+            result = outcome.result
+            if result == SUCCESS:
+                move_as_rehearsed(self.cc, pfn, target, outcome)
         if result == SUCCESS:
-            self._arrived(pfn, target)
+            self.done([pfn], self.zone.order[pfn])
         return result
-
-    def _arrived(self, pfn: int, target: int) -> None:
-        """remove_migration_ptes() and putback of the new folio: mapped as the old one was, and on its LRU list."""
-        zone, mapcount = self.zone, self.zone.mapcount[pfn]
-        zone.mapcount[target] = mapcount
-        zone.refcount[target] += mapcount - 1
-        zone.flags[target] &= ~_LOCKED
-        folio_add_lru(zone, target)
-        self._done([pfn], zone.order[pfn])
-
-    def _done(self, folios: list[int], order: int) -> None:
-        """migrate_folio_done() of one folio after the other: the old pages are freed."""
-        zone, left = self.zone, self.left
-        flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
-        self.succeeded += len(folios) << order
-        self.swapbacked += sum([flags[pfn] & _SWAPBACKED > 0 for pfn in folios]) << order
-        for pfn in folios:
-            refcount[pfn] = mapcount[pfn] = mapping[pfn] = 0
-            del left[pfn]
-        free_unref_pages(zone, folios, order)
-
-    def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
-        """Why the folio will not move however often it is tried, or -ENOMEM; None where only a try can tell."""
-        return None
 
     def undo(self, pfn: int, target: int) -> None:
         """migrate_folio_undo_src() and _dst(): mapped again, unlocked, and the target returned."""
         zone, order = self.zone, self.zone.order[pfn]
         zone.refcount[pfn] += zone.mapcount[pfn]
         zone.flags[pfn] &= ~_LOCKED
+        # As isolate_free_page() left it, even if it was made compound: a target that waits is no folio.
         zone.flags[target], zone.refcount[target] = PG.SLAB, 0
         if order:
             zone.hold(target, order, PG.SLAB)
         self.put_new_folio(self.cc, target, order)
 
+    def done(self, folios: list[int], order: int) -> None:
+        """migrate_folio_done() of one folio after the other: the old pages are freed, in this order.
 
-class MigrateByTable(MigrateByPath):
-    """The same; nothing is done to a page whose fate is known until its target takes its place, or is returned."""
-
-    def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
-        super().__init__(cc, get_new_folio, put_new_folio)
-        self.get_new_folios = compaction_allocs if get_new_folio is compaction_alloc else self._one_by_one
-        self.fates = cc.fates = cc.fates or {mode: _Fates(cc, mode) for mode in MigrateMode}
-        self.fate: dict[int, tuple | None] = {}         # by pfn, since it was unmapped
-
-    def _one_by_one(self, cc: CompactControl, count: int) -> list[int]:
-        return list(takewhile(lambda target: target is not None, (self.get_new_folio(cc, 0) for _ in range(count))))
-
-    def refuse(self, pfn: int, mode: MigrateMode) -> Result | None:
-        """It has a target all the same, for a while."""
-        zone = self.zone
-        fate = self.fates[mode][zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]]
-        if fate is None or pfn in zone.buffers_held or fate[0] == SUCCESS:
-            return None
-        target = self.get_new_folio(self.cc, 0)
-        if target is None:
-            return ENOMEM
-        self.put_new_folio(self.cc, target, 0)
-        return fate[0]
-
-    def unmap_all(self, folios: list[int], mode: MigrateMode, unmapped: list, force: bool = True) -> Iterator[tuple[int, Result]]:
-        """As by the path."""
-        zone, fate, fates = self.zone, self.fate, self.fates[mode]
-        flags, refcount, mapcount, mapping, held = zone.flags, zone.refcount, zone.mapcount, zone.mapping, zone.buffers_held
-        for pfn in folios:
-            fate[pfn] = None if pfn in held else fates[flags[pfn], refcount[pfn], mapcount[pfn], mapping[pfn]]
-        for is_known, pfns in groupby(folios, lambda pfn: fate[pfn] is not None):
-            if not is_known:
-                yield from super().unmap_all(pfns, mode, unmapped, force)
-                continue
-            pfns = list(pfns)
-            targets = self.get_new_folios(self.cc, len(pfns))
-            unmapped += zip(pfns, targets)
-            for pfn in pfns[len(targets):]:
-                yield pfn, ENOMEM
-
-    def move_all(self, unmapped: list, mode: MigrateMode) -> Iterator[tuple[int, int, Result]]:
-        """As by the path."""
-        zone, fate, moved = self.zone, self.fate, []
+        The order is seen later: the newest page on a per-CPU list is the last one to be given back.
+        """
+        zone, left = self.zone, self.left
         flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
-        for pfn, target in unmapped:
-            if fate[pfn] is None:
-                # Pages are freed in the order in which they have moved.
-                self._done(moved, 0)
-                moved = []
-                result = self.move(pfn, target, mode)
-            else:
-                result, looks = fate[pfn]
-                if looks:
-                    flags[target], refcount[target], mapcount[target], mapping[target] = looks
-                    moved.append(pfn)
-            if result:
-                yield pfn, target, result
-        self._done(moved, 0)
-
-    def undo(self, pfn: int, target: int) -> None:
-        """As by the path."""
-        if self.fate[pfn] is None:
-            super().undo(pfn, target)
-        else:
-            self.put_new_folio(self.cc, target, 0)
-
-
-class _Fates(dict):
-    """By a folio's looks (its entry in the columns): its fate, or None if each must be asked about."""
-
-    def __init__(self, cc: CompactControl, mode: MigrateMode):
-        self.mappings, self.orders = cc.zone.mappings, (cc.kernel, mode)
-
-    def __missing__(self, looks: tuple) -> tuple | None:
-        flags, refcount, mapcount, number = looks
-        mapping, fate = self.mappings[number], None
-        if not (refcount == 1 or flags & (PG.HEAD | PG.LOCKED | PG.WRITEBACK) or mapping and mapping.freed):
-            fate = _rehearse(*self.orders, flags, refcount, mapcount, number, mapping and mapping.a_ops, mapping and mapping.flags)
-        self[looks] = fate
-        return fate
-
-
-@lru_cache(maxsize=1024)
-def _rehearse(kernel, mode: MigrateMode, flags: int, refcount: int, mapcount: int, number: int, a_ops, mapping_flags) -> tuple | None:
-    """A base page migrates in a zone of its own: (result, looks of the new folio); None if it was refused and changed."""
-    zone = Zone(2)
-    zone.mappings += [AddressSpace("its mapping", a_ops, mapping_flags)] * number
-    zone.flags[0], zone.refcount[0], zone.mapcount[0], zone.mapping[0] = flags, refcount, mapcount, number
-    zone.flags[1] = PG.SLAB
-    at_rest = zone.snapshot()[:4]
-    folio = MigrateByPath(CompactControl(zone, kernel, migratepages=[0]), lambda cc, order: 1, lambda cc, pfn, order: None)
-    result, target = folio.unmap(0, mode)
-    if target is None:
-        return None
-    result = folio.move(0, 1, mode)
-    if result:
-        folio.undo(0, 1)
-        return (result, ()) if zone.snapshot()[:4] == at_rest else None
-    return result, (zone.flags[1], zone.refcount[1], zone.mapcount[1], zone.mapping[1])
+        self.succeeded += len(folios) << order
+        # Counted by what the folio was: when it is free, its flags say nothing any more.
+        self.swapbacked += sum([flags[pfn] & _SWAPBACKED > 0 for pfn in folios]) << order
+        for pfn in folios:
+            refcount[pfn] = mapcount[pfn] = mapping[pfn] = 0
+            del left[pfn]
+        free_unref_pages(zone, folios, order)

@@ -13,28 +13,52 @@ COMPACT_CLUSTER_MAX = 32
 class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
-    What has a default is so in every release; a release that lacks such a rule shows what the rule is worth.
+    What has a default is so in every release unless RELEASES says otherwise; one that lacks such a rule shows
+    what the rule is worth. The loop of compact_zone() is that of v6.8 in every release: 6.1's differs for
+    kcompactd and for allocations (see compact_zone.py). `writes_out` is no decision of a kernel's: all of
+    them call fallback_migrate_folio(), and its answer changed.
     """
 
-    batches: bool               # the pages of one call are unmapped together, then moved, then the refused ones tried again
-    counts_jumped: bool         # nr_scanned grows by all pages of a free block or compound page that is jumped over
-    pcp_doubles: bool           # a full per-CPU list gives back twice as many from time to time, not as many as came in a row
-    takes_large: bool           # folios below the target order and smaller than a pageblock are isolated
-    adjusts_wanted: bool        # a target handed out lowers the number wanted by its pages, one returned raises it again
-    jumps_free_blocks: bool = True      # a free block is stepped over whole; without: page by page
-    jumps_compound: bool = True         # so is a compound page, and counts as many pages when it is taken; without: one page
-    cluster_max: int = COMPACT_CLUSTER_MAX    # a call of the block function stops once so many pages are isolated
-    finishes_pageblock: bool = True     # the next call in the same pageblock does not stop so
-    counts_without_target: bool = True  # the folio for which no target was left counts as failed
+    # The pages of one call are unmapped together, then moved, then the refused ones tried again; without:
+    # page by page.
+    batches: bool
+    # nr_scanned grows by all pages of a free block or compound page that is jumped over; without: by one.
+    counts_jumped: bool
+    # A full per-CPU list gives back twice as many from time to time, not as many as came in a row.
+    pcp_doubles: bool
+    # Folios below the target order and smaller than a pageblock are isolated; without: base pages alone.
+    takes_large: bool
+    # A target handed out lowers the number wanted by its pages, one returned raises it again.
+    adjusts_wanted: bool
+    # A free block is stepped over whole; without: page by page.
+    jumps_free_blocks: bool = True
+    # So is a compound page, and counts as many pages when it is taken; without: one page.
+    jumps_compound: bool = True
+    # A call of the block function stops once so many pages are isolated.
+    cluster_max: int = COMPACT_CLUSTER_MAX
+    # The next call in the same pageblock does not stop so.
+    finishes_pageblock: bool = True
+    # The folio for which no target was left counts as failed.
+    counts_without_target: bool = True
+    # Of what one search finds the last page is given first: split_map_pages() puts each before the others.
+    last_target_first: bool = True
+    # A dirty page-table entry that is taken down leaves PG_dirty: try_to_migrate_one() (mm/rmap.c).
+    dirties_from_pte: bool = True
+    # What is dirty and has no migrate_folio is written out for MIGRATE_SYNC; without: -EBUSY.
+    writes_out: bool = True
 
 
-# From this release on. Recordings of 6.1 and of 6.12 and later bear them out; the releases in between are inferred.
+# From this release on. Recordings of 6.1 and of 6.12 and later bear them out, for vm.compact_memory; the
+# releases in between are inferred.
 RELEASES = {
-    (0, 0): Release(batches=False, counts_jumped=False, pcp_doubles=True, takes_large=False, adjusts_wanted=False),
-    (6, 3): Release(batches=True, counts_jumped=False, pcp_doubles=True, takes_large=False, adjusts_wanted=False),
-    (6, 4): Release(batches=True, counts_jumped=True, pcp_doubles=True, takes_large=False, adjusts_wanted=False),
-    (6, 7): Release(batches=True, counts_jumped=True, pcp_doubles=False, takes_large=False, adjusts_wanted=False),
-    (6, 9): Release(batches=True, counts_jumped=True, pcp_doubles=False, takes_large=True, adjusts_wanted=True),
+    # batches, counts_jumped, pcp_doubles, takes_large, adjusts_wanted
+    (0, 0): Release(False, False, True, False, False),
+    (6, 3): Release(True, False, True, False, False),
+    (6, 4): Release(True, True, True, False, False),
+    (6, 7): Release(True, True, False, False, False),
+    (6, 9): Release(True, True, False, True, True, last_target_first=False),
+    # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage.
+    (6, 16): Release(True, True, False, True, True, last_target_first=False, writes_out=False),
 }
 
 
@@ -55,7 +79,10 @@ def release_of(release: str | Release) -> Release:
 
 
 def skip_isolation_order(release: str | Release, order: int, alloc_contig: bool = False) -> int:
-    """Compound pages of this order and above are stepped over (skip_isolation_on_order(), mm/compaction.c, since v6.9)."""
+    """From this order on compound pages are stepped over (skip_isolation_on_order(), mm/compaction.c, v6.9).
+
+    0: all of them are. CMA takes every one: it wants the range, and not free blocks of some order.
+    """
     if alloc_contig:
         return MAX_ORDER + 1
     if not release_of(release).takes_large:

@@ -12,6 +12,7 @@ Reading order, by file names that are Linux's where Linux has one:
   filemap     how a folio is found in the page cache, leaves it and is replaced there
   zone        all page frames in columns, their pageblocks and counters
   page_alloc  free blocks, and the per-CPU lists in front of them
+  swap        how a folio comes onto the LRU, and the per-CPU batch before it
   a_ops       file systems' method tables, and mappings of each sort
   truncate    the other CPUs' paths: truncation, eviction, reclaim, mlock
   migrate     how a folio takes another one's place in the page cache, step by step

@@ -1,14 +1,15 @@
 """Who stands behind a mapping: method tables of some file systems, and new mappings of each sort.
 
-The kernel's file stands beside each. Leaves out all methods but migrate_folio: writepage, too, so that a
-mapping without migrate_folio can always be written here.
+The kernel's file stands beside each. Leaves out all methods but migrate_folio, and writepage where there is
+no migrate_folio.
 """
 from .mapping import AddressSpace, AddressSpaceOperations, mapping_set_unevictable, mapping_set_unmovable
 from .verdict import Result
 
 shmem_aops = AddressSpaceOperations("shmem_aops")                               # mm/shmem.c
 ext4_aops = AddressSpaceOperations("ext4_da_aops")                              # fs/ext4/inode.c
-ram_aops = AddressSpaceOperations("ram_aops", None)                             # fs/libfs.c; no writepage
+# fs/libfs.c: whatever was written is dirty for good (noop_dirty_folio()).
+ram_aops = AddressSpaceOperations("ram_aops", None, writepage=False)
 old_fs_aops = AddressSpaceOperations("a file system without migrate_folio", None)
 secretmem_aops = AddressSpaceOperations("secretmem_aops", Result.EBUSY)         # mm/secretmem.c
 kvm_gmem_aops = AddressSpaceOperations("kvm_gmem_aops", Result.EINVAL)          # virt/kvm/guest_memfd.c: WARN

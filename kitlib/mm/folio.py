@@ -271,15 +271,15 @@ def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result
 def fallback_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio, mode: MigrateMode) -> Result:
     """A mapping without the callback: buffers are released and the folio moved, unless it is dirty.
 
-    Then MIGRATE_SYNC writes it out, for a later pass, and the other modes give up. Held buffers are as good
-    as dirt. Leaves out writepage: without one, as for ramfs, the kernel answers -EINVAL.
+    MIGRATE_SYNC writes dirt out, for a later pass (-EINVAL without writepage). Held buffers count as dirt.
     """
-    dereference(mapping)
+    a_ops = dereference(mapping).a_ops
+    if src.dirty and mode == MigrateMode.SYNC and not a_ops.writepage:
+        return Result.EINVAL
     if src.dirty or src.pfn in src.zone.buffers_held:
         src.dirty = src.dirty and mode < MigrateMode.SYNC
         return Result.EBUSY if mode < MigrateMode.SYNC else Result.EAGAIN
-    if src.private:
-        src.private, src.refcount = False, src.refcount - 1
+    src.private, src.refcount = False, src.refcount - src.private
     return move(dst, src)
 
 

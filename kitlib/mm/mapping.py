@@ -43,6 +43,7 @@ class AddressSpaceOperations(NamedTuple):
 
     name: str
     migrate_folio: Result | None = Result.SUCCESS       # None: no callback; SUCCESS: moves; or refuses so
+    writepage: bool = True      # dirty folios can be written out; asked only where there is no migrate_folio
 
 
 class AddressSpace:

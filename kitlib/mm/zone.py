@@ -61,7 +61,8 @@ class PerCpuPages:
         self.doubles = doubles                  # up to 6.1: twice as many from one time to the next
         self.lists: list[deque[int]] = [deque() for _ in range(NR_PCP_LISTS)]
         self.count = 0                          # pages on the lists
-        self.freed_in_a_row = 0                 # pcp->free_count; nobody allocates from the lists here
+        # pcp->free_count: at least a batch, since what was freed before is not known. Nobody allocates here.
+        self.freed_in_a_row = batch
         self.free_factor = 0                    # how often the batch has been doubled
 
     def snapshot(self) -> tuple:
@@ -94,6 +95,8 @@ class Zone:
         self.skip = bytearray(blocks)                       # PB_migrate_skip, one byte a pageblock
         self.mappings: list[AddressSpace | None] = [None]
         self.pcp: PerCpuPages | None = None                 # None: what is freed goes to the buddy allocator
+        # Folios on their way to the LRU, each with one reference more for being here (struct cpu_fbatches).
+        self.lru_batch: list[int] = []
         self.buffers_held: frozenset[int] = frozenset()     # block device pages: somebody holds a buffer
         # While a table is used: a Code or reason for every page. Whoever frees or holds pages keeps it true.
         self.verdicts: bytearray | None = None
@@ -104,6 +107,7 @@ class Zone:
         self.vmstat = dict.fromkeys(VMSTAT, 0)
         self.cached_migrate_pfn = [start_pfn, start_pfn]    # where the next async and sync scans begin
         self.cached_free_pfn = pageblock_start_pfn(end_pfn - 1)
+        self.init_migrate_pfn = start_pfn                   # a scan that begins here sees the whole zone
         # Free blocks by order and by the type of the pageblock where they start: see count_free_blocks().
         self.nr_free = [[0] * MIGRATE_TYPES for _ in range(MAX_ORDER + 1)]
 
@@ -152,21 +156,6 @@ class Zone:
         flags = self.flags
         return (Folio(self, pfn) for pfn in range(self.start_pfn, self.end_pfn) if not flags[pfn] & no_folio)
 
-    def free_range(self, start: int, end: int) -> None:
-        """Make pages `start` to `end` free, as the largest aligned blocks that fit (mm/page_alloc.c).
-
-        Caller must know that no free block beside the range is a buddy of these: nothing is merged.
-        """
-        while start < end:
-            order = MAX_ORDER
-            while start % (1 << order) or start + (1 << order) > end:
-                order -= 1
-            self.flags[start] = PG.BUDDY | PG.HEAD if order else PG.BUDDY
-            for pfn in range(start + 1, start + (1 << order)):
-                self.flags[pfn] = PG.FREE_TAIL
-            self.order[start] = order
-            start += 1 << order
-
     def make_compound(self, pfn: int, order: int) -> None:
         """Join the base pages from `pfn` on, all alike, into one compound page of 2^order pages.
 
@@ -208,12 +197,12 @@ class Zone:
         return (self.flags.tobytes(), self.refcount.tobytes(), self.mapcount.tobytes(),
                 self.mapping.tobytes(), bytes(self.order), bytes(self.migratetype), bytes(self.skip),
                 tuple(self.vmstat.values()), (*self.cached_migrate_pfn, self.cached_free_pfn),
-                self.pcp and self.pcp.snapshot(),
+                self.pcp and self.pcp.snapshot(), tuple(self.lru_batch),
                 tuple([mapping.snapshot() for mapping in self.mappings if mapping]))
 
     def restore(self, snapshot: tuple) -> None:
         """Bring the zone back to a snapshot of itself. Mappings entered since then are left as they are."""
-        *columns, vmstat, cached, pcp, mappings = snapshot
+        *columns, vmstat, cached, pcp, lru_batch, mappings = snapshot
         for name, saved in zip(self.COLUMNS, columns, strict=True):
             column = getattr(self, name)
             if bytes(column) != saved:
@@ -222,6 +211,7 @@ class Zone:
         self.cached_migrate_pfn[:], self.cached_free_pfn = cached[:2], cached[2]
         if self.pcp:
             self.pcp.restore(pcp)
+        self.lru_batch[:] = lru_batch
         for mapping, saved in zip(filter(None, self.mappings), mappings, strict=False):
             mapping.restore(saved)
 
@@ -257,7 +247,7 @@ def _bytes_by_kind(palette: tuple[Kind, ...]) -> dict[str, tuple[bytes, bytes]]:
 
 
 def _join_free_pages(kinds: bytes, tail: int, head: int) -> tuple[bytearray, bytearray]:
-    """Join free pages (kind 0) into the largest aligned blocks, as free_range(): new kinds, order column.
+    """Join free pages (kind 0) into the largest aligned blocks: the new kinds and the order column.
 
     `head` and `tail` are the kinds of the pages of a block of order 1 or more.
     """

@@ -14,6 +14,7 @@ from .. import scan
 from ..compaction.compact_zone import compact_zone
 from ..compaction.control import CompactControl, control_for, isolation_mode
 from ..compaction.events import BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent, MigratePagesEvent
+from ..compaction.rehearsal import outcome_of
 from ..kernels import after
 from ..mm.folio import PG
 from ..mm.page_alloc import count_free_blocks
@@ -200,16 +201,15 @@ class _Camera:
 
     def _gave_up(self, event: MigratePagesEvent, failed: dict) -> dict[int, int]:
         """The folios that were tried and have stayed, with the note on each."""
-        zone, fates, stayed, pages = self.memory, self.cc.fates.get(self.cc.mode, {}), {}, 0
+        zone, stayed, pages = self.memory, {}, 0
         # Newest first, as they were tried: what is left of the list then was not.
         for pfn in reversed(self.cc.migratepages):
             if pages >= event.failed:
                 break
             pages += 1 << zone.order[pfn]
-            fate = None if pfn in zone.buffers_held or zone.order[pfn] else fates.get(
-                (zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]))
+            outcome = outcome_of(self.cc, pfn, self.cc.mode)
             last = pages >= event.failed and Result.ENOMEM in failed
-            why = fate[0] if fate and fate[0] else Result.ENOMEM if last else Result.EAGAIN
+            why = outcome.result if outcome and outcome.result else Result.ENOMEM if last else Result.EAGAIN
             stayed[pfn] = page_words.GIVEN_UP[why.name]
         return stayed
 

@@ -77,9 +77,9 @@ def _progress(proof: Proof) -> Progress:
 
 def _holds(local_states: list[LocalState]) -> dict[LocalState, set[str]]:
     """The locks that a thread can hold at each local state: the union over all ways that lead there."""
-    queue = local_states[1:2]                              # where it starts; the first is its end
+    queue = local_states[1:2]               # where it starts; the first is its end
     holds = {local: set() for local in queue}
-    for local in queue:             # a local state comes again when a way to it has added a lock
+    for local in queue:                     # a local state comes again when a way to it has added a lock
         for answer, child in local.branches.items():
             here, name, on = set(holds[local]), local.step.name, local.step.on
             if name in LOCK_STEPS and answer is LOCK_STEPS[name]:

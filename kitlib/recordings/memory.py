@@ -1,13 +1,12 @@
 """A recording's snapshot as the model's zone: the kernel's bits, counts, mappings and lists in its columns.
 
-Leaves out what no rule asks of a recorded page: whether it is dirty, locked, mlocked or under writeback was
-not recorded.
+Leaves out what a page is that is no folio: its flag bits, and the references to it.
 """
 from array import array
 
 import numpy as np
 
-from ..mm.a_ops import kvm_gmem_aops, secretmem_aops
+from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
 from ..mm.page_alloc import MIGRATE_PCPTYPES, PerCpuPages
@@ -16,13 +15,26 @@ from .schema import NONE_STARTS_HERE
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
+# Those that say something of folios alone: the model takes nothing else on the LRU.
+KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: PG.SWAPBACKED, 33: PG.MLOCKED}
+KPF_OF = {ours: bit for bit, ours in (KPF | KPF_OF_FOLIO).items()}
 KPF_BUDDY = 10
-REFUSING_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops)}
+KNOWN_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram_aops)}     # others move
 
 
 def memory_of(recording) -> Zone:
     """All page frames of a recording as one zone; its parts share the columns and the held buffers."""
-    kpageflags, anon = recording.flags, recording.anon
+    kpageflags, arrays = recording.flags, recording.arrays
+    # What waits in an LRU batch was recorded apart: the snapshot's counts are those of pages on the LRU.
+    counts = {name: arrays[name].copy() for name in ("refcount", "mapcount", "mapping", "anon")}
+    waiting = arrays.get("lru_batch_pfn", np.empty(0, np.uint32))
+    if len(waiting):
+        for name, column in counts.items():
+            column[waiting] = arrays[f"lru_batch_{name}"]
+    batches = np.zeros(len(kpageflags), np.int16)
+    np.add.at(batches, waiting, 1)
+    refcount, mapcount, mapping, anon = counts.values()
+
     flags = np.zeros(len(kpageflags), np.uint16)
     for bit, ours in KPF.items():
         flags |= ((kpageflags >> np.uint64(bit)) & np.uint64(1)).astype(np.uint16) * np.uint16(ours)
@@ -32,30 +44,34 @@ def memory_of(recording) -> Zone:
     flags[first_free] = PG.BUDDY
     flags[first_free & (recording.buddy_order > 0)] |= PG.HEAD
     on_lru = flags & PG.LRU != 0
-    flags[~on_lru & ~in_free_block & ~first_free] |= PG.SLAB
-    folio = on_lru & (flags & PG.TAIL == 0)
+    in_use = on_lru | (batches > 0)
+    flags[~in_use & ~in_free_block & ~first_free] |= PG.SLAB
+    folio = in_use & (flags & PG.TAIL == 0)
+    for bit, ours in KPF_OF_FOLIO.items():
+        flags[folio & ((kpageflags >> np.uint64(bit)) & np.uint64(1) != 0)] |= ours
     # One reference more than page cache and page tables account for is that of the folio's buffers.
-    cached = folio & ~anon & (recording.mapping != 0)
-    flags[cached & (recording.refcount - recording.mapcount > 1)] |= PG.PRIVATE
+    cached = folio & ~anon & (mapping != 0)
+    flags[cached & (refcount - batches - mapcount > 1)] |= PG.PRIVATE
     compound_order = np.where(recording.compound_order == NONE_STARTS_HERE, 0, recording.compound_order)
     order = np.where(first_free, recording.buddy_order, compound_order)
 
     zone = Zone(len(flags), name="memory")
-    columns = {"flags": flags, "refcount": recording.refcount, "mapcount": recording.mapcount,
-               "mapping": np.where(folio & ~anon, recording.mapping, 0).astype(np.uint16)}
+    columns = {"flags": flags, "refcount": refcount, "mapcount": mapcount,
+               "mapping": np.where(folio & ~anon, mapping, 0).astype(np.uint16)}
     for name, column in columns.items():
         setattr(zone, name, array(getattr(zone, name).typecode, column.tobytes()))
     zone.order = bytearray(order.astype(np.uint8).tobytes())
     zone.migratetype = bytearray(recording.migratetype.tobytes())
     zone.mappings += [_mapping(recording, number) for number in range(1, len(recording.mapping_flags))]
-    if "busy_pfn" in recording.arrays:
+    zone.lru_batch += waiting.tolist()
+    if "busy_pfn" in arrays:
         zone.buffers_held = frozenset(recording.busy_pfn.tolist())
     return zone
 
 
 def _mapping(recording, number: int) -> AddressSpace:
     name, flags = str(recording.mapping_aops[number]) or "unknown", int(recording.mapping_flags[number])
-    mapping = AddressSpace(name, REFUSING_AOPS.get(name) or AddressSpaceOperations(name))
+    mapping = AddressSpace(name, KNOWN_AOPS.get(name) or AddressSpaceOperations(name))
     # The recorded kernel's own bit numbers become the model's.
     unevictable, inaccessible = recording.meta["as_unevictable_bit"], recording.meta["as_inaccessible_bit"]
     if flags >> unevictable & 1:
@@ -71,6 +87,9 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
         return None
     high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
     pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
+    # How long nothing but freeing has gone on was not always recorded: then at least a batch was freed.
+    pcp.freed_in_a_row = int(recording.arrays.get("pcp_free_count", recording.pcp_batch)[number])
+    pcp.free_factor = int(recording.arrays.get("pcp_free_factor", (0,) * (number + 1))[number])
     here = recording.pcp_zone == number
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)

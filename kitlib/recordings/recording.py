@@ -92,7 +92,7 @@ class Recording:
 
     def _would_differ(self, lacking: Lacking) -> bool:
         # An array that was not recorded says no more than an empty one.
-        return (bool(lacking.release)
+        return (any(getattr(self.release, rule) != value for rule, value in lacking.release.items())
                 or any(self.meta[key] != value for key, value in lacking.meta.items())
                 or any(not np.array_equal(self.arrays.get(name, ()), array)
                        for name, array in lacking.arrays.items()))

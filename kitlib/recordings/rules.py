@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .memory import REFUSING_AOPS
+from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
+from ..mm.mapping import AddressSpaceOperations
+from .memory import KPF_OF_FOLIO
+from .schema import LRU_BATCH
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,27 @@ def _no_bit(recording) -> Lacking:
     return Lacking({"mapping_flags": recording.mapping_flags & ~np.uint64(0 if bit is None else 1 << bit)})
 
 
-def _all_move(recording) -> Lacking:
-    names = recording.mapping_aops
-    return Lacking({"mapping_aops": np.where(np.isin(names, list(REFUSING_AOPS)), "", names)})
+def _they_move(*a_ops: AddressSpaceOperations) -> Callable[..., Lacking]:
+    refusing = [each.name for each in a_ops]
+
+    def lacking(recording) -> Lacking:
+        names = recording.mapping_aops
+        return Lacking({"mapping_aops": np.where(np.isin(names, refusing), "", names)})
+
+    return lacking
 
 
 def _nobody_holds_buffers(recording) -> Lacking:
     return Lacking({"busy_pfn": np.empty(0, np.uint32)})
+
+
+def _nothing_but_where_it_is(recording) -> Lacking:
+    not_read = sum(1 << bit for bit in KPF_OF_FOLIO)
+    return Lacking({"flags": recording.flags & ~np.uint64(not_read)})
+
+
+def _nobody_waits(recording) -> Lacking:
+    return Lacking({name: recording.arrays[name][:0] for name in LRU_BATCH if name in recording.arrays})
 
 
 def _no_lists(recording) -> Lacking:
@@ -63,11 +80,21 @@ RULES: dict[str, Callable[..., Lacking]] = {
     # The page for which no target was left counts as failed.
     "the page without a target counts": lambda recording: Lacking(release={"counts_without_target": False}),
     # Both kinds of files refuse by their own migrate_folio().
-    "secretmem and guest_memfd fail": _all_move,
+    "secretmem and guest_memfd fail": _they_move(secretmem_aops, kvm_gmem_aops),
+    # What was written to ramfs is dirty, and cannot be written out: fallback_migrate_folio().
+    "written ramfs stays": _they_move(ram_aops),
     # A page of the block device whose buffer somebody holds does not move.
     "busy buffer pages": _nobody_holds_buffers,
     # Freed pages wait on a CPU's lists, where the free scanner does not see them, until the lists are full.
     "per-CPU lists": _no_lists,
+    # What waits in an LRU batch is put onto the LRU before the first page is looked at: lru_add_drain_all().
+    "LRU batches": _nobody_waits,
+    # What one search of the free scanner finds last is given first, before 6.9: split_map_pages().
+    "last target first": lambda recording: Lacking(release={"last_target_first": False}),
+    # A page keeps its page flags where it moves: folio_migrate_flags().
+    "page flags": _nothing_but_where_it_is,
+    # A page whose page-table entry is dirty arrives dirty: try_to_migrate_one().
+    "dirty page-table entry": lambda recording: Lacking(release={"dirties_from_pte": False}),
 }
 # What `recordings.ablation` leaves out, row by row.
 ABLATED = (*RULES, ("busy buffer pages", "per-CPU lists"))

@@ -17,19 +17,30 @@ from .. import scan
 from ..compaction.compact_zone import compact_zone, isolate_migratepages
 from ..compaction.control import CompactControl, control_for
 from ..compaction.events import FreeEvent, IsolateEvent
+from ..mm.swap import lru_add_drain
 from ..mm.zone import pageblock_end_pfn, pageblock_start_pfn
+from .arrivals import beside_the_kernel
 from .recording import Recording, check_recording, load, names
 from .rules import ABLATED, check_rules
 from .schema import ONLY_IF_COMPLETE
 
 REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
                   "kernel_start", "kernel_end", "kernel_scanned", "kernel_taken", "agrees"]
-ABLATION_COLUMNS = ["runs_isolated", "runs_migrated", "runs_ranges", "migrate_ranges", "free_ranges"]
+ABLATION_COLUMNS = ["runs_isolated", "runs_migrated", "runs_ranges", "migrate_ranges", "free_ranges",
+                    "runs_arrived", "pages_arrived"]
 
 
 def verdicts(recording: Recording) -> np.ndarray:
-    """The model's verdict on every page, as the recorded release decides: uint8, see `scan.REASONS`."""
-    return scan.verdicts(recording, recording.kernel, recording.mode)
+    """The model's verdict on every page, as the recorded release decides: uint8, see `scan.REASONS`.
+
+    It is what the run's scanner meets: the LRU batches are drained first. The memory is left as it was.
+    """
+    memory = check_recording(recording).memory
+    begin = memory.snapshot()
+    lru_add_drain(memory)           # of every CPU, as compact_nodes() begins (mm/compaction.c)
+    codes = scan.verdicts(recording, recording.kernel, recording.mode)
+    memory.restore(begin)
+    return codes
 
 
 def runs_of(recording: Recording) -> Iterator[CompactControl]:
@@ -40,8 +51,10 @@ def runs_of(recording: Recording) -> Iterator[CompactControl]:
     runs ends or is left.
     """
     memory = check_recording(recording).memory
-    begin, codes = memory.snapshot(), verdicts(recording).tobytes()
+    begin = memory.snapshot()
     try:
+        lru_add_drain(memory)
+        codes = scan.verdicts(recording, recording.kernel, recording.mode).tobytes()
         for zone in recording.zones:
             cc = control_for("compact_memory", zone, kernel=recording.kernel, release=recording.release,
                              verdicts=codes)
@@ -76,7 +89,7 @@ def _scan_alone(cc: CompactControl, recording: Recording, stop_pfn: int) -> None
     cc.migrate_pfn = cc.zone.start_pfn
     # The last pageblock is the free scanner's, and may be cut off by the zone's end.
     cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), cc.zone.end_pfn))
-    last_migrated_block = None
+    last_migrated_block = 0
     while cc.migrate_pfn < min(stop_pfn, cc.free_pfn):
         cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
         isolate_migratepages(cc, recording.mode)
@@ -111,13 +124,15 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
 
     Keys isolated, migrated, failed (pages, over all zones) and meet_pfn (where the migrate scanner ended, by
     zone), the same with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's
-    own); complete: whether the snapshot has the per-CPU lists and the held buffers. `without` names rules to
-    leave out, one or several: predict(recording, without="32-page stop"); ValueError lists them. The
-    recording's memory is left as it was.
+    own); moves (int64, n x 2: source and target of each base page that moved, in order) and flags (the flags
+    column, see PG, of all memory afterwards); complete: whether the snapshot has the per-CPU lists and the
+    held buffers. `without` names rules to leave out, one or several:
+    predict(recording, without="32-page stop"); ValueError lists them. The recording's memory is left as it
+    was.
     """
     recording = check_recording(recording).without(without)
     ranges = {IsolateEvent: [], FreeEvent: []}
-    migrated, failed, meet_pfn = 0, 0, []
+    migrated, failed, meet_pfn, moves, flags = 0, 0, [], [], None
     for number, cc in enumerate(runs_of(recording)):
         compact_zone(cc, recording.mode.unevictable)
         for event in cc.trace:
@@ -126,6 +141,8 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
         migrated += cc.zone.vmstat["pgmigrate_success"]
         failed += cc.zone.vmstat["pgmigrate_fail"]
         meet_pfn.append(cc.migrate_pfn)
+        moves += cc.moves
+        flags = np.array(cc.zone.flags)
     migrate_ranges, free_ranges = (np.array(rows, np.int64).reshape(-1, 5) for rows in ranges.values())
     counted = recording.meta.get("vmstat_delta", {})
     recorded = all(name in recording.arrays for name in ONLY_IF_COMPLETE)
@@ -135,6 +152,7 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
         "kernel_migrated": counted.get("pgmigrate_success"), "kernel_failed": counted.get("pgmigrate_fail"),
         "kernel_meet_pfn": recording.zone_end_pfns[:, 0].tolist(),
         "migrate_ranges": migrate_ranges, "free_ranges": free_ranges,
+        "moves": np.array(moves, np.int64).reshape(-1, 2), "flags": flags,
         "complete": bool(recording.meta.get("snapshot_complete", False)) and recorded}
 
 
@@ -143,17 +161,32 @@ def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataF
 
     Column scanner ("migrate" or "free"), then those of `replay`; agrees: all four numbers are equal. attrs:
     recording, its name; without; meet_pfn, where the migrate scanner ended: for each zone its name, the
-    model's pfn and the kernel's (-1: not visited).
+    model's pfn and the kernel's (-1: not visited); moved, how many pages moved, and arrived, how many of them
+    have the kernel's bits (see arrivals).
     """
     predicted, zones, rows = predict(recording, without), recording.zone_name.tolist(), []
+    agrees = beside_the_kernel(recording, predicted["moves"], predicted["flags"]).agrees
     for scanner, kernel in (("migrate", recording.isolate_ranges), ("free", recording.free_ranges)):
         model = predicted[f"{scanner}_ranges"]
         for number, zone in enumerate(zones):
             rows += _beside((scanner, zone), _of_zone(model, number), _of_zone(kernel, number))
     frame = _frame(rows, ["scanner", *REPLAY_COLUMNS])
     met = list(zip(zones, predicted["meet_pfn"], predicted["kernel_meet_pfn"]))
-    frame.attrs = {"recording": recording.name, "without": check_rules(without), "meet_pfn": met}
+    frame.attrs = {"recording": recording.name, "without": check_rules(without), "meet_pfn": met,
+                   "moved": len(agrees), "arrived": int(agrees.sum())}
     return frame
+
+
+def arrivals(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
+    """Every page that moved in the prediction, and its bits where it arrived, beside the kernel's.
+
+    Columns zone, source and target (pfns), in the order in which the pages moved; for each of anon,
+    unevictable, mlocked, swapbacked, lru, buddy and dirty the model's bit and the kernel's (kernel_anon ...),
+    after the run; in_batch: the kernel's page waits in a per-CPU LRU batch, so that its lru bit is not
+    compared; agrees: all others are equal. Nothing else is left out of the comparison.
+    """
+    predicted = predict(recording, without)
+    return beside_the_kernel(recording, predicted["moves"], predicted["flags"])
 
 
 def ablation(runs: Iterable[Recording] | None = None, rules: Iterable[str | Iterable[str]] = ABLATED,
@@ -161,8 +194,9 @@ def ablation(runs: Iterable[Recording] | None = None, rules: Iterable[str | Iter
     """What each rule is worth to `predict`: one row a rule left out (or several in a tuple), after "none".
 
     Over all `runs` (recordings; default: the kit's quiet ones) it counts in how many the number of pages
-    isolated, the numbers of pages migrated and failed, and every range of both scanners are the kernel's; and
-    the ranges of each scanner that are, wherever they stand. With an executor the runs are spread, as those
+    isolated, the numbers of pages migrated and failed, and every range of both scanners are the kernel's, and
+    whether every moved page has the kernel's bits; and the ranges of each scanner and the moved pages that
+    are, wherever they stand. With an executor the runs are spread, as those
     of a sweep are.
     """
     if runs is None:
@@ -188,7 +222,9 @@ def _score(run: Recording) -> list[int]:
     isolated, migrated, failed = (found[total] == found[f"kernel_{total}"] for total in totals)
     sides = [(found["migrate_ranges"], run.isolate_ranges), (found["free_ranges"], run.free_ranges)]
     every_range = all(np.array_equal(model, kernel) for model, kernel in sides)
-    return [isolated, migrated and failed, every_range, *(_in_both(model, kernel) for model, kernel in sides)]
+    arrived = beside_the_kernel(run, found["moves"], found["flags"]).agrees
+    return [isolated, migrated and failed, every_range, *(_in_both(model, kernel) for model, kernel in sides),
+            arrived.all(), arrived.sum()]
 
 
 def _in_both(model: np.ndarray, kernel: np.ndarray) -> int:

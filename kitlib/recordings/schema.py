@@ -45,8 +45,17 @@ SCHEMA = {
     "pcp_zone": ArrayType("uint8", "per-CPU blocks"),
     "pcp_high": ArrayType("int32", "zones"), "pcp_batch": ArrayType("int32", "zones"),
     "busy_pfn": ArrayType("uint32", "busy pages"),
+    "pcp_free_count": ArrayType("int32", "zones"), "pcp_free_factor": ArrayType("int32", "zones"),
+    "lru_batch_pfn": ArrayType("uint32", "pages in LRU batches"),
+    "lru_batch_refcount": ArrayType("int16", "pages in LRU batches"),
+    "lru_batch_mapcount": ArrayType("int16", "pages in LRU batches"),
+    "lru_batch_anon": ArrayType("bool", "pages in LRU batches"),
+    "lru_batch_mapping": ArrayType("uint16", "pages in LRU batches"),
+    "lru_add_after_pfn": ArrayType("uint32", "pages in an LRU batch after the run"),
 }
 ONLY_IF_COMPLETE = ("pcp_pfn", "pcp_list", "pcp_zone", "pcp_high", "pcp_batch", "busy_pfn")
+LRU_BATCH = tuple(name for name, expected in SCHEMA.items() if expected.length == "pages in LRU batches")
+ONLY_IN_VERSION_3 = ("pcp_free_count", "pcp_free_factor", *LRU_BATCH, "lru_add_after_pfn")
 META = ("kernel_version", "compact_unevictable_allowed", "as_unevictable_bit", "as_inaccessible_bit", "mode")
 
 
@@ -88,8 +97,10 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict:
     """The recording's meta, once every array has been found to be what the schema says."""
     _check_types(arrays, ["meta"])
     meta = _meta(str(arrays["meta"]))
-    optional = () if meta.get("snapshot_complete", False) else ONLY_IF_COMPLETE
+    optional = ONLY_IN_VERSION_3 + (() if meta.get("snapshot_complete", False) else ONLY_IF_COMPLETE)
     _check_types(arrays, [name for name in SCHEMA if name not in optional or name in arrays])
+    if 0 < sum(name in arrays for name in LRU_BATCH) < len(LRU_BATCH):
+        raise _wrong(next(name for name in LRU_BATCH if name not in arrays), "is missing")
     _check_pageblocks(arrays)
     _check_limits(arrays)
     _check_zones(arrays["zone_start"], arrays["zone_end"])
@@ -139,7 +150,8 @@ def _check_limits(arrays: dict[str, np.ndarray]) -> None:
     pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
     limits = {"mapping": len(arrays["mapping_flags"]), "zone_end": pages + 1, "migratetype": MIGRATE_TYPES,
               "tried_pfns": pages, "tried_zone": zones, "pcp_pfn": pages, "pcp_zone": zones,
-              "pcp_list": NR_PCP_LISTS, "busy_pfn": pages}
+              "pcp_list": NR_PCP_LISTS, "busy_pfn": pages, "lru_batch_pfn": pages,
+              "lru_batch_mapping": len(arrays["mapping_flags"]), "lru_add_after_pfn": pages}
     for name, limit in limits.items():
         array = arrays.get(name, ())
         if len(array) and array.max() >= limit:

@@ -55,7 +55,7 @@ class Canvas(anywidget.AnyWidget):
     _css = Path(__file__).with_name("memory_map.css").read_text(encoding="utf-8")
 
     pages = traitlets.Bytes().tag(sync=True)                    # a state per page, an index into `names`
-    row_numbers = traitlets.Bytes().tag(sync=True)              # of `rows`, by page: 16 bits, or 32
+    looks = traitlets.Bytes().tag(sync=True)                    # of `rows`, by page: 16 bits, or 32
     rows = traitlets.List().tag(sync=True)
     first_pfn = traitlets.Int().tag(sync=True)
     types = traitlets.List().tag(sync=True)                     # by pageblock, from the one with first_pfn on
@@ -127,7 +127,7 @@ class MemoryMap(View):
             if canvas.rows is not rows:
                 canvas.rows = rows
             canvas.pages = pages.tobytes()
-            canvas.row_numbers = numbers.astype(np.uint16 if len(rows) <= 1 << 16 else np.uint32).tobytes()
+            canvas.looks = numbers.astype(np.uint16 if len(rows) <= 1 << 16 else np.uint32).tobytes()
             if not -1 <= canvas.selected - canvas.first_pfn < len(pages):
                 canvas.selected = -1
             canvas.frame += 1
@@ -165,8 +165,8 @@ class MemoryMap(View):
     def look(self, pfn: int) -> page_words.PageWords:
         """What the tooltip of a page says."""
         at = self._check(pfn) - self.canvas.first_pfn
-        wide = len(self.canvas.row_numbers) // len(self.canvas.pages)
-        number = int.from_bytes(self.canvas.row_numbers[at * wide:(at + 1) * wide], "little")
+        wide = len(self.canvas.looks) // len(self.canvas.pages)
+        number = int.from_bytes(self.canvas.looks[at * wide:(at + 1) * wide], "little")
         return page_words.PageWords(*self.canvas.rows[number])
 
     def picture(self) -> plots.Picture:

@@ -1,7 +1,7 @@
 """The page itself, in JupyterLab and Chromium: what a learner sees, clicks, reaches by keyboard and hears.
 
-A widget is tried in a cell of its own, which is run again for each test: so every test also shows that running a cell again
-leaves a working widget. The names are those of Chromium's own accessibility tree.
+A widget is tried in a cell of its own, which is run again for each test: so every test also shows that
+running a cell again leaves a working widget. The names are those of Chromium's own accessibility tree.
 """
 import re
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import pytest
 from browser import MISSING, Notebook, chromium, lab
 from nbconvert import HTMLExporter
+
+from kitlib import plots
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {' and '.join(MISSING)}")
@@ -71,39 +73,53 @@ def enter(schedule):
 
 
 WIDGETS = {
-    "FolioLab": Try("FolioLab()", "before", "isolates the folio", "FolioLab(kernel=kernel(asks_null))", press("Reset to kind"),
+    "FolioLab": Try("FolioLab()", "before", "isolates the folio", "FolioLab(kernel=kernel(asks_null))",
+                    press("Reset to kind"),
                     "NullDereference"),
-    "PathStepper": Try("PathStepper()", "Step", "Step 1, ", "PathStepper(kernel=kernel(divides))", press("Step"),
+    "PathStepper": Try("PathStepper()", "Step", "Step 1, ", "PathStepper(kernel=kernel(divides))",
+                       press("Step"),
                        "ZeroDivisionError: <b>mine</b>"),
-    "RaceStepper": Try("RaceStepper()", "Step (C)", "Step 1, ", "RaceStepper()", enter("X3"), "no thread is called X"),
-    "MemoryMap": Try("MemoryMap(kl.random_zone(4096))", "Zoom in", "", "MemoryMap(kl.random_zone(1024), on_select=lambda pfn: 1 / 0)",
+    "RaceStepper": Try("RaceStepper()", "Step (C)", "Step 1, ", "RaceStepper()", enter("X3"),
+                       "no thread is called X"),
+    "MemoryMap": Try("MemoryMap(kl.random_zone(4096))", "Zoom in", "",
+                     "MemoryMap(kl.random_zone(1024), on_select=lambda pfn: 1 / 0)",
                      key("Enter", "application"), "ZeroDivisionError"),
-    "CompactionPlayer": Try("CompactionPlayer(pages=1024)", "Step", "step 1 of", "CompactionPlayer(pages=1024)",
+    "CompactionPlayer": Try("CompactionPlayer(pages=1024)", "Step", "step 1 of",
+                            "CompactionPlayer(pages=1024)",
                             key("End", "slider", "unmovable"), "shares"),
-    "ExperimentPanel": Try("ExperimentPanel(steps=2, seeds=1, pages=1024)", "Run", "4 of 4 runs done", "ExperimentPanel(high=0.1)",
+    "ExperimentPanel": Try("ExperimentPanel(steps=2, seeds=1, pages=1024)", "Run", "4 of 4 runs done",
+                           "ExperimentPanel(high=0.1)",
                            key("End", "slider", "from"), "the first must be the smaller"),
 }
 CELLS = {"import": KERNELS, **{name: one.code for name, one in WIDGETS.items()}, "other": "0"}
-NAMED = {"button", "slider", "checkbox", "textbox", "spinbutton", "combobox", "listbox", "radio", "image", "img", "Canvas", "canvas",
+NAMED = {"button", "slider", "checkbox", "textbox", "spinbutton", "combobox", "listbox", "radio", "image",
+         "img", "Canvas", "canvas",
          "progressbar", "application", "grid", "link", "figure"}
 # What can be reached by Tab, in the order of the page.
-TABBABLE = """root => [...root.querySelectorAll('a[href], button, input, select, textarea, [tabindex], [contenteditable=true]')]
-    .filter(one => !one.disabled && (one.tabIndex >= 0 || one.isContentEditable) && one.checkVisibility({visibilityProperty: true}))"""
+TABBABLE = """root => [...root.querySelectorAll(
+        'a[href], button, input, select, textarea, [tabindex], [contenteditable=true]')]
+    .filter(one => !one.disabled && (one.tabIndex >= 0 || one.isContentEditable)
+        && one.checkVisibility({visibilityProperty: true}))"""
 FOCUS = """root => { const one = document.activeElement, all = window.tabbable, look = getComputedStyle(one);
     return root.contains(one) ? {at: all.indexOf(one), what: one.outerHTML.slice(0, 120),
-        outlined: look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 1, outline: look.outlineColor } : null }"""
+        outlined: look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 1,
+        outline: look.outlineColor } : null }"""
 # What is seen: the words, and a sum of every picture's bytes.
 SEEN = """box => box.innerText + [...box.querySelectorAll('canvas')].map(one => [...one.toDataURL()].reduce(
     (sum, letter) => (sum * 31 + letter.charCodeAt()) | 0, 0))"""
-# Every text in its colour, on what lies behind it: (contrast, text, colours). Disabled controls are exempt, as in WCAG.
+# Every text in its colour, on what lies behind it: (contrast, text, colours).
+# Disabled controls are exempt, as in WCAG.
 CONTRAST = """root => {
     const paint = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
     const rgba = css => { paint.clearRect(0, 0, 1, 1); paint.fillStyle = css; paint.fillRect(0, 0, 1, 1);
         const [r, g, b, a] = paint.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255] };
     const over = ([r, g, b, a], under) => [r, g, b].map((one, at) => one * a + under[at] * (1 - a));
-    const light = colour => colour.map(one => one / 255).map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    const linear = one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4;
+    const light = colour => colour.map(one => linear(one / 255))
         .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
-    const contrast = (one, other) => { const [a, b] = [light(one), light(other)].sort((x, y) => y - x); return (a + 0.05) / (b + 0.05) };
+    const contrast = (one, other) => {
+        const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
+        return (a + 0.05) / (b + 0.05) };
     const behind = one => {         // every colour that may lie behind: a gradient has several
         if (!one) return [[255, 255, 255]];
         const look = getComputedStyle(one), stops = look.backgroundImage.match(/rgba?\\([^)]*\\)/g) || [];
@@ -114,10 +130,12 @@ CONTRAST = """root => {
     const found = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) {
         const text = walk.currentNode.data.trim(), one = walk.currentNode.parentElement;
-        if (!text || one.closest('style, script, [disabled], select:not([size])') || !one.checkVisibility()) continue;
+        const exempt = 'style, script, [disabled], select:not([size])';
+        if (!text || one.closest(exempt) || !one.checkVisibility()) continue;
         const css = getComputedStyle(one).color, colour = rgba(css);
         for (let up = one; up; up = up.parentElement) colour[3] *= getComputedStyle(up).opacity;
-        for (const under of behind(one)) found.push([contrast(over(colour, under), under), text.slice(0, 40), css, `on ${under}`]);
+        for (const under of behind(one))
+            found.push([contrast(over(colour, under), under), text.slice(0, 40), css, `on ${under}`]);
     }
     return found }"""
 
@@ -142,7 +160,7 @@ def notebook(served):
 
 @pytest.fixture
 def show(notebook):
-    """Run a cell again and give its widget. Whatever the test does, the page must not complain, nor ask anybody else."""
+    """Run a cell again and give its widget. Meanwhile the page must not complain, nor ask anybody else."""
     notebook.errors.clear()
 
     def shown(cell, code=""):
@@ -178,7 +196,8 @@ def nodes(box):
     found = session.send("Runtime.evaluate", {"expression": "window.box"})["result"]["objectId"]
     told = session.send("Accessibility.queryAXTree", {"objectId": found})["nodes"]
     session.detach()
-    return [(one["role"]["value"], one.get("name", {}).get("value", "").strip()) for one in told if not one["ignored"]]
+    return [(one["role"]["value"], one.get("name", {}).get("value", "").strip()) for one in told
+            if not one["ignored"]]
 
 
 def worst(box, least=4.5):
@@ -219,7 +238,8 @@ def test_enter_and_space_do_the_same_and_two_of_a_kind_do_not_disturb_each_other
     assert works(notebook, other, key("Space", "button", button), done) == now == one.evaluate(SEEN)
 
 
-@pytest.mark.parametrize("pressed, then", [("Run C until blocked", "Back"), ("Last", "Step (C)"), ("First", "Step (C)")])
+@pytest.mark.parametrize("pressed, then",
+                         [("Run C until blocked", "Back"), ("Last", "Step (C)"), ("First", "Step (C)")])
 def test_the_keyboard_is_not_lost_with_a_button_that_is_disabled_under_it(notebook, show, pressed, then):
     box = show("RaceStepper")
     works(notebook, box, enter("C3T21"))
@@ -228,14 +248,16 @@ def test_the_keyboard_is_not_lost_with_a_button_that_is_disabled_under_it(notebo
     works(notebook, box, key("Enter", "button", pressed))
     notebook.settle()
     assert box.get_by_role("button", name=pressed, exact=True).is_disabled()
-    assert box.evaluate("box => box.contains(document.activeElement) && document.activeElement.innerText.trim()") == then
+    assert box.evaluate("""box => box.contains(document.activeElement)
+        && document.activeElement.innerText.trim()""") == then
 
 
 def test_whoever_has_left_is_not_called_back(notebook, show):
     box = show("other", "view = RaceStepper(); view.replay('C3T21'); view")
     box.get_by_role("button", name="Step C", exact=True).focus()
     box.evaluate("() => document.activeElement.blur()")
-    box.page.evaluate("code => jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}).done", "view.step('compaction')")
+    box.page.evaluate("""code => jupyterapp.shell.currentWidget.sessionContext.session.kernel
+        .requestExecute({code}).done""", "view.step('compaction')")
     notebook.settle()
     assert box.get_by_role("button", name="Step C", exact=True).is_disabled()
     assert not box.evaluate("box => box.contains(document.activeElement)")
@@ -264,7 +286,8 @@ def test_a_schedule_is_typed_and_entered(notebook, show):
 def test_the_map_is_walked_by_keys_of_its_own(notebook, show):
     box = show("MemoryMap")
     box.get_by_role("application").focus()
-    for pressed, at in (("Home", 0), ("ArrowRight", 1), ("ArrowDown", 33), ("PageDown", 545), ("End", 4095), ("0", 4095), ("0", 4095)):
+    for pressed, at in (("Home", 0), ("ArrowRight", 1), ("ArrowDown", 33), ("PageDown", 545), ("End", 4095),
+                        ("0", 4095), ("0", 4095)):
         box.page.keyboard.press(pressed)
         box.locator("[aria-live]").filter(has_text=re.compile(rf"pfn {at:,}\b")).wait_for()
     assert notebook.page.locator(".jp-Dialog").count() == 0, "0 0 is JupyterLab's restart of the kernel"
@@ -293,8 +316,9 @@ def test_a_toggle_says_whether_it_is_pressed(show, name):
 @every
 def test_a_region_that_stays_in_the_page_says_what_was_done(notebook, show, name):
     box = show(name)
-    box.page.wait_for_function("box => (window.live = [...box.querySelectorAll('[role=status], [aria-live=polite]')]).length",
-                               arg=box.element_handle())
+    box.page.wait_for_function("""box => {
+        window.live = [...box.querySelectorAll('[role=status], [aria-live=polite]')];
+        return live.length }""", arg=box.element_handle())
     box.page.evaluate("window.heard = live.map(one => one.textContent)")
     press(WIDGETS[name].button)(box) if name != "MemoryMap" else key("ArrowRight", "application")(box)
     box.page.wait_for_function("live.some((one, at) => one.isConnected && one.textContent !== heard[at])")
@@ -315,12 +339,34 @@ def test_text_can_be_read_and_an_error_is_seen_in_both_themes(notebook, show, na
         assert strip.is_visible()
 
 
+@pytest.mark.parametrize("name", ["MemoryMap", "CompactionPlayer"])
+def test_a_map_that_has_no_size_while_the_theme_changes_is_painted_in_the_new_one(notebook, show, name):
+    box = show(name)
+    notebook.settle()
+    box.evaluate("""async (box) => {              // all before the next frame
+        const map = box.querySelector('.kit-map'), body = document.body.dataset;
+        map.style.display = 'none';
+        body.jpThemeLight = 'false';
+        await Promise.resolve();
+        map.style.display = '' }""")
+    free = [int(plots.DARK["free"][at:at + 2], 16) for at in (1, 3, 5)]
+    box.page.wait_for_function("""([box, [red, green, blue]]) => {
+        const canvas = box.querySelector('.kit-map-stack canvas');
+        const bytes = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        for (let at = 0; at < bytes.length; at += 4)
+            if (bytes[at] === red && bytes[at + 1] === green && bytes[at + 2] === blue) return true }""",
+                               arg=[box.element_handle(), free])
+    box.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    notebook.settle()
+
+
 def test_nothing_moves_where_motion_is_not_wanted(notebook, show):
     notebook.page.emulate_media(reduced_motion="reduce")
     for name in WIDGETS:
-        assert show(name).evaluate("""box => [...box.querySelectorAll('*')].filter(one => {
-            const look = getComputedStyle(one);
-            return look.transitionDuration.split(', ').some(parseFloat) || look.animationName !== 'none' }).length""") == 0
+        moving = show(name).evaluate("""box => [...box.querySelectorAll('*')].filter(one => {
+            const {transitionDuration, animationName} = getComputedStyle(one);
+            return transitionDuration.split(', ').some(parseFloat) || animationName !== 'none' }).length""")
+        assert moving == 0
     box = show("CompactionPlayer")
     notebook.settle()
     press("Play")(box)
@@ -364,7 +410,9 @@ def test_a_saved_notebook_reads_as_html_without_scripts_and_without_a_network(se
     page.goto(f"file://{tmp_path}/{name}.html")
     pictures = page.locator(".jp-OutputArea-output img")
     assert pictures.count() >= 1
-    assert all(pictures.nth(at).evaluate("one => one.complete && one.naturalWidth > 100") for at in range(pictures.count()))
+    assert all(pictures.nth(at).evaluate("one => one.complete && one.naturalWidth > 100")
+               for at in range(pictures.count()))
     text = page.inner_text("body")
-    assert len(re.findall(r"\w+", text)) > 500 and ("verdict   UNSAFE" in text or name != "06_race_with_truncation")
+    assert len(re.findall(r"\w+", text)) > 500
+    assert "verdict   UNSAFE" in text or name != "06_race_with_truncation"
     context.close()

@@ -44,8 +44,9 @@ OF_THE_KIT = re.compile(r"\b(?:[Yy]ours?|[Yy]ou|kit|models?|notebooks?|exercises
 KITS_OWN = {"unfold", "prove", "sweep", "memory", "isolate_folio", "isolated", "read",
             "on_the_lru", "up_to_the_lock"}
 TO_DO = re.compile(r"""[*(]*(?:\*\*Try[^*]*\*\*\ )?(?:Afterwards\ you|If\ you\ are\ stuck|Ask|Choose|Compare|
-    Count|Decide|Explain|Fill|Find|Follow|Go|Guess|Keep|Let|Look|Make|Name|Now|Open|Play|Predict|Press|Put|Read|Remember|
-    Replay|Run|Say|See|Set|Show|Sketch|Start|Step|Stop|Suppose|Take|Think|Try|Write)\b""", re.VERBOSE)
+    Count|Decide|Explain|Fill|Find|Follow|Go|Guess|Keep|Let|Look|Make|Name|Now|Open|Play|Predict|Press|Put|
+    Read|Remember|Replay|Run|Say|See|Set|Show|Sketch|Start|Step|Stop|Suppose|
+    Take|Think|Try|Write)\b""", re.VERBOSE)
 POINTS_ELSEWHERE = re.compile(r"\([^()]*\b(?:notebook|exercise)s?\b[^()]*\)|\(?\[[^\]]*\]\([^)]*\.ipynb\)\)?")
 
 SHOWN = re.compile(r"recording( \S+)?|run ((\d\d):)?(\d\d)|test (test_\w+)|C (\S+\.[ch])|message|"

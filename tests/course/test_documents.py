@@ -1,4 +1,7 @@
-"""README.md, CONTRIBUTING.md and notebooks/instructor.md hold what they promise: code runs, links lead somewhere, tables are complete."""
+"""README.md, CONTRIBUTING.md and notebooks/instructor.md hold what they promise.
+
+Code runs, links lead somewhere, tables are complete.
+"""
 import json
 import re
 from pathlib import Path
@@ -7,7 +10,8 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README, INSTRUCTOR, CONTRIBUTING = (ROOT / name for name in ("README.md", "notebooks/instructor.md", "CONTRIBUTING.md"))
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+INSTRUCTOR = ROOT / "notebooks/instructor.md"
 # Folders whose modules the README names one by one.
 READ = {"mm", "concurrency", "kernels", "compaction", "recordings", "course"}
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
@@ -24,19 +28,22 @@ def test_links_lead_somewhere(path):
 def test_every_exercise_is_in_the_table_with_its_points(path):
     rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     for exercise in EXERCISES:
-        points = sum(cell.metadata.nbgrader.get("points", 0) for cell in nbformat.read(exercise, as_version=4).cells)
-        row, = [line for line in rows if line.startswith("|") and f"exercises/{exercise.name}" in line.split("|")[1]]
+        cells = nbformat.read(exercise, as_version=4).cells
+        points = sum(cell.metadata.nbgrader.get("points", 0) for cell in cells)
+        row, = [line for line in rows if f"exercises/{exercise.name}" in line.split("|")[1]]
         assert f"| {points} |" in row, (exercise.name, points)
 
 
 def test_every_lesson_is_in_the_readme():
     text = README.read_text(encoding="utf-8")
-    assert [path.name for path in (ROOT / "notebooks").glob("*.ipynb") if f"notebooks/{path.name}" not in text] == []
+    lessons = (ROOT / "notebooks").glob("*.ipynb")
+    assert [path.name for path in lessons if f"notebooks/{path.name}" not in text] == []
 
 
 def test_every_module_is_in_the_readme():
     table = README.read_text(encoding="utf-8").split("## kitlib, in reading order")[1].split("\n## ")[0]
-    rows = [re.findall(r"`([a-z_]+)/?`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    rows = [re.findall(r"`([a-z_]+)/?`", line.split("|")[1])
+            for line in table.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in row}
     modules = {name for path in (ROOT / "kitlib").iterdir() if path.name[0] not in "_."
                for name in [path.stem, *(inside.stem for inside in path.glob("*.py") if path.name in READ)]}
@@ -59,12 +66,15 @@ def test_the_dev_container_installs_what_make_lab_installs():
 
 
 def test_no_file_names_a_package_registry():
-    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", ".ipynb_checkpoints", "kitlib.egg-info"}
-    texts = [path for path in ROOT.rglob("*") if path.is_file() and not skipped & set(path.relative_to(ROOT).parts)
+    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis",
+               ".ipynb_checkpoints", "kitlib.egg-info"}
+    texts = [path for path in ROOT.rglob("*")
+             if path.is_file() and not skipped & set(path.relative_to(ROOT).parts)
              and path.suffix not in (".npz", ".png")]
     assert len(texts) > 150
     hosts = re.compile(r"pypi\.org|pythonhosted|docker\.io|mcr\.microsoft|ghcr\.io|index-url")
-    assert [path.name for path in texts if path != Path(__file__) and hosts.search(path.read_text(encoding="utf-8"))] == []
+    assert [path.name for path in texts
+            if path != Path(__file__) and hosts.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_the_recipes_name_what_exists():
@@ -73,4 +83,5 @@ def test_the_recipes_name_what_exists():
     assert {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/test_*.py")} == folders
     named = re.findall(r"`((?:kitlib|tests|mm|widgets|plots|recordings|races|step)[\w/]*\.(?:py|css))`", text)
     assert len(named) > 8
-    assert [name for name in named if "NN" not in name and not (ROOT / name).exists() and not (ROOT / "kitlib" / name).exists()] == []
+    assert [name for name in named if "NN" not in name
+            and not (ROOT / name).exists() and not (ROOT / "kitlib" / name).exists()] == []

@@ -7,7 +7,8 @@ CODE = """
 import sys
 import kitlib
 import json
-print(json.dumps([name for name in ("numpy", "pandas", "matplotlib", "ipywidgets", "IPython") if name in sys.modules]))
+heavy = "numpy", "pandas", "matplotlib", "ipywidgets", "IPython"
+print(json.dumps([name for name in heavy if name in sys.modules]))
 """
 
 

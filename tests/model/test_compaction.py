@@ -1,4 +1,4 @@
-"""isolate_migratepages_block(): worked examples, invariants on random zones, and the table beside the path."""
+"""isolate_migratepages_block(): worked examples, invariants on random zones, the table beside the path."""
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -27,7 +27,8 @@ def example_1():
     return zone_of(("free", 4), ("anon", 1), ("guest_memfd", 1), ("slab", 2))
 
 
-def scan_block(zone, low_pfn=0, end_pfn=None, mode=SYNC, table=False, migrate_mode=kl.MigrateMode.SYNC, **orders):
+def scan_block(zone, low_pfn=0, end_pfn=None, mode=SYNC, table=False, migrate_mode=kl.MigrateMode.SYNC,
+               **orders):
     cc = kl.CompactControl(zone, mode=migrate_mode, **orders)
     if table:
         cc.verdicts = scan.verdicts(zone, cc.kernel, mode, cc.release, cc.order).tobytes()
@@ -48,7 +49,8 @@ def test_e1_a_free_block_is_jumped_over_and_counted(table):
 @both_ways
 def test_e2_one_failure_puts_the_whole_chunk_back(table):
     zone = example_1()
-    cc, _ = scan_block(zone, mode=ASYNC, table=table, migrate_mode=kl.MigrateMode.ASYNC, order=2, direct_compaction=True)
+    cc, _ = scan_block(zone, mode=ASYNC, table=table, migrate_mode=kl.MigrateMode.ASYNC, order=2,
+                       direct_compaction=True)
     assert (cc.trace, cc.migratepages, cc.nr_migratepages) == ([IsolateEvent(0, 8, 6, 0)], [], 0)
     assert zone.skip[0] and zone.cached_migrate_pfn[0] > 0 and zone.cached_migrate_pfn[1] == 0
     assert zone.vmstat["nr_isolated_anon"] == 0 and zone.folio(4).lru and zone.folio(4).refcount == 1
@@ -186,23 +188,23 @@ def test_too_many_isolated_pages_make_the_scan_wait_or_give_up():
 def test_a_range_that_does_not_fit_is_refused_and_nothing_changes(low, end):
     zone = zone_of(("anon", 8))
     begin, cc = zone.snapshot(), kl.CompactControl(zone)
-    with pytest.raises(ValueError, match="does not fit .* write 0 <= low_pfn <= end_pfn <= 8"):
+    with pytest.raises(ValueError, match=r"does not fit .* write 0 <= low_pfn <= end_pfn <= 8"):
         kl.isolate_migratepages_block(cc, low, end, SYNC)
     assert zone.snapshot() == begin and cc == kl.CompactControl(zone)
 
 
 def test_other_bad_orders_say_what_to_write():
     zone = zone_of(("anon", 8))
-    with pytest.raises(TypeError, match="unknown mode 'async': write kl.Mode"):
+    with pytest.raises(TypeError, match=r"unknown mode 'async': write kl\.Mode"):
         kl.isolate_migratepages_block(kl.CompactControl(zone), 0, 8, "async")
     with pytest.raises(TypeError, match="unknown kernel 'after'"):
         kl.CompactControl(zone, kernel="after")
     with pytest.raises(ValueError, match="unknown release 'newest': write a kernel version"):
         kl.CompactControl(zone, release="newest")
-    with pytest.raises(ValueError, match="unknown release 6.12: write"):
+    with pytest.raises(ValueError, match=r"unknown release 6\.12: write"):
         kl.CompactControl(zone, release=6.12)
     for wrong in ("async", 2, None):
-        with pytest.raises(TypeError, match="write kl.MigrateMode"):
+        with pytest.raises(TypeError, match=r"write kl\.MigrateMode"):
             kl.CompactControl(zone, mode=wrong)
     for wrong in ("a", 11, -2):
         with pytest.raises(ValueError, match="write -1 for the whole zone, or 0 to 10"):
@@ -217,15 +219,17 @@ def test_other_bad_orders_say_what_to_write():
 
 def test_releases_are_found_by_range():
     assert parse_release("6.12.113+deb") == (6, 12) and parse_release("v5.10") == (5, 10)
-    assert [release_of(r).counts_jumped for r in ("4.4", "6.1.192", "6.8", "6.12.113", "9.0")] == [False, False, True, True, True]
+    counts = [release_of(release).counts_jumped for release in ("4.4", "6.1.192", "6.8", "6.12.113", "9.0")]
+    assert counts == [False, False, True, True, True]
     assert [skip_isolation_order(r, -1) for r in ("6.1", "6.8", "6.12.1", "7.2")] == [0, 0, 9, 9]
     assert skip_isolation_order("6.12", 4) == 4 and skip_isolation_order("6.12", 10) == 9
 
 
-# What holds of every scan, on random zones.
+# What is true of every scan, on random zones.
 
 orders = st.fixed_dictionaries({
-    "kernel": st.sampled_from(KERNELS), "mode": st.sampled_from(list(kl.MigrateMode)), "order": st.sampled_from([-1, 1, 2, 4, 9]),
+    "kernel": st.sampled_from(KERNELS), "mode": st.sampled_from(list(kl.MigrateMode)),
+    "order": st.sampled_from([-1, 1, 2, 4, 9]),
     "direct_compaction": st.booleans(), "finish_pageblock": st.booleans(), "ignore_skip_hint": st.booleans(),
     "no_set_skip_hint": st.booleans(), "release": st.sampled_from(["6.1", "6.8", "6.12"])})
 zones = st.tuples(st.integers(1, 1100), st.integers(0, 10**6))
@@ -257,42 +261,38 @@ def test_a_scan_keeps_every_invariant(size, orders, mode, data):
     skip_on_failure = cc.direct_compaction and cc.mode == kl.MigrateMode.ASYNC
     counted = cc.release.counts_jumped
 
-    # A scan begins where it is told, goes on by a page at least if there is one, and stays in the range.
     assert (start, stop) == (low, cc.migrate_pfn) and low <= stop <= end and (stop > low) == (low < end)
     aborted = low < end and scanned == 1 and stop == end and end - low > 1
     if counted and not skip_on_failure and not aborted:
-        # Every page passed is counted once; more only where a large folio reaches beyond the range.
         assert scanned >= stop - low and (scanned == stop - low or stop == end)
         if scanned > stop - low:
             assert any(zone.order[p] and p + (1 << zone.order[p]) > end for p in range(low, end))
     assert taken <= scanned or not counted
     assert cc.nr_migratepages == sum(1 << zone.order[p] for p in cc.migratepages) == taken
     if stop < end and not skip_on_failure:
-        # It stops early for one reason alone: the batch is full.
         assert taken >= 32 and not cc.finish_pageblock
     assert taken <= 32 or cc.finish_pageblock or any(zone.order[p] for p in cc.migratepages)
-    # A chunk of the target order with a page that stays is given up as a whole.
     if skip_on_failure and cc.migratepages:
         chunks = {block_end_pfn(p, cc.order) for p in cc.migratepages}
         assert len(chunks) == 1
     restored = zone.snapshot()
     zone.restore(begin)
-    free_or_taken = {p for p in range(len(zone)) if zone.flags[p] & (PG.BUDDY | PG.FREE_TAIL)} | set(cc.migratepages)
+    free = {p for p in range(len(zone)) if zone.flags[p] & (PG.BUDDY | PG.FREE_TAIL)}
+    free_or_taken = free | set(cc.migratepages)
     if skip_on_failure and cc.migratepages:
         first = block_end_pfn(cc.migratepages[0], cc.order) - (1 << cc.order)
         assert all(p in free_or_taken for p in range(max(first, low), stop)
                    if not any(p in range(q, q + (1 << zone.order[q])) for q in cc.migratepages))
-    # A folio that was taken has left the LRU, with one reference more, and is one that may be moved.
     for pfn in cc.migratepages:
         folio = zone.folio(pfn)
         assert folio.lru
         folio.lru, folio.refcount = False, folio.refcount + 1
-        unmovable = folio.unevictable and folio.mapping and kl.mapping_unmovable(folio.mapping).do()
-        assert cc.kernel is kl.before or not unmovable
+        unmovable = folio.mapping and kl.mapping_unmovable(folio.mapping).do()
+        assert cc.kernel is kl.before or not (folio.unevictable and unmovable)
         assert mode.unevictable or not folio.unevictable
     expected = zone.snapshot()
     assert restored[:5] == expected[:5], "a page that was not taken is as it was: references, LRU, lock"
-    vmstat = dict(zip(VMSTAT, restored[7]))
+    vmstat = dict(zip(VMSTAT, restored[7], strict=True))
     assert vmstat["nr_isolated_anon"] + vmstat["nr_isolated_file"] == taken == vmstat["compact_isolated"]
 
 
@@ -301,9 +301,11 @@ def test_a_scan_keeps_every_invariant(size, orders, mode, data):
 def test_the_table_and_the_path_do_the_same(size, orders, mode, data):
     zone = kl.random_zone(*size)
     low, end = draw_range(data, zone)
-    orders = legal(orders) | {"fatal_signal_pfn": data.draw(st.none() | st.integers(0, len(zone)), label="signal")}
+    signal = data.draw(st.none() | st.integers(0, len(zone)), label="signal")
+    orders = legal(orders) | {"fatal_signal_pfn": signal}
     begin, endings = zone.snapshot(), []
-    for verdicts in (None, scan.verdicts(zone, orders["kernel"], mode, orders["release"], orders["order"]).tobytes()):
+    codes = scan.verdicts(zone, orders["kernel"], mode, orders["release"], orders["order"])
+    for verdicts in (None, codes.tobytes()):
         zone.restore(begin)
         cc = kl.CompactControl(zone, **orders, verdicts=verdicts)
         result = kl.isolate_migratepages_block(cc, low, end, mode)

@@ -14,9 +14,8 @@ import kitlib as kl
 from kitlib import experiments, frames
 from kitlib.compaction.control import CALLERS
 from kitlib.experiments import MEASURES, RunError, StopSweep, measure, memory, sweep
-from kitlib.mm.a_ops import mappings
 from kitlib.mm.folio import PG
-from kitlib.mm.zone import MIGRATE_MOVABLE, MIGRATE_UNMOVABLE, Zone
+from kitlib.mm.zone import MIGRATE_MOVABLE, MIGRATE_UNMOVABLE
 from kitlib.scenarios import KIND, KINDS, kind_of
 
 SMALL = dict(pages=[1536])
@@ -73,19 +72,6 @@ def test_grouped_memory_has_the_same_pages_in_as_few_pageblocks_as_hold_them(pag
     assert set(scattered.migratetype) == {MIGRATE_MOVABLE}
     sizes = sorted((min(512, pages - block * 512) for block in blocks), reverse=True)
     assert sum(sizes[:-1]) < len(unmovable) <= sum(sizes) if blocks else not unmovable
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 3000), st.sampled_from([0.1, 0.5, 0.9, 0.99, 1]), st.randoms(use_true_random=False))
-def test_a_zones_free_pages_are_joined_as_free_range_joins_them(pages, free, dice):
-    kinds = bytes(0 if dice.random() < free else KIND["slab"] for _ in range(pages))
-    zone = Zone.from_kinds(kinds, KINDS, mappings())
-    by_hand = Zone.from_kinds(bytes([KIND["slab"]]) * pages, KINDS, mappings())
-    for run in re.finditer(b"\0+", kinds):
-        by_hand.free_range(*run.span())
-        for pfn in range(*run.span()):
-            by_hand.refcount[pfn] = 0
-    assert zone.snapshot() == by_hand.snapshot()
 
 
 def test_page_kinds_count_every_page_once():

@@ -24,7 +24,8 @@ TRUTH = [
     ("file, dirty, no migrate_folio", ASYNC, NO_CALLBACK + "+lock", NO_CALLBACK + "+lock"),
     ("file, dirty, no migrate_folio", SYNC, OK, OK),
     ("file, mlocked", SYNC, OK, OK + "+lock"), ("file, mlocked", ASYNC, OK, OK + "+lock"),
-    ("ramfs", SYNC, OK, OK + "+lock"), ("ramfs", ASYNC, OK, OK + "+lock"),
+    ("ramfs", SYNC, OK, OK + "+lock"), ("ramfs", ASYNC, NO_CALLBACK + "+lock", NO_CALLBACK + "+lock"),
+    ("ramfs, never written", SYNC, OK, OK + "+lock"), ("ramfs, never written", ASYNC, OK, OK + "+lock"),
     ("shmem, SHM_LOCK", SYNC, OK, OK + "+lock"), ("shmem, SHM_LOCK", ASYNC, OK + "+lock", OK + "+lock"),
     ("secretmem", SYNC, OK, OK + "+lock"), ("secretmem", ASYNC, OK, OK + "+lock"),
     ("shmem, SHM_LOCK, locked", SYNC, OK, LOCKED), ("guest_memfd, locked", SYNC, OK, LOCKED),
@@ -105,7 +106,9 @@ REASONS = [
     ("file, clean, no migrate_folio", (ASYNC, SYNC), OK, OK, OK),
     ("tmpfs", (ASYNC, SYNC), OK, OK, OK),
     ("guest_memfd", (ASYNC, SYNC), OK, UNMOVABLE, UNMOVABLE),
-    ("ramfs", (ASYNC, SYNC), OK, OK, OK),
+    ("ramfs", [ASYNC], NO_CALLBACK, NO_CALLBACK, NO_CALLBACK),
+    ("ramfs", [SYNC], OK, OK, OK),
+    ("ramfs, never written", (ASYNC, SYNC), OK, OK, OK),
     ("shmem, SHM_LOCK, locked", [ASYNC], LOCKED, LOCKED, LOCKED),
 ]
 
@@ -173,7 +176,9 @@ def move(src_kind, kernel, mode=kl.MigrateMode.SYNC, **changes):
 
 @pytest.mark.parametrize("kind, before, after", [
     ("anon", kl.Result.SUCCESS, kl.Result.SUCCESS), ("file, clean", kl.Result.SUCCESS, kl.Result.SUCCESS),
-    ("ramfs", kl.Result.SUCCESS, kl.Result.SUCCESS), ("secretmem", kl.Result.EBUSY, kl.Result.EBUSY),
+    ("ramfs", kl.Result.EINVAL, kl.Result.EINVAL),
+    ("ramfs, never written", kl.Result.SUCCESS, kl.Result.SUCCESS),
+    ("secretmem", kl.Result.EBUSY, kl.Result.EBUSY),
     ("guest_memfd", kl.Result.EINVAL, kl.Result.EOPNOTSUPP),
     ("file, pinned", kl.Result.EAGAIN, kl.Result.EAGAIN),
     ("anon, pinned", kl.Result.EAGAIN, kl.Result.EAGAIN),
@@ -194,6 +199,15 @@ def test_a_folio_that_moves_leaves_its_mapping_to_the_new_one():
 def test_without_a_callback_a_dirty_folio_is_written_out_first_or_refused(mode, result, still_dirty):
     answer, src, _ = move("file, dirty, no migrate_folio", kl.after, mode)
     assert (str(answer), src.dirty) == (result, still_dirty)
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_what_is_dirty_and_cannot_be_written_out_is_refused_in_every_mode_and_left_as_it_was(kernel, private):
+    for mode, code in zip(kl.MigrateMode, (kl.Result.EBUSY, kl.Result.EBUSY, kl.Result.EINVAL), strict=True):
+        answer, src, dst = move("ramfs", kernel, mode, private=private)
+        assert (answer, src.dirty, src.private, src.mapping.name) == (code, True, private, "ram_aops")
+        assert dst.mapping is None and src.refcount == 2
 
 
 def test_before_moves_what_relies_on_the_flag_alone():

@@ -1,4 +1,4 @@
-"""migrate_pages(): what each folio comes to in each mode, the worked examples E5 and E6, references, targets and lists."""
+"""migrate_pages(): what each folio comes to in each mode, examples, references, targets and lists."""
 import pytest
 from test_compaction import zone_of
 
@@ -30,7 +30,7 @@ class Asked:
 
 
 def isolated(*names, mode=SYNC, free=64, kernel=kl.after, **orders):
-    """One folio of each kind, taken off the LRU, with the free scanner above them; an unmovable one slips through."""
+    """One folio of each kind, off the LRU, the free scanner above them; an unmovable one slips through."""
     rest = [("free", free)] if free else []
     zone = zone_of(*((name, 1) for name in names), ("slab", 512 - len(names)), *rest, ("slab", 512 - free))
     for pfn, name in enumerate(names):
@@ -75,7 +75,8 @@ def test_up_to_6_1_a_permanent_failure_is_never_tried_again(mode):
 def test_e6_a_folio_truncated_after_isolation_is_a_success_without_a_target(mode, release):
     cc = isolated("file, clean", mode=mode, release=release)
     zone, folio = cc.zone, cc.zone.folio(0)
-    zone.mapping[0], folio.refcount = 0, folio.refcount - 1       # delete_from_page_cache(), and the cache's reference
+    # delete_from_page_cache(), and the cache's reference
+    zone.mapping[0], folio.refcount = 0, folio.refcount - 1
     assert migrate_pages(cc) == 0
     assert counted(cc) == (1, 0) and cc.targets == 0 and cc.migratepages == []
     assert zone.flags[0] & PG.BUDDY and nothing_is_isolated(zone)
@@ -97,7 +98,8 @@ OK, EAGAIN, EBUSY = kl.Result.SUCCESS, kl.Result.EAGAIN, kl.Result.EBUSY
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind, direct, codes", [          # in ASYNC, SYNC_LIGHT, SYNC
     ("anon", False, (OK, OK, OK)), ("anon, shared by three", False, (OK, OK, OK)),
-    ("file, dirty, with buffers", False, (OK, OK, OK)), ("ramfs", False, (OK, OK, OK)),
+    ("file, dirty, with buffers", False, (OK, OK, OK)), ("ramfs, never written", False, (OK, OK, OK)),
+    ("ramfs", False, (EBUSY, EBUSY, kl.Result.EINVAL)),
     ("file, clean, no migrate_folio", False, (OK, OK, OK)),
     ("file, dirty, no migrate_folio", False, (EBUSY, EBUSY, OK)),
     ("file, under writeback", False, (EBUSY, EBUSY, OK)),
@@ -105,12 +107,33 @@ OK, EAGAIN, EBUSY = kl.Result.SUCCESS, kl.Result.EAGAIN, kl.Result.EBUSY
     ("file, pinned", False, (EAGAIN, EAGAIN, EAGAIN)), ("secretmem", False, (EBUSY, EBUSY, EBUSY)),
     ("guest_memfd", False, (kl.Result.EOPNOTSUPP,) * 3)])
 def test_what_a_folio_comes_to_in_each_mode(kind, direct, codes, release):
-    for mode, code in zip(kl.MigrateMode, codes):
+    for mode, code in zip(kl.MigrateMode, codes, strict=True):
         cc = isolated(kind, mode=mode, release=release, direct_compaction=direct, order=9)
         result = migrate_pages(cc)
         assert (result, cc.failed) == ((0, {}) if code == OK else (1, {code: 1})), mode
         putback_movable_pages(cc)
         assert nothing_is_isolated(cc.zone) and cc.zone.vmstat["pgmigrate_fail"] == bool(code)
+
+
+@pytest.mark.parametrize("release, codes", [        # in ASYNC, SYNC_LIGHT, SYNC
+    ("6.15", (EBUSY, EBUSY, kl.Result.EINVAL)), ("6.16", (EBUSY,) * 3), ("7.2", (EBUSY,) * 3)])
+def test_from_6_16_on_nothing_is_written_out_and_whoever_asks_hears_EBUSY(release, codes):
+    for by_table in (None, bytes(1024)):
+        for mode, code in zip(kl.MigrateMode, codes, strict=True):
+            cc = isolated("ramfs", "ramfs, never written", mode=mode, release=release)
+            cc.verdicts = by_table
+            assert migrate_pages(cc) == 1 and cc.failed == {code: 1} and counted(cc) == (1, 1)
+            old = isolated("file, dirty, no migrate_folio", mode=mode, release=release)
+            old.verdicts = by_table
+            moves = mode == SYNC and code != EBUSY
+            assert migrate_pages(old) == (not moves) and old.failed == ({} if moves else {EBUSY: 1})
+
+
+@pytest.mark.parametrize("release, tries", [("6.1", 1), ("6.8", 2), ("6.12", 2), ("7.2", 2)])
+def test_compact_memory_tries_written_ramfs_once_on_6_1_and_twice_later_in_vain(release, tries):
+    kernel = Asked()
+    cc = isolated("ramfs", kernel=kernel, release=release)
+    assert migrate_pages(cc) == 1 and kernel.folios == [0] * tries and counted(cc) == (0, 1)
 
 
 def test_before_the_patch_guest_memfds_own_callback_refuses():
@@ -121,13 +144,14 @@ def test_before_the_patch_guest_memfds_own_callback_refuses():
 def test_before_the_patch_a_mapping_that_relies_on_the_flag_alone_is_moved():
     for kernel, moved in ((kl.before, 1), (kl.racy, 0), (kl.after, 0)):
         cc = isolated("file, clean", kernel=kernel)
-        kl.mapping_set_unmovable(cc.zone.mappings[EXT4])          # once it is isolated: only the backstop is left
+        # Once it is isolated: only the backstop is left.
+        kl.mapping_set_unmovable(cc.zone.mappings[EXT4])
         migrate_pages(cc)
         assert counted(cc) == (moved, 1 - moved)
 
 
 def test_a_lock_that_is_not_uptodate_is_waited_for_in_sync_alone():
-    for mode, code in zip(kl.MigrateMode, (EAGAIN, EAGAIN, OK)):
+    for mode, code in zip(kl.MigrateMode, (EAGAIN, EAGAIN, OK), strict=True):
         cc = isolated("file, locked", mode=mode)
         cc.zone.folio(0).uptodate = False
         migrate_pages(cc)
@@ -136,12 +160,12 @@ def test_a_lock_that_is_not_uptodate_is_waited_for_in_sync_alone():
 
 def test_how_often_a_folio_that_is_in_use_is_tried():
     for release, tries in (("6.1", (10, 10, 10)), ("6.8", (1, 2, 2)), ("6.12", (1, 2, 2))):
-        for mode, targets in zip(kl.MigrateMode, tries):
+        for mode, targets in zip(kl.MigrateMode, tries, strict=True):
             cc = isolated("file, pinned", mode=mode, release=release)
             migrate_pages(cc)
             assert cc.targets == targets and cc.nr_freepages == 64, "every target came back"
     cc = isolated("file, locked", release="6.1")
-    assert migrate_pages(cc) == 0 and cc.targets == 4, "up to 6.1 nobody is waited for in the first three passes"
+    assert migrate_pages(cc) == 0 and cc.targets == 4, "up to 6.1 nobody is waited for in three passes"
     cc = isolated("file, locked", release="6.8")
     assert migrate_pages(cc) == 0 and cc.targets == 3 + 1
 
@@ -162,7 +186,8 @@ def test_what_waits_for_the_next_pass_counts_when_no_target_is_left():
     cc.freepages[0].extend([512])
     cc.nr_freepages = 1
     assert migrate_pages(cc) == kl.Result.ENOMEM
-    assert counted(cc) == (1, 2) and cc.failed == {EAGAIN: 1, kl.Result.ENOMEM: 1} and cc.migratepages == [0, 2]
+    assert counted(cc) == (1, 2) and cc.migratepages == [0, 2]
+    assert cc.failed == {EAGAIN: 1, kl.Result.ENOMEM: 1}
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -173,8 +198,9 @@ def test_every_target_is_used_or_comes_back(release):
     assert counted(cc) == (3, 3) and cc.nr_freepages == held == 64 - 3
 
 
-@pytest.mark.parametrize("kind", ["anon", "anon, shared by three", "anon, mlocked", "file, clean, mapped", "tmpfs",
-                                  "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs"])
+@pytest.mark.parametrize("kind", [
+    "anon", "anon, shared by three", "anon, mlocked", "file, clean, mapped", "tmpfs",
+    "file, dirty, with buffers", "shmem, SHM_LOCK", "ramfs, never written"])
 def test_the_new_folio_is_as_the_old_one_was_and_the_old_page_is_free(kind):
     cc = isolated(kind)
     zone = cc.zone
@@ -182,6 +208,8 @@ def test_the_new_folio_is_as_the_old_one_was_and_the_old_page_is_free(kind):
     assert migrate_pages(cc) == 0
     moved = next(folio.pfn for folio in zone.folios)
     assert moved >= 512 and zone.refcount[0] == 0 and zone.flags[0] & PG.BUDDY
+    if kind.startswith("anon"):
+        fresh.folio(0).dirty = True                 # written through its page-table entry
     for column in ("flags", "refcount", "mapcount", "mapping"):
         assert getattr(zone, column)[moved] == getattr(fresh, column)[0], column
 
@@ -208,7 +236,8 @@ def test_putback_frees_what_nobody_else_holds_any_more():
 def large(kind, order=4, free=64):
     """A large folio of a kind, isolated as from 6.9 on, and as many free single pages above it."""
     pages = 1 << order
-    zone = zone_of((kind, pages), ("slab", 512 - pages), *[("free", 1), ("slab", 1)] * free, ("slab", 512 - 2 * free))
+    zone = zone_of((kind, pages), ("slab", 512 - pages), *[("free", 1), ("slab", 1)] * free,
+                   ("slab", 512 - 2 * free))
     zone.make_compound(0, order)
     zone.mapcount[0] *= pages                                       # every page of it is mapped once, or none
     zone.refcount[0] = zone.mapcount[0] + pages * (zone.mapping[0] > 0)
@@ -231,7 +260,8 @@ def test_a_large_folio_without_a_target_of_its_size_is_split_and_its_pages_move_
 def test_a_large_folio_that_somebody_holds_is_not_split():
     cc = large("tmpfs")
     cc.zone.refcount[0] += 1
-    assert migrate_pages(cc) == kl.Result.ENOMEM and cc.failed == {kl.Result.ENOMEM: 16} and cc.migratepages == [0]
+    assert migrate_pages(cc) == kl.Result.ENOMEM
+    assert cc.failed == {kl.Result.ENOMEM: 16} and cc.migratepages == [0]
 
 
 def test_guest_memfd_at_rest_would_pass_the_test_of_its_references():

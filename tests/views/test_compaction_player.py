@@ -103,7 +103,7 @@ def test_the_chart_is_drawn_once_a_run_and_its_cursor_moves():
 
 
 def test_a_knob_runs_it_again_at_once_and_the_end_stays_the_end():
-    player = CompactionPlayer(**SMALL, pinned=0)
+    player = CompactionPlayer(pages=4096, pinned=0)
     player.last()
     few = player.film.counters(player.t)["pgmigrate_fail"]
     player.settings.controls["pinned"].set_state({"value": 0.2})
@@ -159,7 +159,7 @@ def test_a_zone_given_is_left_as_it_is_and_its_knobs_are_hidden():
 
 
 def test_the_text_is_the_same_in_two_players_and_state_brings_it_back():
-    player = CompactionPlayer(**SMALL | MIXED, caller="kcompactd", kernel="racy", t=4)
+    player = CompactionPlayer(pages=4096, **MIXED, caller="kcompactd", kernel="racy", t=4)
     again = CompactionPlayer(**player.state)
     bundle = player._repr_mimebundle_()
     assert bundle["text/plain"] == again.describe() and "step     4 of " in again.describe()

@@ -30,7 +30,7 @@ def test_the_buffers_hold_the_states_of_the_zone_and_a_row_for_every_page():
     zone = kl.random_zone(4096, 3)
     shown = MemoryMap(zone, isolated=[5, 6])
     assert np.array_equal(shown.states, plots.page_states(zone, [5, 6]))
-    numbers = np.frombuffer(shown.canvas.row_numbers, np.uint16)
+    numbers = np.frombuffer(shown.canvas.looks, np.uint16)
     assert len(numbers) == 4096 and numbers.max() == len(shown.canvas.rows) - 1
 
 
@@ -65,7 +65,7 @@ def test_a_recording_is_shown_as_its_own_kernel_decides():
 def test_each_show_is_one_frame_and_frame_changes_last():
     shown, order = MemoryMap(kl.random_zone(1024)), []
     shown.canvas.observe(lambda change: order.append(change["name"]),
-                         ["pages", "row_numbers", "rows", "types", "first_pfn", "frame"])
+                         ["pages", "looks", "rows", "types", "first_pfn", "frame"])
     before = shown.frame
     shown.show(kl.random_zone(4096, 9))
     assert shown.frame == before + 1 and order[-1] == "frame" and order.count("frame") == 1

@@ -96,10 +96,11 @@ def test_one_event_is_one_entry_of_history_and_one_picture(monkeypatch):
     lab, states = FolioLab(), []
     monkeypatch.setattr(lab.settings, "render", lambda: states.append(lab.state))
     begin = lab.state
-    lab.set(kind="ramfs", async_migrate=True, unmovable=True, kernel="before")
+    kind = "ramfs, never written"
+    lab.set(kind=kind, async_migrate=True, unmovable=True, kernel="before")
     send(lab.settings.controls["dirty"], True)
     assert [values for values, _ in lab.settings.history] == [begin, states[0]] and len(states) == 2
-    assert states[0] == FolioLab("ramfs", kl.before, kl.Mode(async_migrate=True)).state | {"unmovable": True}
+    assert states[0] == FolioLab(kind, kl.before, kl.Mode(async_migrate=True)).state | {"unmovable": True}
     assert states[1] == states[0] | {"dirty": True}
 
 
