@@ -6,8 +6,7 @@ from .report import shown
 def followed(stepper: Stepper, schedule: object) -> str:
     """Follow a learner's schedule as far as it goes; why it does not go on to its end, "" if it does.
 
-    The stepper stays where that was. Caller gives one at the beginning, if the schedule is to be followed from
-    there.
+    The stepper stays where that was. Caller gives one at its beginning, and looks where it is then.
     """
     text = schedule if isinstance(schedule, str) else shown(schedule)
     try:

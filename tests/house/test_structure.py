@@ -14,7 +14,7 @@ import pytest
 import kitlib as kl
 from kitlib import check, races
 from kitlib.kernels import after_unlock, blocking, cached, labels, no_null_check
-from kitlib.mm import filemap, folio, mapping, truncate
+from kitlib.mm import filemap, folio, mapping, migrate, truncate
 
 ROOT = Path(__file__).parents[2]
 KITLIB = ROOT / "kitlib"
@@ -174,7 +174,7 @@ def test_nothing_is_imported_inside_a_function():
 
 
 @pytest.mark.parametrize("paths", [kl.before, kl.racy, kl.after, cached, after_unlock, no_null_check,
-                                   blocking, labels, truncate, races.migrate_folio_to],
+                                   blocking, labels, truncate, migrate, races.migrate_folio_to],
                          ids=lambda paths: paths.__name__)
 def test_every_step_of_a_path_is_yielded(paths):
     assert check.steps_not_yielded(inspect.getsource(paths)) == []
