@@ -202,5 +202,5 @@ def one_folio(name: str, *flipped: str) -> Folio:
 def kind_of(folio: Folio) -> str:
     """The name of the palette's kind that looks like this folio; "" when none does."""
     zone, pfn = folio.zone, folio.pfn
-    looks = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
-    return next((kind.name for kind in KINDS if kind[1:] == looks), "")
+    entries = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
+    return next((kind.name for kind in KINDS if kind[1:] == entries), "")

@@ -3,7 +3,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from browser import end_group
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "/doc/tree/notebooks/00_start_here.ipynb"
@@ -97,12 +97,7 @@ def serving(home: Path, **more: str):
         assert found, log.read_text()
         yield Server(int(found[2]), found[3], found[4])
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        end_group(server)
 
 
 @pytest.fixture(scope="module")
