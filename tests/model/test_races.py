@@ -267,7 +267,7 @@ def test_every_equivalent_mutant_exists():
     (lambda: race(kl.after, mode="async"), TypeError, "unknown mode 'async'"),
     (lambda: race(kl.after, dirt=True), TypeError,
      "a folio has no flag 'dirt' to start with: write one of lru, unevictable, dirty"),
-    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel None"),
+    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel of type NoneType"),
 ])
 def test_bad_scenarios_say_what_to_write(act, error, says):
     with pytest.raises(error) as raised:
