@@ -69,7 +69,7 @@ class AddressSpace:
         return self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages
 
     def restore(self, snapshot: tuple) -> None:
-        """Bring them back."""
+        """Set all that snapshot() gave."""
         self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages = snapshot
 
     def __repr__(self):
