@@ -15,7 +15,6 @@ from kitlib.compaction.events import (BeginEvent, EndEvent, FreeEvent, IsolateEv
 from kitlib.compaction.releases import release_of
 from kitlib.mm import a_ops
 from kitlib.mm.a_ops import EXT4
-from kitlib.mm import a_ops
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AS_UNMOVABLE, set_bit
 from kitlib.mm.page_alloc import PerCpuPages, count_free_blocks
@@ -248,32 +247,6 @@ def test_guest_memfd_is_moved_by_no_kernel():
         compact_zone(cc)
         assert unmovable_pages(zone) == set(range(100))
         assert zone.vmstat["pgmigrate_fail"] == (100 if kernel is kl.before else 0)
-
-
-def left_where_it_was(kind, caller, kernel, release, allowed=True):
-    """Whether 100 pages of a kind are where they were after a run of a caller's; and who failed, by code."""
-    zone = zone_of((kind, 100), ("slab", 412), ("free", 256), ("slab", 256))
-    cc = control_for(caller, zone, kernel=kernel, release=release)
-    compact_zone(cc, allowed)
-    return [folio.pfn for folio in zone.folios] == list(range(100)), cc.failed
-
-
-@pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
-@pytest.mark.parametrize("caller", CALLERS)
-def test_written_ramfs_never_moves_and_ramfs_that_was_only_read_does(caller, kernel, release):
-    refused = kl.Result.EBUSY if release == "7.2" else kl.Result.EINVAL
-    for allowed in (True, False):
-        tried = allowed and caller == "compact_memory"
-        failed = {refused: 100} if tried else {}
-        assert left_where_it_was("ramfs", caller, kernel, release, allowed) == (True, failed)
-    stays, failed = left_where_it_was("ramfs, never written", caller, kernel, release)
-    assert not stays and failed == {}
-
-
-def test_a_fallback_that_writes_out_what_has_no_writepage_would_be_noticed(monkeypatch):
-    monkeypatch.setattr(a_ops, "ram_aops", a_ops.ram_aops._replace(writepage=True))
-    assert left_where_it_was("ramfs", "compact_memory", kl.after, "6.8") == (False, {})
 
 
 def test_each_caller_runs_in_its_own_mode():
