@@ -73,7 +73,7 @@ class AddressSpace:
                 self.nrpages)
 
     def restore(self, snapshot: tuple) -> None:
-        """Bring them back."""
+        """Set all that snapshot() gave."""
         (self.flags, self.freed, self.reused, self.i_locked, self.i_pages_locked, self.i_count,
          self.nrpages) = snapshot
 

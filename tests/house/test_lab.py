@@ -126,6 +126,15 @@ def test_a_codespace_adds_its_own_address_and_nothing_else():
     assert not [option for option in options() if "origin" in option or "remote" in option]
 
 
+def test_every_setting_that_make_lab_writes_is_one_that_jupyterlab_has():
+    text = re.search(r"^SETTINGS := (.*?)\n\n", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)[1]
+    settings = json.loads(text.replace("\\\n", ""))
+    assert settings["@jupyterlab/notebook-extension:tracker"]["scrollPastEnd"] is False
+    for plugin, values in settings.items():
+        schema = Path(sys.prefix, "share/jupyter/lab/schemas", f"{plugin.replace(':', '/')}.json")
+        assert set(values) <= set(json.loads(schema.read_text())["properties"]), plugin
+
+
 @needs_make
 @installed
 def test_make_lab_serves_notebook_00_on_loopback_with_a_token(here):

@@ -365,7 +365,7 @@ def test_i_lock_that_is_left_out_or_released_too_early_is_among_the_changes_that
     (lambda: race(kl.after, mode="async"), TypeError, "unknown mode 'async'"),
     (lambda: race(kl.after, dirt=True), TypeError,
      "a folio has no flag 'dirt' to start with: write one of lru, unevictable, dirty"),
-    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel None"),
+    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel of type NoneType"),
 ])
 def test_bad_scenarios_say_what_to_write(act, error, says):
     with pytest.raises(error) as raised:
