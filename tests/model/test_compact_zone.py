@@ -15,7 +15,6 @@ from kitlib.compaction.events import (BeginEvent, EndEvent, FreeEvent, IsolateEv
 from kitlib.compaction.releases import release_of
 from kitlib.mm import a_ops
 from kitlib.mm.a_ops import EXT4
-from kitlib.mm import a_ops
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AS_UNMOVABLE, set_bit
 from kitlib.mm.page_alloc import PerCpuPages, count_free_blocks
