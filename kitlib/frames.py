@@ -48,8 +48,13 @@ def done(machine: Machine) -> list[Event]:
 
 
 # What takes a lock, when it answers this, and what releases it.
-LOCK_STEPS = {"folio_lock": None, "folio_trylock": True, "xa_lock_irq": None}
-UNLOCK_STEPS = ("folio_unlock", "xa_unlock_irq")
+LOCK_STEPS = {"folio_lock": None, "folio_trylock": True, "xa_lock_irq": None, "i_lock": None}
+UNLOCK_STEPS = ("folio_unlock", "xa_unlock_irq", "i_unlock")
+
+
+def lock_of(step: str, on: str) -> str:
+    """What the lock protects that this step takes or releases: a folio, a mapping's tree, or its inode."""
+    return f"the inode of {on}" if step in ("i_lock", "i_unlock") else on
 
 
 def locks(machine: Machine) -> pd.DataFrame:
@@ -60,9 +65,10 @@ def locks(machine: Machine) -> pd.DataFrame:
     rows = []
     for event in machine.trace:
         if event.step in LOCK_STEPS and event.result is LOCK_STEPS[event.step]:
-            rows.append([event.on, event.thread, event.t, pd.NA])
+            rows.append([lock_of(event.step, event.on), event.thread, event.t, pd.NA])
         elif event.step in UNLOCK_STEPS:
-            held = next((row for row in reversed(rows) if row[0] == event.on and row[3] is pd.NA), None)
+            lock = lock_of(event.step, event.on)
+            held = next((row for row in reversed(rows) if row[0] == lock and row[3] is pd.NA), None)
             if held:                                # otherwise it was taken before the machine began
                 held[3] = event.t
     frame = pd.DataFrame(rows, columns=["lock", "thread", "taken", "released"])

@@ -13,17 +13,23 @@ from types import ModuleType
 from .concurrency.automaton import Chain
 from .concurrency.sched import Event, Scenario
 from .kernels import check_kernel, name as name_of
-from .mm.filemap import folio_freed_from_under_us, folio_set_lru
-from .mm.folio import PG, Folio, folio_put, folio_trylock, folio_unlock
-from .mm.mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable, mapping_unmovable
-from .mm.truncate import (evict, evict_no_cycle, iput_final, munlock_and_mlock, shrink_folio, truncate_batch,
-                          truncate_folio, truncate_folio_unlock_early)
-from .mm.verdict import MigrateMode, Mode, check_mode
+from .mm.filemap import call_migrate_folio, folio_freed_from_under_us, folio_ref_is, folio_set_lru
+from .mm.folio import PG, Folio, a_ops_migrate_folio, folio_put, folio_trylock, folio_unlock
+from .mm.mapping import (AddressSpace, AddressSpaceOperations, i_lock as take_i_lock, i_unlock, inode_add_lru,
+                         mapping_set_unevictable, mapping_set_unmovable, mapping_unmovable)
+from .mm.migrate import folio_migrate_mapping
+from .mm.truncate import (evict, evict_i_lock_only, evict_no_cycle, evict_tree_lock_only, iput_final,
+                          munlock_and_mlock, shrink_folio, truncate_batch, truncate_folio,
+                          truncate_folio_unlock_early)
+from .mm.verdict import MigrateMode, Mode, Result, check_mode
 from .mm.zone import Kind, Zone
 from .step import Path, Step, atomic
 
 TRUNCATE = {"locked": truncate_folio, "unlock_early": truncate_folio_unlock_early}
-CLEAR_INODE = {"cycles": evict, "no_cycle": evict_no_cycle}
+EVICT = {"both": evict, "tree_lock": evict_tree_lock_only, "i_lock": evict_i_lock_only,
+         "neither": evict_no_cycle}
+MOVE = {"frozen": folio_migrate_mapping,
+        "not_frozen": partial(folio_migrate_mapping, freeze=folio_ref_is)}
 IN_THE_CACHE = Kind("in the page cache", PG.LRU | PG.UNEVICTABLE | PG.DIRTY | PG.UPTODATE,
                     refcount=1, mapping=1)
 _TARGET = Kind("target of a migration", PG.LOCKED | PG.UPTODATE, refcount=1)
@@ -32,15 +38,18 @@ FOLIO_FLAGS = ("lru", "unevictable", "dirty", "writeback", "locked", "mlocked", 
 
 def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, truncators: int = 1,
                     reclaimers: int = 0, mlockers: int = 0, truncate: str = "locked",
-                    clear_inode: str = "cycles", migrate: bool = False, reuse: bool = False,
+                    evict_cycles: str = "both", i_lock: bool = True, unmovable: bool = True,
+                    migrate: bool = False, move: str = "frozen", reuse: bool = False,
                     mode: Mode = Mode(async_migrate=True, unevictable=True), **folio_flags: bool) -> Scenario:
     """Compaction isolates the folios of one file while the file is truncated and its inode evicted.
 
     Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its
-    mapping has both flags and a migrate_folio that moves. `truncate`: "locked" until the folio has left the
-    page cache, or "unlock_early"; `clear_inode`: "cycles" the tree lock, or "no_cycle". `migrate`: compaction
-    goes on into the kernel's move_to_new_folio(); `reuse`: a freed inode's memory becomes another's. Only the
-    last truncator evicts the inode.
+    mapping has AS_UNEVICTABLE, AS_UNMOVABLE if `unmovable`, and a migrate_folio that moves. `truncate`:
+    "locked" until the folio has left the page cache, or "unlock_early"; `evict_cycles`: which locks the end
+    of the inode waits for, "both", "tree_lock", "i_lock" or "neither"; without `i_lock` reclaim and truncation
+    hold the tree lock alone, as before i_lock was taken there. `migrate`: compaction goes on into
+    move_to_new_folio(), with the count "frozen" while the folio moves, or by `move` "not_frozen"; `reuse`: a
+    freed inode's memory becomes another's. Only the last truncator evicts the inode.
     """
     # The first line: locals() are the parameters and nothing else yet.
     arguments = {name: value for name, value in locals().items() if name not in ("kernel", "folio_flags")}
@@ -49,7 +58,7 @@ def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, tr
     check_mode(mode)
     _check(arguments, folio_flags)
     # With migrate each compactor has a target of its own for each folio.
-    zone, mapping = _zone(folios, compactors * folios if migrate else 0)
+    zone, mapping = _zone(folios, compactors * folios if migrate else 0, unmovable)
     every = [zone.folio(pfn) for pfn in range(len(zone))]
     files, targets = every[:folios], every[folios:]
     mapping.i_count = truncators
@@ -59,13 +68,16 @@ def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, tr
             setattr(folio, flag, value)
     # What truncation can find at an index of the page cache: the folio, or a target that has taken its place.
     at_index = [(folio, *targets[number::folios]) for number, folio in enumerate(files)]
-    paths = _named("compaction", [_compaction(kernel, mode, files, targets[n * folios:(n + 1) * folios])
-                                  for n in range(compactors)])
-    end = partial(iput_final, mapping, CLEAR_INODE[clear_inode], reuse)
+    paths = _named("compaction", [
+        _compaction(kernel, mode, files, targets[n * folios:(n + 1) * folios], MOVE[move])
+        for n in range(compactors)])
+    end = partial(iput_final, mapping, EVICT[evict_cycles], reuse)
+    truncated, shrunk = partial(TRUNCATE[truncate], mapping), shrink_folio
+    if not i_lock:
+        truncated, shrunk = partial(_without_i_lock, truncated), partial(_without_i_lock, shrunk)
     # Threads of one kind may share one start: it makes a new path each time that it is called.
-    truncation = _one_by_one(partial(TRUNCATE[truncate], mapping), at_index, end)
-    paths |= _named("truncation", [truncation] * truncators)
-    paths |= _named("reclaim", [_one_by_one(shrink_folio, zip(files))] * reclaimers)
+    paths |= _named("truncation", [_one_by_one(truncated, at_index, end)] * truncators)
+    paths |= _named("reclaim", [_one_by_one(shrunk, zip(files))] * reclaimers)
     paths |= _named("mlock", [_one_by_one(munlock_and_mlock, zip(files))] * mlockers)
     return Scenario(_title(kernel, arguments), zone, paths, (mapping, *files, *targets),
                     always={"unmovable folio moved": partial(_never_moved, targets)} if migrate else {})
@@ -80,7 +92,7 @@ def _check(arguments: dict, folio_flags: dict) -> None:
                              f"write a whole number from {least} to 9")
     if not any(arguments[what] for what in threads):
         raise ValueError("a race needs a thread: write compactors=1, truncators=1 or the like")
-    for what, options in (("truncate", TRUNCATE), ("clear_inode", CLEAR_INODE)):
+    for what, options in (("truncate", TRUNCATE), ("evict_cycles", EVICT), ("move", MOVE)):
         if arguments[what] not in options:
             raise ValueError(f"no {what}={arguments[what]!r}: write one of {', '.join(map(repr, options))}")
     if unknown := [flag for flag in folio_flags if flag not in FOLIO_FLAGS]:
@@ -88,10 +100,10 @@ def _check(arguments: dict, folio_flags: dict) -> None:
                         f"write one of {', '.join(FOLIO_FLAGS)}")
 
 
-def _zone(folios: int, targets: int = 0) -> tuple[Zone, AddressSpace]:
+def _zone(folios: int, targets: int = 0, unmovable: bool = True) -> tuple[Zone, AddressSpace]:
     """One file's folios, then `targets` pages to which they can be moved."""
     mapping = AddressSpace("A", AddressSpaceOperations("a file's"))
-    mapping_set_unmovable(mapping)
+    (mapping_set_unmovable if unmovable else mapping_set_unevictable)(mapping)
     mapping.nrpages = folios
     palette = (Kind("free"), IN_THE_CACHE, _TARGET)
     return Zone.from_kinds(bytes([1] * folios + [2] * targets), palette, [mapping]), mapping
@@ -119,7 +131,8 @@ def _one_by_one(path: Callable[..., Path], arguments: Iterable[tuple],
     return Chain(first, *[lambda _, start=start: start() for start in others])
 
 
-def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio]) -> Chain:
+def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: list[Folio],
+                migrate_mapping: Callable[..., Path]) -> Chain:
     """The kernel isolates each folio, then moves each that it has got, if there are targets for them.
 
     What is handed on is the tuple of isolated folios: all that the rest of the run depends on.
@@ -132,14 +145,15 @@ def _compaction(kernel: ModuleType, mode: Mode, folios: list[Folio], targets: li
 
     def move(src: Folio, dst: Folio, isolated: tuple) -> Path:
         if src in isolated:
-            yield from migrate_folio_to(kernel, dst, src, migrate_mode)
+            yield from migrate_folio_to(kernel, dst, src, migrate_mode, migrate_mapping)
         return isolated
 
     return Chain(partial(isolate, folios[0]), *[partial(isolate, folio) for folio in folios[1:]],
                  *[partial(move, src, dst) for src, dst in zip(folios, targets)])
 
 
-def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMode) -> Path:
+def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMode,
+                     migrate_mapping: Callable[..., Path] = folio_migrate_mapping) -> Path:
     """migrate_folio_unmap() and migrate_folio_move() of one isolated folio (mm/migrate.c).
 
     Caller must hold the reference on `src` that the isolation took, which is dropped, and the lock of `dst`.
@@ -151,7 +165,7 @@ def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMo
         yield folio_put(src)
         return
     if (yield folio_trylock(src)):
-        moved = not (yield from kernel.move_to_new_folio(dst, src, mode))
+        moved = not (yield from _moving(kernel.move_to_new_folio(dst, src, mode), migrate_mapping))
         if moved:
             yield folio_unlock(dst)
             yield folio_set_lru(dst)
@@ -160,6 +174,40 @@ def migrate_folio_to(kernel: ModuleType, dst: Folio, src: Folio, mode: MigrateMo
     if not moved:
         yield folio_set_lru(src)
     yield folio_put(src)
+
+
+def _moving(path: Path, migrate_mapping: Callable[..., Path]) -> Path:
+    """The kernel's own path, but mapping->a_ops->migrate_folio() moves step by step, by `migrate_mapping`."""
+    answer = None
+    try:
+        while True:
+            step: Step = path.send(answer)
+            is_called = step.primitive is a_ops_migrate_folio
+            if is_called:
+                step.primitive = call_migrate_folio
+            answer = yield step
+            if is_called and answer is Result.SUCCESS:
+                answer = yield from migrate_mapping(*step.args)
+    except StopIteration as end:
+        return end.value
+
+
+@atomic
+def no_i_lock(mapping: AddressSpace) -> None:
+    """Instead of taking i_lock, of releasing it, or of touching the inode under it: nothing."""
+
+
+def _without_i_lock(path: Callable[..., Path], *arguments: object) -> Path:
+    """The kernel's own path, but nobody takes i_lock in it: the tree lock is the only one."""
+    answer, started = None, path(*arguments)
+    try:
+        while True:
+            step: Step = started.send(answer)
+            if step.primitive in (take_i_lock, i_unlock, inode_add_lru):
+                step.primitive = no_i_lock
+            answer = yield step
+    except StopIteration as end:
+        return end.value
 
 
 def _never_moved(targets: list[Folio], zone: Zone, event: Event) -> bool:

@@ -4,6 +4,7 @@ The table holds a code for every combination of what the path can ask. Nothing h
 decides, only where the answer to a step stands in the zone's columns (`ANSWERS`). The one module below floor
 4 that imports numpy. Leaves out pages that change meanwhile: the zone must be quiet.
 """
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from .mm.folio import PG
 from .mm.mapping import AddressSpace, has_migrate_folio, mapping_unmovable
 from .mm.verdict import MODES, WHY, Code, Mode, check_mode
 from .mm.zone import Zone
+from .step import Path
 
 # An index into the table: ten flags as they stand in the flags column, then five more bits about the page.
 FLAG_BITS = 10
@@ -42,9 +44,18 @@ REASONS = [WHY[code] for code in Code]      # by code; the paths' reasons are en
 CHUNK = 1 << 15                             # pages looked up at a time: the scratch arrays stay in the cache
 
 
-@lru_cache(maxsize=256)
 def table(kernel: ModuleType, mode: Mode) -> np.ndarray:
     """A code, uint8, for each of 2^INDEX_BITS combinations of answers, from the tree of kernel.isolate_folio.
+
+    Made once for a function and a mode, and to be read only.
+    """
+    # By the function: a learner may give the same kernel another one later.
+    return _table(kernel.isolate_folio, mode)
+
+
+@lru_cache(maxsize=256)
+def _table(isolate_folio: Callable[..., Path], mode: Mode) -> np.ndarray:
+    """table() of a kernel with this function.
 
     Why it is right: the tree has every future of the path. In a quiet zone an answer is a bit of the page,
     the same whenever it is asked. So what leads to a leaf is that some bits are set and some are not, and the
@@ -69,7 +80,7 @@ def table(kernel: ModuleType, mode: Mode) -> np.ndarray:
             if known.get(bit, value) == value:
                 fill(branch, {**known, bit: value})
 
-    fill(unfold(kernel.isolate_folio, mode=mode), {})
+    fill(unfold(isolate_folio, mode=mode), {})
     codes = codes.reshape(-1)
     index = np.arange(len(codes))
     # What is no folio is stepped over before any path is asked. The special case comes after the general one.

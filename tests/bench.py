@@ -123,7 +123,7 @@ def race_rows():
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     yield "  memory at the peak", f"{peak:.1f} GB", "< 4 GB"
     stepper = kl.Stepper(kl.truncation_race(kl.racy).machine())
-    stepper.replay("C3T16C1")
+    stepper.replay("C3T21C1")
     back, *_ = seconds(lambda: (stepper.jump(20), stepper.back()), 50)
     step, *_ = seconds(lambda: (stepper.jump(0), [stepper.step() for _ in range(19)]), 50)
     yield ("a step of the Stepper, back from its end", f"{1e3 * step / 19:.2f} ms, {1e3 * back:.2f} ms",

@@ -13,7 +13,7 @@ from ..mm.folio import Folio, folio_test_clear_lru
 from ..mm.verdict import MODES, Mode
 from ..scenarios import KIND, one_folio
 from ..step import Deadlock, KernelBug, NullDereference, Path
-from .beginning import on_the_lru
+from .given_beginning import on_the_lru
 from .one_cpu import case_text, kernels_decision
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
 from .yielded_steps import LOCKS, every_step_is_yielded, not_a_path

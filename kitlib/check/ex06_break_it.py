@@ -22,7 +22,7 @@ CASES = {
 RACES = ({}, {"folios": 2}, {"dirty": False}, {"folios": 2, "dirty": False})
 HOW = {
     "many were tried": (
-        "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 500,000: "
+        "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000: "
         "who tries a thousand has seen nothing"),
     "every state was looked at": (
         "a state is where both threads are and what memory looks like: "

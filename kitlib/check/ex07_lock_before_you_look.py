@@ -4,8 +4,8 @@ from collections.abc import Callable
 from ..concurrency.tree import StandIn
 from ..kernels import made_of
 from ..mm.verdict import Mode
-from .beginning import up_to_the_lock
 from .every_order import every_order
+from .given_beginning import up_to_the_lock
 from .one_cpu import same_decisions
 from .report import INSTRUCTIONS, Report, attempt, unsolved
 from .yielded_steps import LOCKS, every_step_is_yielded, step_names, the_lock_is_tried

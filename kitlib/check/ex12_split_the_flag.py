@@ -8,10 +8,10 @@ from ..mm.mapping import AS_UNMOVABLE
 from ..mm.verdict import MigrateMode, Mode
 from ..races import truncation_race
 from ..scenarios import KIND
-from .beginning import up_to_the_lock
 from .every_order import every_order
 from .ex12_partial_truncation import folio_zero_range, partial_race, partial_truncation
 from .ex12_two_flags import AS_INACCESSIBLE, COMBINATIONS, inaccessible_step, marked, two_setters
+from .given_beginning import up_to_the_lock
 from .one_cpu import compacted, same_decisions
 from .one_migration import Moved, kernels_move
 from .report import INSTRUCTIONS, Finding, Report, attempt, unsolved

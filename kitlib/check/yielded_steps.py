@@ -8,7 +8,7 @@ from .. import races
 from ..concurrency.automaton import automaton
 from ..concurrency.tree import StandIn
 from ..kernels import labels
-from ..mm import filemap, folio, mapping, truncate
+from ..mm import filemap, folio, mapping, migrate, truncate
 from ..mm.folio import Folio
 from ..mm.mapping import AddressSpace
 from ..mm.verdict import MODES
@@ -17,7 +17,7 @@ from .report import Finding, Report, attempt, claim, shown, unsolved
 
 PRIMITIVES = {name for module in (folio, mapping, filemap, races) for name, value in vars(module).items()
               if hasattr(value, "act")}
-SUB_PATHS = {name for module in (labels, truncate, races) for name, value in vars(module).items()
+SUB_PATHS = {name for module in (labels, truncate, migrate, races) for name, value in vars(module).items()
              if inspect.isgeneratorfunction(value)}
 # What other CPUs may change: it is asked for by a step. The pfn never changes.
 SHARED = ({name for name, value in vars(Folio).items() if isinstance(value, property)}

@@ -88,7 +88,7 @@ class MigrateFolio:
         outcome = outcome_of(self.cc, pfn, mode, unmapped=True)
         if outcome is None:
             mode = mode_of_move(self.cc, self.zone.flags[pfn], mode)
-            result = move_by_path(self.cc.kernel, self.zone, pfn, target, mode)
+            result = move_by_path(self.cc.kernel.move_to_new_folio, self.zone, pfn, target, mode)
             if result == SUCCESS:
                 pages = 1 << self.zone.order[pfn]
                 self.cc.moves += zip(range(pfn, pfn + pages), range(target, target + pages))

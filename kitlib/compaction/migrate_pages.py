@@ -25,8 +25,7 @@ def migrate_pages(cc: CompactControl, get_new_folio: Callable = compaction_alloc
     """Migrate the folios on cc.migratepages, newest first; those that stay are left on it, at rest.
 
     Returns 0 when all have moved, -ENOMEM when there was no target left, else how many folios did not move.
-    Unless it is 0, the caller must
-    putback_movable_pages(). get_new_folio(cc, order) gives a target or None,
+    Unless it is 0, the caller must putback_movable_pages(). get_new_folio(cc, order) gives a target or None,
     put_new_folio(cc, pfn, order) takes back one that was not needed.
     """
     return _Migration(cc, get_new_folio, put_new_folio).run(reason)
@@ -122,7 +121,8 @@ class _Migration:
         # To wait for one folio with others locked could deadlock: hence alone; those refused for good, too.
         self.failed = counted
         for pfn in stay:
-            result = self._alone(pfn, mode)
+            # Its outcome may be another one than in the batch, for the mode is: now it may be waited for.
+            result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
             if result:
                 return result
         return SUCCESS
@@ -164,32 +164,13 @@ class _Migration:
                 kept.append(target)
             else:
                 refused.append((pfn, outcome.result))
+                # A folio that is refused has had a target all the same: this is what it costs.
                 self.put_new_folio(self.cc, target, 0)
         # After all others, in the order of the folios: what is returned last is the next to be given.
         for target in kept:
             self.put_new_folio(self.cc, target, 0)
         self.folio.done(moved, 0)
         return ending, self._give_up_all(stay, refused)
-
-    def _alone(self, pfn: int, mode: MigrateMode) -> Result:
-        """One folio that the batch has refused, with the waiting that the mode allows."""
-        outcome = outcome_of(self.cc, pfn, mode)
-        # Its outcome may be another one than in the batch, for the mode is: now it may be waited for.
-        if outcome is None:
-            result, _ = self._try([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
-            return result
-        target = self.get_new_folio(self.cc, 0)
-        if target is None:
-            self._give_up_for_want_of_a_target(pfn, [])
-            return ENOMEM
-        # A folio that is refused has had a target all the same: this is what it costs.
-        if outcome.result:
-            self.put_new_folio(self.cc, target, 0)
-            self._give_up(pfn, outcome.result)
-        else:
-            move_as_rehearsed(self.cc, pfn, target, outcome)
-            self.folio.done([pfn], 0)
-        return SUCCESS
 
     def _unmap_all(self, folios: list[int], mode: MigrateMode, passes: int, stay: list,
                    refused: list) -> tuple[Result, list]:

@@ -2,7 +2,7 @@
 
 Whether a page moves, and what its new folio looks like then, depends on
 
-* the kernel and the mode, which are the same for a whole call;
+* the kernel's move_to_new_folio() and the mode, which are the same for a whole call;
 * the page's looks: its flags, reference count and map count, as the zone's columns have them;
 * the operations and the flags of its mapping.
 
@@ -11,20 +11,24 @@ these values, and one computation will do for all pages in which they are equal:
 sorts. `rehearse` moves one such page by the kernel's own path, in a memory of two page frames that nobody
 else sees, and `lru_cache` keeps what came of it. No decision of the kernel is written here a second time.
 
-Not rehearsed are those for whom something else goes in, or something else comes out. They are asked about one
-by one:
+Not rehearsed are pages whose outcome depends on more than these values, or is more than an `Outcome` says.
+They are asked about one by one. By what a single page has besides its looks, `outcome_of` leaves out
 
-* a large folio: it is more than one entry in the columns;
 * a page whose buffers somebody holds: that is known by its pfn, not by its looks;
 * a page of a mapping that is gone: to read that is a bug, and must be reported of this very mapping;
+* a refused page that its page-table entries have made dirty: it keeps that, and a refusal changes nothing.
+
+By looks alone, so that its answer may be kept as well, `rehearse` leaves out
+
+* a large folio: it is more than one entry in the columns;
 * a page without a mapping that still has buffers: truncated, and not to be moved but to be freed;
 * a page that was refused and is another one since: its dirt was written out, say.
 
 A kernel that reads anything else, such as a folio's pfn, must be run without a table: then nothing is
 rehearsed.
 """
+from collections.abc import Callable
 from functools import lru_cache
-from types import ModuleType
 from typing import NamedTuple
 
 from ..concurrency.sched import run_path
@@ -33,6 +37,7 @@ from ..mm.mapping import AddressSpace, AddressSpaceOperations
 from ..mm.swap import folio_add_lru
 from ..mm.verdict import MigrateMode, Result
 from ..mm.zone import Zone
+from ..step import Path
 from .control import CompactControl
 
 _LOCKED, _WAITED_FOR = PG.LOCKED, PG.LOCKED | PG.WRITEBACK
@@ -47,12 +52,13 @@ class Outcome(NamedTuple):
     mapcount: int = 0
 
 
-def move_by_path(kernel: ModuleType, zone: Zone, pfn: int, target: int, mode: MigrateMode) -> Result:
-    """move_to_new_folio() decides, and moves; then the new folio is mapped, unlocked and on its LRU list.
+def move_by_path(move_to_new_folio: Callable[..., Path], zone: Zone, pfn: int, target: int,
+                 mode: MigrateMode) -> Result:
+    """The kernel's function decides, and moves; then the new folio is mapped, unlocked and on its LRU list.
 
     Caller must have locked both and unmapped the old one; it frees the old page, or maps it again.
     """
-    result = run_path(kernel.move_to_new_folio(Folio(zone, target), Folio(zone, pfn), mode))
+    result = run_path(move_to_new_folio(Folio(zone, target), Folio(zone, pfn), mode))
     if result == Result.SUCCESS:
         # remove_migration_ptes(): a reference for each page-table entry; the caller's own is dropped.
         zone.mapcount[target] = zone.mapcount[pfn]
@@ -85,6 +91,7 @@ def move_as_rehearsed(cc: CompactControl, pfn: int, target: int, outcome: Outcom
     """`target` becomes what move_by_path() would make of it. Caller must free the old page, mapped or not."""
     zone = cc.zone
     cc.moves.append((pfn, target))
+    # PG_unevictable is among the flags: AS_UNEVICTABLE, of which it is made, is one of the mapping's flags.
     _, zone.flags[target], zone.refcount[target], zone.mapcount[target] = outcome
     zone.mapping[target] = zone.mapping[pfn]
 
@@ -104,27 +111,32 @@ def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool =
         # So migrate_folio_unmap() would leave it: locked, and without the page tables' references.
         flags, refcount = flags_unmapped(cc, pfn) | _LOCKED, refcount - mapcount
     mode = mode_of_move(cc, flags, mode)
+    # The function is passed, not the kernel: a learner may give the same kernel another one after this run.
     # Neither a pfn nor a mapping itself is among the arguments below: what depends on them is not rehearsed.
     if cc.verdicts is None or pfn in zone.buffers_held:
         return None
     if mapping is None:
-        outcome = rehearse(cc.kernel, mode, flags, refcount, mapcount)
+        outcome = rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount)
         # A page that is refused keeps what its page-table entries have left.
         changed = (flags ^ zone.flags[pfn]) & PG.DIRTY
         return None if changed and outcome and outcome.result else outcome
     if mapping.freed or mapping.reused:
         return None
-    return rehearse(cc.kernel, mode, flags, refcount, mapcount, mapping.a_ops, mapping.flags)
+    return rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount,
+                    mapping.a_ops, mapping.flags)
 
 
+# Far more than the sorts of a zone, times functions and modes; what falls out is only done once more.
 @lru_cache(maxsize=4096)
-def rehearse(kernel: ModuleType, mode: MigrateMode, flags: int, refcount: int, mapcount: int,
-             a_ops: AddressSpaceOperations | None = None, mapping_flags: int = 0) -> Outcome | None:
-    """Move a page of these looks, locked and unmapped, in a memory of its own; None: no rule for others.
+def rehearse(move_to_new_folio: Callable[..., Path], mode: MigrateMode, flags: int, refcount: int,
+             mapcount: int, a_ops: AddressSpaceOperations | None = None,
+             mapping_flags: int = 0) -> Outcome | None:
+    """Move a page of these looks, locked and unmapped, in a memory of its own.
 
-    Whatever the decision reads must be among the arguments: they are what the cache goes by.
+    None where this outcome says nothing about other pages: large, or truncated with buffers, or refused and
+    changed. Whatever the decision reads must be among the arguments: they are what the cache goes by.
     """
-    # Large, or truncated and not yet without its buffers.
+    # Both are told by these values, so they are refused here, where the answer is kept.
     if flags & PG.HEAD or (flags & PG.PRIVATE and a_ops is None):
         return None
     zone, source, target = Zone(2), 0, 1
@@ -134,7 +146,7 @@ def rehearse(kernel: ModuleType, mode: MigrateMode, flags: int, refcount: int, m
     # As migrate_folio_unmap() leaves any target: locked, with one reference, mapped nowhere.
     zone.flags[target], zone.refcount[target] = PG.LOCKED, 1
     before = zone.snapshot()
-    result = move_by_path(kernel, zone, source, target, mode)
+    result = move_by_path(move_to_new_folio, zone, source, target, mode)
     if result == Result.SUCCESS:
         return Outcome(result, zone.flags[target], zone.refcount[target], zone.mapcount[target])
     # What a refusal has changed would have to be changed in every such page: then each is asked by itself.

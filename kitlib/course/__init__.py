@@ -3,3 +3,4 @@
 progress: which exercises hold, read from the saved notebooks. publish: notebooks executed, and exercises made
 from their solutions. handouts: saved notebooks as web pages.
 """
+__all__ = ["handouts", "progress", "publish"]

@@ -12,6 +12,9 @@ from types import ModuleType
 
 from . import after
 
+__all__ = ["after", "after_unlock", "before", "blocking", "cached", "check_kernel", "diff", "labels", "made_of",
+           "name", "no_null_check", "racy"]
+
 
 def check_kernel(kernel: ModuleType) -> ModuleType:
     """`kernel`, or a TypeError that says what to write."""

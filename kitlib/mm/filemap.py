@@ -1,13 +1,14 @@
-"""The page cache's own steps: how a folio is found in it and leaves it; reclaim's and mlock's (mm/filemap.c).
+"""The page cache's own steps: a folio is found, leaves, is replaced; reclaim's and mlock's (mm/filemap.c).
 
 The page cache is not a tree here: a folio is in it while folio->mapping says so, and mapping.nrpages counts
 them. A folio enters and leaves it under both locks, its own and the tree's; so either of them is enough to
 look. Leaves out shadow entries, page tables (truncation unmaps nothing) and PG_mlocked, which only decides
 about PG_unevictable.
 """
-from ..step import KernelBug, atomic
+from ..step import KernelBug, NullDereference, atomic
 from .folio import Folio
 from .mapping import AddressSpace, dereference
+from .verdict import Result
 
 
 # While the count is frozen the kernel looks again: whoever froze it will remove the folio or give up.
@@ -48,6 +49,39 @@ def page_cache_delete(mapping: AddressSpace, folio: Folio) -> None:
 
 
 @atomic
+def call_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result:
+    """mapping->a_ops->migrate_folio() begins: it refuses with its own code, or goes on to move `src`.
+
+    Caller holds both folio locks, and has_migrate_folio() has said that it is there.
+    """
+    answer = dereference(mapping).a_ops.migrate_folio
+    if answer is None:
+        raise NullDereference(f"{mapping.name} has no migrate_folio, and it is called")
+    return answer
+
+
+@atomic
+def page_cache_replace(mapping: AddressSpace, dst: Folio, src: Folio) -> None:
+    """`dst` takes the place of `src` in the page cache, with its PG_dirty (mm/migrate.c).
+
+    Caller holds both folio locks and the tree lock, and has frozen the count of `src`. The kernel clears
+    src->mapping later, under the same folio lock.
+    """
+    if src.mapping is not dereference(mapping):
+        raise KernelBug(f"{dst} replaces {src} in {mapping.name}, and {src} is not there")
+    dst.refcount += 1                   # the page cache's
+    dst.dirty, src.dirty = src.dirty, False
+    dst.mapping, src.mapping = mapping, None
+
+
+@atomic
+def folio_migrate_flags(dst: Folio, src: Folio) -> None:
+    """The flags that go with the contents, but for PG_dirty (mm/migrate.c). Caller holds both folio locks."""
+    dst.unevictable, dst.mlocked, dst.swapbacked = src.unevictable, src.mlocked, src.swapbacked
+    dst.uptodate = src.uptodate
+
+
+@atomic
 def filemap_free_folio(mapping: AddressSpace, folio: Folio) -> None:
     """mapping->a_ops->free_folio(), and the page cache's reference is dropped (mm/filemap.c).
 
@@ -69,6 +103,12 @@ def folio_ref_freeze(folio: Folio, count: int) -> bool:
     if frozen:
         folio.refcount = 0
     return frozen
+
+
+@atomic
+def folio_ref_is(folio: Folio, count: int) -> bool:
+    """Whether the reference count is `count`: no kernel's, for nobody is kept from taking another one."""
+    return folio.refcount == count
 
 
 @atomic

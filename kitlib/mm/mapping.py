@@ -3,8 +3,9 @@
 Flags are bit *indices*, as in `enum mapping_flags` (include/linux/pagemap.h, 0003e2a41468): flag f is set
 where `flags & 1 << f`. Setters are plain functions, not steps: each is called while nobody else can see the
 mapping yet, or (SHM_LOCK) under locks that compaction never takes. The inode around the mapping lives and
-dies with it: one object. Leaves out the xarray but for its lock, the inode's own lock (i_lock), the
-invalidate lock, write-back, and RCU's delay between an inode's end and its free.
+dies with it: one object. Two spinlocks lie in it: the inode's i_lock, and inside it in order the lock of
+i_pages, the tree lock. Leaves out the xarray but for its lock, the invalidate lock, write-back, the list of
+unused inodes, and RCU's delay between an inode's end and its free.
 """
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ class AddressSpace:
     inode, or by RCU, which is left out. A reference on a folio does not.
     """
 
-    __slots__ = ("a_ops", "flags", "freed", "i_count", "i_pages_locked", "name", "nrpages", "reused")
+    __slots__ = ("a_ops", "flags", "freed", "i_count", "i_locked", "i_pages_locked", "name", "nrpages",
+                 "reused")
 
     def __init__(self, name: str, a_ops: AddressSpaceOperations, flags: int = 0):
         self.name = name
@@ -60,17 +62,20 @@ class AddressSpace:
         self.flags = flags              # bit indices of enum mapping_flags
         self.freed = False              # the inode is gone; reading this mapping is a use after free
         self.reused = False             # its memory is another inode's by now; reading it is a silent mistake
+        self.i_locked = False           # the inode's i_lock
         self.i_pages_locked = False     # the lock of i_pages, the tree lock
         self.i_count = 1                # references on the inode: whoever drops the last one evicts it
         self.nrpages = 0                # folios in the page cache, where truncation is modelled; else 0
 
     def snapshot(self) -> tuple:
         """All of the mapping that threads can change, as values."""
-        return self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages
+        return (self.flags, self.freed, self.reused, self.i_locked, self.i_pages_locked, self.i_count,
+                self.nrpages)
 
     def restore(self, snapshot: tuple) -> None:
         """Bring them back."""
-        self.flags, self.freed, self.reused, self.i_pages_locked, self.i_count, self.nrpages = snapshot
+        (self.flags, self.freed, self.reused, self.i_locked, self.i_pages_locked, self.i_count,
+         self.nrpages) = snapshot
 
     def __repr__(self):
         return self.name
@@ -155,6 +160,34 @@ def has_migrate_folio(mapping: AddressSpace) -> bool:
     Caller must hold what mapping_unmovable() asks for.
     """
     return dereference(mapping).a_ops.migrate_folio is not None
+
+
+@atomic(when=lambda mapping: not mapping.i_locked or mapping.freed or mapping.reused)
+def i_lock(mapping: AddressSpace) -> None:
+    """Take the inode's i_lock, spin_lock(&inode->i_lock); spins until it is free (include/linux/fs.h).
+
+    Caller must keep the inode alive before it has the lock, and takes the tree lock, if at all, inside.
+    """
+    if dereference(mapping).i_locked:
+        raise DoubleLock(f"the i_lock of {mapping.name} is held already")
+    mapping.i_locked = True
+
+
+@atomic
+def i_unlock(mapping: AddressSpace) -> None:
+    """Release the inode's i_lock. Caller holds it, and the inode is alive: the lock lies inside it."""
+    if not dereference(mapping).i_locked:
+        raise NotLocked(f"the i_lock of {mapping.name} is released, and nobody holds it")
+    mapping.i_locked = False
+
+
+@atomic
+def inode_add_lru(mapping: AddressSpace) -> None:
+    """Put an inode without folios and references on the list of unused ones (fs/inode.c): here it is read.
+
+    Caller holds i_lock, which is all that keeps the inode alive once the folio has left the page cache.
+    """
+    dereference(mapping)
 
 
 @atomic(when=lambda mapping: not mapping.i_pages_locked or mapping.freed or mapping.reused)

@@ -1,13 +1,12 @@
 """The other CPUs: truncation, eviction, reclaim, mlock (mm/truncate.c, fs/inode.c, mm/vmscan.c, mm/mlock.c).
 
-Two faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page
-cache, and `evict_no_cycle` does not wait for whoever is inside the tree lock. Leaves out write-back (a folio
-is clean when reclaim has cleared PG_dirty), pagevecs, the first pass of truncation, which only tries the
-locks, and reclaim's test of PG_unevictable: here it stands for everybody but truncation who takes a folio
-out of the page cache. Leaves out i_lock, too, which reclaim and truncation hold around the tree lock in
-kernels of today, and which evict() cycles to wait for them: here the tree lock stands for both. Under the
-tree lock both ask whether the folio is still there; the kernel need not, for the folio lock has answered it.
-So a faulty variant shows its own bug first.
+Faulty variants by name: `truncate_folio_unlock_early` unlocks the folio before it has left the page cache;
+`evict_tree_lock_only` and `evict_no_cycle` do not wait for whoever holds i_lock. `evict_i_lock_only` is not
+the kernel's, and not faulty. Leaves out write-back (a folio is clean when reclaim has cleared PG_dirty),
+pagevecs, the first pass of truncation, which only tries the locks, that it looks again until nothing is left,
+and reclaim's test of PG_unevictable: here it stands for everybody but truncation who takes a folio out of the
+page cache. Under the tree lock both ask whether the folio is still there; the kernel need not, for the folio
+lock has answered it. So a faulty variant shows its own bug first.
 """
 from collections.abc import Callable
 
@@ -17,7 +16,8 @@ from .filemap import (filemap_free_folio, find_get_entry, folio_cancel_dirty, fo
                       folio_set_unevictable, page_cache_delete)
 from .folio import (Folio, folio_get_nontail_page, folio_lock, folio_mapping, folio_put, folio_test_clear_lru,
                     folio_test_dirty, folio_trylock, folio_unlock)
-from .mapping import AddressSpace, clear_inode, free_inode, iput, reuse_inode, xa_lock_irq, xa_unlock_irq
+from .mapping import (AddressSpace, clear_inode, free_inode, i_lock, i_unlock, inode_add_lru, iput,
+                      reuse_inode, xa_lock_irq, xa_unlock_irq)
 
 
 # `folios` can be there, one at a time. Caller holds a reference on the inode, as all who truncate do. Between
@@ -65,29 +65,52 @@ def truncate_batch(mapping: AddressSpace, *folios: Folio) -> Path:
 
 # Caller holds the folio lock, a reference on the folio and one on the inode, which free_folio() needs.
 def filemap_remove_folio(mapping: AddressSpace, folio: Folio) -> Path:
-    """Out of the page cache, under the tree lock, if it is still there (mm/filemap.c)."""
+    """Out of the page cache, under i_lock and the tree lock, if it is still there (mm/filemap.c)."""
+    yield i_lock(mapping)
     yield xa_lock_irq(mapping)
     there = (yield folio_mapping(folio)) is mapping
     if there:
         yield page_cache_delete(mapping, folio)
     yield xa_unlock_irq(mapping)
     if there:
+        yield inode_add_lru(mapping)
+    yield i_unlock(mapping)
+    if there:
         yield filemap_free_folio(mapping, folio)
 
 
-# Caller dropped the last reference, and has truncated. So once the lock has been cycled, no folio leads to
-# the mapping, and nobody comes any more who would take the lock.
+# Caller dropped the last reference, and has truncated. So no folio leads to the mapping, and nobody comes any
+# more who would take its locks; but reclaim may still be inside them, with the last folio out of the cache.
 def evict(mapping: AddressSpace, reuse: bool = False) -> Path:
     """The last reference on the inode is gone: evict() to the free of its memory (fs/inode.c), or `reuse`."""
-    # clear_inode() cycles the tree lock: reclaim may still be inside it, with the folio out of the cache.
+    # clear_inode() cycles the tree lock, and evict() i_lock, which whoever is inside holds for longer.
+    yield xa_lock_irq(mapping)
+    yield xa_unlock_irq(mapping)
+    yield from evict_i_lock_only(mapping, reuse)
+
+
+def evict_i_lock_only(mapping: AddressSpace, reuse: bool = False) -> Path:
+    """The same without the cycle of the tree lock."""
+    yield clear_inode(mapping)
+    yield i_lock(mapping)
+    yield i_unlock(mapping)
+    yield from _free(mapping, reuse)
+
+
+def evict_tree_lock_only(mapping: AddressSpace, reuse: bool = False) -> Path:
+    """Wrong: the inode is freed without waiting for whoever holds i_lock."""
     yield xa_lock_irq(mapping)
     yield xa_unlock_irq(mapping)
     yield from evict_no_cycle(mapping, reuse)
 
 
 def evict_no_cycle(mapping: AddressSpace, reuse: bool = False) -> Path:
-    """Wrong: the inode is freed without waiting for whoever holds the tree lock."""
+    """Wrong: the inode is freed without waiting for whoever holds one of its locks."""
     yield clear_inode(mapping)
+    yield from _free(mapping, reuse)
+
+
+def _free(mapping: AddressSpace, reuse: bool) -> Path:
     yield free_inode(mapping)
     if reuse:
         yield reuse_inode(mapping)
@@ -100,7 +123,7 @@ def iput_final(mapping: AddressSpace, evict: Callable[..., Path] = evict, reuse:
 
 
 # Reclaim has no reference on the inode: the folio lock keeps the mapping alive until page_cache_delete(), and
-# the tree lock from there to its unlock.
+# i_lock from there to its unlock.
 def shrink_folio(folio: Folio) -> Path:
     """Reclaim of one folio: isolate_lru_folios(), write-out, __remove_mapping() (mm/vmscan.c)."""
     if not (yield folio_get_nontail_page(folio)):
@@ -126,6 +149,7 @@ def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
 
     True when it was removed: its reference count is 0 then, and its page is free once it is unlocked.
     """
+    yield i_lock(mapping)
     yield xa_lock_irq(mapping)
     removed = (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))
     if removed and (yield folio_test_dirty(folio)):
@@ -133,8 +157,11 @@ def remove_mapping(mapping: AddressSpace, folio: Folio) -> Path:
         removed = False
     if removed:
         yield page_cache_delete(mapping, folio)
-    # The folio has left, and the mapping is still needed: the lock lies inside it.
+    # The folio has left, and the inode is still needed: both locks lie inside it.
     yield xa_unlock_irq(mapping)
+    if removed:
+        yield inode_add_lru(mapping)
+    yield i_unlock(mapping)
     return removed
 
 

@@ -49,7 +49,7 @@ class _Run(NamedTuple):
 
 
 def swim_lanes(scenario: Scenario, schedule: str | Iterable[str], title: str = "") -> Chart:
-    """A schedule, as C3T16C1 or as the names of threads, in lanes; `places` has the row of each step."""
+    """A schedule, as C3T21C1 or as the names of threads, in lanes; `places` has the row of each step."""
     run = _run(scenario, schedule)
     plan = _Plan(run)
     figure, axes = sheet(plan.width, plan.height, title or f"{run.name}: {run.schedule}")
@@ -100,7 +100,7 @@ def _run(scenario: Scenario, schedule: str | Iterable[str]) -> _Run:
     """The schedule, done; the memory is left as it was."""
     if not isinstance(scenario, Scenario):
         raise TypeError(f"not a scenario but a {type(scenario).__name__}: write swim_lanes(proof.scenario, "
-                        "proof.shortest) or swim_lanes(truncation_race(racy), 'C3T16C1')")
+                        "proof.shortest) or swim_lanes(truncation_race(racy), 'C3T21C1')")
     if not schedule:
         start = "".join(f"{letter}2" for letter in letters(scenario.paths).values())
         raise ValueError("no schedule to draw (a safe proof has no shortest one): "

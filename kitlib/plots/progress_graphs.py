@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from ..concurrency.automaton import LocalState
 from ..concurrency.explore import Proof
 from ..concurrency.sched import read_schedule, schedule_text
-from ..frames import LOCK_STEPS, UNLOCK_STEPS
+from ..frames import LOCK_STEPS, UNLOCK_STEPS, lock_of
 from .flow import INK, MONO, PAPER, SANS, Chart, pt, sheet
 from .layout import PAD, TEXT, width_of
 from .proof_states import (CANNOT, LEGEND, STATE_KINDS, draw_legend, draw_states, draw_way, kind,
@@ -81,11 +81,11 @@ def _holds(local_states: list[LocalState]) -> dict[LocalState, set[str]]:
     holds = {local: set() for local in queue}
     for local in queue:                     # a local state comes again when a way to it has added a lock
         for answer, child in local.branches.items():
-            here = set(holds[local])
-            if local.step.name in LOCK_STEPS and answer is LOCK_STEPS[local.step.name]:
-                here.add(local.step.on)
-            if local.step.name in UNLOCK_STEPS:
-                here.discard(local.step.on)
+            here, name, on = set(holds[local]), local.step.name, local.step.on
+            if name in LOCK_STEPS and answer is LOCK_STEPS[name]:
+                here.add(lock_of(name, on))
+            if name in UNLOCK_STEPS:
+                here.discard(lock_of(name, on))
             if child not in holds or not here <= holds[child]:
                 holds[child] = here | holds.get(child, set())
                 queue.append(child)

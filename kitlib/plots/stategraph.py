@@ -28,7 +28,7 @@ def state_graph(proof: Proof, title: str = "", limit: int = MOST_STATES) -> Char
     graph = whole_graph(proof, "state_graph")
     if len(graph.states) > limit:
         raise ValueError(f"{len(graph.states):,} states are no picture: write a smaller scenario, "
-                         f"swim_lanes(proof.scenario, {proof.shortest or 'C3T16'!r}), "
+                         f"swim_lanes(proof.scenario, {proof.shortest or 'C3T21'!r}), "
                          f"or state_graph(proof, limit={len(graph.states)})")
     away = _distances(graph)
     rows, apart = _rows(graph, away), min(FAR, max(NEAR, _WIDTH / (max(away) + 1)))

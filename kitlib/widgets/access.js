@@ -11,7 +11,8 @@ function mend(box) {
   each(".noUi-handle, .widget-readout", (one) => set(one, "aria-label", label(one)));
   each("img.widget-image", (one) => set(one, "alt", one.nextElementSibling?.innerText.trim()));
   each(".widget-readout[contenteditable=true]", (one) => set(one, "role", "textbox"));
-  each(".widget-toggle-button", (one) => set(one, "aria-pressed", String(one.classList.contains("mod-active"))));
+  each(".widget-toggle-button",
+    (one) => set(one, "aria-pressed", String(one.classList.contains("mod-active"))));
   each(".widget-hprogress .progress", (one) => {
     set(one, "role", "progressbar");
     set(one, "aria-label", label(one));
@@ -24,7 +25,8 @@ function mend(box) {
   });
 }
 
-// A button that can be pressed no more loses the keyboard to nobody: the next one in its row has it then, or the last one before it.
+// A button that can be pressed no more loses the keyboard to nobody: the next one in its row has it then, or
+// the last one before it.
 function hand_on(from, box) {
   const can = (one) => one.checkVisibility() && !one.disabled;
   const after = (one) => from.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING;
@@ -41,12 +43,14 @@ function render({ el }) {
     if (!box) return void (frame = requestAnimationFrame(begin));
     mend(box);
     box.addEventListener("focusin", (event) => (last = event.target));
-    box.addEventListener("focusout", () => last?.disabled || (last = null));    // whoever leaves by themselves is not called back
+    // Whoever leaves by themselves is not called back.
+    box.addEventListener("focusout", () => last?.disabled || (last = null));
     seen = new MutationObserver(() => {
       mend(box);
       if (last?.disabled && [last, document.body, null].includes(document.activeElement)) hand_on(last, box);
     });
-    seen.observe(box, { subtree: true, childList: true, attributeFilter: ["class", "style", "title", "disabled"] });
+    const attributeFilter = ["class", "style", "title", "disabled"];
+    seen.observe(box, { subtree: true, childList: true, attributeFilter });
   };
   begin();
   return () => (cancelAnimationFrame(frame), seen?.disconnect());

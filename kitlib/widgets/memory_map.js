@@ -1,16 +1,19 @@
-// A memory map: every page a square, every pageblock a tile of 32 squares a row, on canvases fed by byte buffers.
+// A memory map: every page a square, every pageblock a tile of 32 squares a row, on canvases fed by byte
+// buffers.
 //
-// The kernel sends whole states, never differences: what is drawn is a function of the traits and of where the reader
-// looks (zoom, scroll, focus). `frame` is the last trait of every message and the only one that is waited for.
-// Words, colours and marks come from Python. Nothing here asks the kernel or the network: a tooltip is a row of `rows`.
-// Nothing moves by itself, so `prefers-reduced-motion` has nothing to switch off here; it is reported to Python.
+// The kernel sends whole states, never differences: what is drawn is a function of the traits and of where
+// the reader looks (zoom, scroll, focus). `frame` is the last trait of every message and the only one that is
+// waited for. Words, colours and marks come from Python. Nothing here asks the kernel or the network: a
+// tooltip is a row of `rows`. Nothing moves by itself, so `prefers-reduced-motion` has nothing to switch off
+// here; it is reported to Python.
 
 const WIDE = 32;                                  // pages in a tile's row
 const CELLS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18];     // sizes of a square, in CSS pixels
 const MARKED = 7;                                 // from this size on, squares have marks
-const NAMED = 120;                                // from this width on, tiles have a head with address and type
-const MOST_RINGS = 24;                              // more would hide what they point at
-const KEYS = "Keys on the map: arrows, Page Up and Down (a pageblock), Home, End, F next failed page, Enter select, + and - zoom, 0 fit.";
+const NAMED = 120;                                // from this width on, tiles have a head: address and type
+const MOST_RINGS = 24;                            // more would hide what they point at
+const KEYS = "Keys on the map: arrows, Page Up and Down (a pageblock), Home, End, F next failed page, " +
+  "Enter select, + and - zoom, 0 fit.";
 
 const hex = (pfn) => "0x" + pfn.toString(16).padStart(5, "0");
 const number = (n) => n.toLocaleString("en-US");
@@ -117,7 +120,12 @@ class MapView {
     this.scroll.onscroll = () => this.paint();
     this.over.onpointermove = (event) => this.point(this.pageAt(event));
     this.over.onpointerleave = () => this.point(null);
-    this.over.onpointerdown = (event) => { const pfn = this.pageAt(event); if (pfn !== null) { this.move(pfn); this.select(pfn); } };
+    this.over.onpointerdown = (event) => {
+      const pfn = this.pageAt(event);
+      if (pfn === null) return;
+      this.move(pfn);
+      this.select(pfn);
+    };
     this.over.onkeydown = (event) => this.key(event);
     this.over.onfocus = () => this.move(this.focus ?? this.first);
     this.over.onblur = () => this.draw();
@@ -130,7 +138,8 @@ class MapView {
     // A copy: a view of wider numbers must begin at an even byte, which a message's buffer need not.
     const Numbers = looks.byteLength > 2 * view.byteLength ? Uint32Array : Uint16Array;
     this.looks = new Numbers(looks.buffer.slice(looks.byteOffset, looks.byteOffset + looks.byteLength));
-    [this.rows, this.types, this.marks, this.ranges, this.names] = ["rows", "types", "marks", "ranges", "names"].map(get);
+    [this.rows, this.types, this.marks, this.ranges, this.names] =
+      ["rows", "types", "marks", "ranges", "names"].map(get);
     this.first = get("first_pfn");
     this.end = this.first + this.pages.length;
     this.block = get("block_pages");
@@ -141,9 +150,11 @@ class MapView {
     if (this.focus !== null) this.focus = Math.min(Math.max(this.focus, this.first), this.end - 1);
     if (this.hover >= this.end || this.hover < this.first) this.hover = null;
     this.title.textContent = get("title");
-    this.size.textContent = `${number(this.pages.length)} pages, ${number(this.blocks)} pageblock${this.blocks > 1 ? "s" : ""} of ${this.block}, one square = 4 KiB`;
-    const told = this.names.map((name, state) => `${number(this.counts[state])} ${name}`).filter((_, state) => this.counts[state]);
-    this.over.setAttribute("aria-label", `${get("title") || "Memory map"}: ${number(this.pages.length)} pages: ${told.join(", ")}`);
+    const pages = `${number(this.pages.length)} pages`, blocks = this.blocks > 1 ? "pageblocks" : "pageblock";
+    this.size.textContent = `${pages}, ${number(this.blocks)} ${blocks} of ${this.block}, one square = 4 KiB`;
+    const told = this.names.map((name, state) => `${number(this.counts[state])} ${name}`)
+      .filter((_, state) => this.counts[state]);
+    this.over.setAttribute("aria-label", `${get("title") || "Memory map"}: ${pages}: ${told.join(", ")}`);
     this.layout();
     if (get("said") !== this.told) this.live.textContent = this.told = get("said");
     if (get("look_at") >= 0 && this.zoom !== null) this.reveal(get("look_at"));
@@ -167,7 +178,8 @@ class MapView {
   layout() {
     const width = this.scroll.clientWidth - 4, most = this.model.get("height");
     if (!this.blocks) return;
-    if (width <= 0) {                             // not on the page yet, or between two themes: observed anew, it calls in time
+    // Not on the page yet, or between two themes: observed anew, it calls in time.
+    if (width <= 0) {
       this.sizes.unobserve(this.scroll);
       return this.sizes.observe(this.scroll);
     }
@@ -182,8 +194,10 @@ class MapView {
       const columns = Math.max(1, Math.min(this.blocks, Math.floor((width - left + gap) / (wide + gap))));
       const rows = Math.ceil(this.blocks / columns), stepY = high + top + (named ? 8 : gap);
       // Tiles stand in full width; a map of few pageblocks is not torn apart.
-      const slack = columns > 1 ? Math.min(20, Math.floor((width - left - columns * (wide + gap) + gap) / (columns - 1))) : 0;
-      return { cell, wide, high, named, left, top, columns, stepX: wide + gap + slack, stepY, height: rows * stepY + 4, width };
+      const over = width - left - columns * (wide + gap) + gap;
+      const slack = columns > 1 ? Math.min(20, Math.floor(over / (columns - 1))) : 0;
+      const stepX = wide + gap + slack, height = rows * stepY + 4;
+      return { cell, wide, high, named, left, top, columns, stepX, stepY, height, width };
     };
     // A map whose squares are too small for marks may be higher.
     const room = (size) => (size <= 2 ? 1.7 : 1) * most;
@@ -205,7 +219,8 @@ class MapView {
       canvas.style.height = `${high}px`;
     }
     const at = this.zoom ?? this.fit;
-    [this.zooms[0].disabled, this.zooms[1].disabled, this.zooms[2].disabled] = [at >= CELLS.length - 1, at <= 0, this.zoom === null];
+    const ends = [at >= CELLS.length - 1, at <= 0, this.zoom === null];
+    this.zooms.forEach((button, which) => (button.disabled = ends[which]));
     this.legend();
     this.later();
   }
@@ -223,14 +238,17 @@ class MapView {
   pageAt(event) {
     const { left, top, columns, stepX, stepY, cell, wide, high } = this.grid;
     const x = event.offsetX - left, y = event.offsetY + this.scroll.scrollTop - top;
-    const column = Math.floor(x / stepX), row = Math.floor(y / stepY), dx = x - column * stepX, dy = y - row * stepY;
+    const column = Math.floor(x / stepX), row = Math.floor(y / stepY);
+    const dx = x - column * stepX, dy = y - row * stepY;
     if (x < 0 || y < 0 || column >= columns || dx >= wide || dy >= high) return null;
-    const pfn = this.begin + (row * columns + column) * this.block + Math.floor(dy / cell) * WIDE + Math.floor(dx / cell);
+    const offset = Math.floor(dy / cell) * WIDE + Math.floor(dx / cell);
+    const pfn = this.begin + (row * columns + column) * this.block + offset;
     return pfn >= this.first && pfn < this.end ? pfn : null;
   }
 
   zoomBy(by) {
-    const keep = this.focus ?? this.begin + this.block * this.grid.columns * Math.floor((this.scroll.scrollTop + 10) / this.grid.stepY);
+    const row = Math.floor((this.scroll.scrollTop + 10) / this.grid.stepY);
+    const keep = this.focus ?? this.begin + this.block * this.grid.columns * row;
     const wanted = Math.min(CELLS.length - 1, Math.max(0, (this.zoom ?? this.fit) + by));
     this.zoom = by ? wanted : null;
     this.layout();
@@ -243,7 +261,8 @@ class MapView {
     else if (y + cell + 8 > from + this.high) this.scroll.scrollTop = y + cell + 8 - this.high;
   }
 
-  // ---- drawing: the squares into one pixel buffer, then what does not fit into squares; the cursor on a canvas of its own.
+  // ---- drawing: the squares into one pixel buffer, then what does not fit into squares; the cursor on a
+  // canvas of its own.
 
   later() {
     cancelAnimationFrame(this.waiting);
@@ -254,7 +273,8 @@ class MapView {
     const key = `${state} ${side} ${pitch}`;
     if (!this.stamps[key]) {
       const ctx = new OffscreenCanvas(pitch, pitch).getContext("2d", { willReadFrequently: true });
-      stamp(ctx, 0, 0, side, this.colours[state], this.grid.cell >= MARKED ? this.model.get("shapes")[state] : "");
+      const mark = this.grid.cell >= MARKED ? this.model.get("shapes")[state] : "";
+      stamp(ctx, 0, 0, side, this.colours[state], mark);
       this.stamps[key] = new Uint32Array(ctx.getImageData(0, 0, pitch, pitch).data.buffer);
     }
     return this.stamps[key];
@@ -262,38 +282,46 @@ class MapView {
 
   paint() {
     if (!this.grid) return;
-    const dpr = devicePixelRatio, ctx = this.base.getContext("2d"), { width, height } = this.base, scrolled = this.scroll.scrollTop;
-    const pitch = Math.round(this.grid.cell * dpr), side = pitch - (pitch >= 10 ? Math.round(pitch / 9) : pitch >= 4 ? 1 : 0);
+    const dpr = devicePixelRatio, ctx = this.base.getContext("2d");
+    const { width, height } = this.base, scrolled = this.scroll.scrollTop;
+    const pitch = Math.round(this.grid.cell * dpr);
+    const side = pitch - (pitch >= 10 ? Math.round(pitch / 9) : pitch >= 4 ? 1 : 0);
     const lit = this.names.indexOf(this.lit ?? this.model.get("spotlight"));
     const image = ctx.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
     // The alpha byte of what is not in the spotlight.
     const stamps = this.names.map((_, state) => {
       const whole = this.stampOf(state, side, pitch);
-      return lit < 0 || lit === state ? whole : whole.map((pixel) => (pixel >>> 24 ? (pixel & 0xffffff) | 0x26000000 : 0) >>> 0);
+      if (lit < 0 || lit === state) return whole;
+      return whole.map((pixel) => (pixel >>> 24 ? (pixel & 0xffffff) | 0x26000000 : 0) >>> 0);
     });
     const rings = [];
     for (let block = 0; block < this.blocks; block++) {
-      const [left, upper] = this.tile(block).map((at) => Math.round(at * dpr)), top = upper - Math.round(scrolled * dpr);
+      const [left, upper] = this.tile(block).map((at) => Math.round(at * dpr));
+      const top = upper - Math.round(scrolled * dpr);
       if (top > height || top + this.grid.high * dpr < 0) continue;
       const start = this.begin + block * this.block;
       for (let pfn = Math.max(start, this.first); pfn < Math.min(start + this.block, this.end); pfn++) {
-        const x = left + ((pfn - start) % WIDE) * pitch, y = top + Math.floor((pfn - start) / WIDE) * pitch;
+        const x = left + ((pfn - start) % WIDE) * pitch;
+        const y = top + Math.floor((pfn - start) / WIDE) * pitch;
         const state = this.pages[pfn - this.first], square = stamps[state];
         if (state === this.names.length - 1) rings.push(pfn);
-        for (let dy = Math.max(0, -y); dy < side && y + dy < height; dy++)
-          for (let dx = 0, to = (y + dy) * width + x, from = dy * pitch; dx < side; dx++) pixels[to + dx] = square[from + dx];
+        for (let dy = Math.max(0, -y); dy < side && y + dy < height; dy++) {
+          const to = (y + dy) * width + x, from = dy * pitch;
+          for (let dx = 0; dx < side; dx++) pixels[to + dx] = square[from + dx];
+        }
       }
     }
     ctx.putImageData(image, 0, 0);
     this.onPicture(ctx, () => {
       for (let block = 0; block < this.blocks; block++) this.head(ctx, block);
-      if (this.grid.cell >= MARKED && rings.length <= MOST_RINGS && (lit < 0 || lit === this.names.length - 1))
+      const ringed = lit < 0 || lit === this.names.length - 1;
+      if (ringed && this.grid.cell >= MARKED && rings.length <= MOST_RINGS)
         for (const pfn of rings) this.circle(ctx, pfn);
     });
     this.draw();
   }
 
-  onPicture(ctx, act) {                           // in CSS pixels of the whole picture, wherever it is scrolled to
+  onPicture(ctx, act) {                     // in CSS pixels of the whole picture, wherever it is scrolled to
     ctx.save();
     ctx.scale(devicePixelRatio, devicePixelRatio);
     ctx.translate(0, -this.scroll.scrollTop);
@@ -306,7 +334,8 @@ class MapView {
   }
 
   head(ctx, block) {
-    const [x, y] = this.tile(block), { wide, high, named, columns, cell } = this.grid, type = this.types[block] ?? "";
+    const [x, y] = this.tile(block), type = this.types[block] ?? "";
+    const { wide, high, named, columns, cell } = this.grid;
     if (!this.inSight(y)) return;
     const isolate = type === "ISOLATE", weight = isolate ? "bold " : "";
     ctx.fillStyle = isolate ? this.frame : this.muted;
@@ -337,7 +366,7 @@ class MapView {
     ctx.stroke();
   }
 
-  draw() {                                        // what moves over the squares: ranges, scanners, selection, focus
+  draw() {                                  // what moves over the squares: ranges, scanners, selection, focus
     if (!this.grid) return;
     const ctx = this.over.getContext("2d");
     ctx.clearRect(0, 0, this.over.width, this.over.height);
@@ -354,7 +383,8 @@ class MapView {
   square(ctx, pfn, colour, wide) {
     if (pfn === null || pfn < this.first || pfn >= this.end) return;
     const [x, y] = this.corner(pfn), out = wide / 2 + 0.5, cell = this.grid.cell;
-    for (const [paint, more] of [[this.paper, 3], [colour, 0]]) {     // a halo, so that it stands out on every state
+    // A halo, so that it stands out on every state.
+    for (const [paint, more] of [[this.paper, 3], [colour, 0]]) {
       [ctx.strokeStyle, ctx.lineWidth] = [paint, wide + more];
       ctx.strokeRect(x - out, y - out, cell + 2 * out - 1, cell + 2 * out - 1);
     }
@@ -363,11 +393,14 @@ class MapView {
   range(ctx, start, end) {                        // an outline around pages in a row, pageblock by pageblock
     const { cell } = this.grid;
     for (let from = Math.max(start, this.first); from < Math.min(end, this.end);) {
-      const to = Math.min(from + this.block - (from - this.begin) % this.block, end, this.end), [x0, y0] = this.corner(from), [x1, y1] = this.corner(to - 1);
-      const [left] = this.tile(Math.floor((from - this.begin) / this.block)), right = left + WIDE * cell, bottom = y1 + cell;
+      const to = Math.min(from + this.block - (from - this.begin) % this.block, end, this.end);
+      const [x0, y0] = this.corner(from), [x1, y1] = this.corner(to - 1);
+      const [left] = this.tile(Math.floor((from - this.begin) / this.block));
+      const right = left + WIDE * cell, bottom = y1 + cell;
       ctx.beginPath();
       if (y0 === y1) ctx.rect(x0, y0, x1 + cell - x0, cell);
-      else [[x0, y0], [right, y0], [right, y1], [x1 + cell, y1], [x1 + cell, bottom], [left, bottom], [left, y0 + cell], [x0, y0 + cell]]
+      else [[x0, y0], [right, y0], [right, y1], [x1 + cell, y1],
+        [x1 + cell, bottom], [left, bottom], [left, y0 + cell], [x0, y0 + cell]]
         .forEach(([x, y], corner) => (corner ? ctx.lineTo(x, y) : ctx.moveTo(x, y)));
       ctx.closePath();
       [ctx.strokeStyle, ctx.lineWidth] = [this.accent, 2];
@@ -376,13 +409,16 @@ class MapView {
     }
   }
 
-  scanner(ctx, { pfn, words, shape }) {           // a triangle and words: up for the migrate scanner, down for the free one
+  // A triangle and words: up for the migrate scanner, down for the free one.
+  scanner(ctx, { pfn, words, shape }) {
     pfn = Math.min(Math.max(pfn, this.first), this.end - 1);
-    const [x, y] = this.corner(pfn), [left, top] = this.tile(Math.floor((pfn - this.begin) / this.block)), { named, wide, cell } = this.grid;
+    const [x, y] = this.corner(pfn), [left, top] = this.tile(Math.floor((pfn - this.begin) / this.block));
+    const { named, wide, cell } = this.grid;
     ctx.font = "bold 11px sans-serif";
     const text = `${shape === "up" ? "\u25B2" : "\u25BC"} ${words}`, long = ctx.measureText(text).width + 8;
     // In the tile's head, after the address; where tiles have none, beside the page, within the picture.
-    const bx = named ? Math.min(left + 58, left + wide - long) : Math.min(Math.max(x - long / 2, 0), this.grid.width - long);
+    const bx = named ? Math.min(left + 58, left + wide - long)
+      : Math.min(Math.max(x - long / 2, 0), this.grid.width - long);
     const by = named ? top - 18 : shape === "up" ? y + cell + 3 : Math.max(1, y - 19);
     this.square(ctx, pfn, this.ink, 2);
     ctx.fillStyle = this.ink;
@@ -404,12 +440,16 @@ class MapView {
         element("span", "kit-count", made);
         made.onpointerenter = () => { this.lit = name; this.later(); };
         made.onpointerleave = () => { this.lit = null; this.later(); };
-        made.onclick = () => { this.model.set("spotlight", this.model.get("spotlight") === name ? "" : name); this.model.save_changes(); };
+        made.onclick = () => {
+          this.model.set("spotlight", this.model.get("spotlight") === name ? "" : name);
+          this.model.save_changes();
+        };
         return made;
       }));
     }
     this.names.forEach((name, state) => {
-      const made = this.states.children[state], [canvas, , count] = made.children, side = Math.round(15 * devicePixelRatio);
+      const made = this.states.children[state], [canvas, , count] = made.children;
+      const side = Math.round(15 * devicePixelRatio);
       made.setAttribute("aria-pressed", shown === name);
       count.textContent = number(this.counts[state]);
       [canvas.width, canvas.height] = [side, side];
@@ -442,15 +482,20 @@ class MapView {
   }
 
   key(event) {
-    const at = this.focus ?? this.first, row = this.grid.columns * this.block, offset = (at - this.begin) % this.block;
+    const at = this.focus ?? this.first, row = this.grid.columns * this.block;
+    const offset = (at - this.begin) % this.block;
     // Up and down stay in their column of squares: from a tile's edge into the tile above or below.
-    const up = offset >= WIDE ? -WIDE : this.block - WIDE - row, down = offset < this.block - WIDE ? WIDE : row - this.block + WIDE;
-    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: up, ArrowDown: down, PageUp: -this.block, PageDown: this.block }[event.key];
+    const up = offset >= WIDE ? -WIDE : this.block - WIDE - row;
+    const down = offset < this.block - WIDE ? WIDE : row - this.block + WIDE;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: up, ArrowDown: down,
+      PageUp: -this.block, PageDown: this.block }[event.key];
     const is = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     this.hidden = false;
-    if (by !== undefined) { if ((at + by >= this.first && at + by < this.end) || Math.abs(by) === this.block) this.move(at + by); }
-    else if (is === "home") this.move(this.first);
+    if (by !== undefined) {
+      const there = at + by >= this.first && at + by < this.end;
+      if (there || Math.abs(by) === this.block) this.move(at + by);
+    } else if (is === "home") this.move(this.first);
     else if (is === "end") this.move(this.end - 1);
     else if (is === "f") this.nextFailed(at, event.shiftKey);
     else if (is === "enter") this.select(at);
@@ -463,7 +508,8 @@ class MapView {
 
   nextFailed(at, back) {
     const failed = this.names.length - 1, here = at - this.first;
-    let next = back ? (here ? this.pages.lastIndexOf(failed, here - 1) : -1) : this.pages.indexOf(failed, here + 1);
+    let next = this.pages.indexOf(failed, here + 1);
+    if (back) next = here ? this.pages.lastIndexOf(failed, here - 1) : -1;
     if (next < 0) next = back ? this.pages.lastIndexOf(failed) : this.pages.indexOf(failed);
     if (next < 0) this.live.textContent = "No page has failed.";
     else this.move(this.first + next);
@@ -473,13 +519,15 @@ class MapView {
     const block = Math.floor((pfn - this.begin) / this.block), row = this.rows[this.looks[pfn - this.first]];
     if (!row) return [[], ""];
     const [flags, refcount, mapcount, mapping, asFlags, size, why] = row, at = Math.floor(pfn / this.block);
-    return [[["flags", flags], ["refcount", refcount], ["mapcount", mapcount], ["mapping", mapping], ["AS_ flags", asFlags],
-      ["folio", size], ["pageblock", `${number(at)} ${this.types[block] ?? ""}`]].filter(([, value]) => value !== ""), why];
+    const facts = [["flags", flags], ["refcount", refcount], ["mapcount", mapcount], ["mapping", mapping],
+      ["AS_ flags", asFlags], ["folio", size], ["pageblock", `${number(at)} ${this.types[block] ?? ""}`]];
+    return [facts.filter(([, value]) => value !== ""), why];
   }
 
   words(pfn) {
     const [facts, why] = this.facts(pfn);
-    return `pfn ${number(pfn)}, ${this.names[this.pages[pfn - this.first]]}. ${facts.map((pair) => pair.join(" ")).join(", ")}. ${why}`;
+    const state = this.names[this.pages[pfn - this.first]], told = facts.map((pair) => pair.join(" "));
+    return `pfn ${number(pfn)}, ${state}. ${told.join(", ")}. ${why}`;
   }
 
   tell() {
@@ -487,10 +535,12 @@ class MapView {
     const shown = pfn !== null && !(this.hidden && this.hover === null) && this.inSight(this.corner(pfn)[1]);
     this.tip.style.visibility = shown ? "visible" : "hidden";
     if (!shown) return;
-    const state = this.pages[pfn - this.first], [facts, why] = this.facts(pfn), [fill, on] = this.colours[state];
+    const state = this.pages[pfn - this.first], [facts, why] = this.facts(pfn);
+    const [background, color] = this.colours[state];
     this.tip.replaceChildren();
     element("span", "kit-pfn", this.tip, `pfn ${hex(pfn)}`);
-    Object.assign(element("span", "kit-badge", this.tip, this.names[state]).style, { background: fill, color: on, border: `1px solid ${this.muted}` });
+    const badge = element("span", "kit-badge", this.tip, this.names[state]);
+    Object.assign(badge.style, { background, color, border: `1px solid ${this.muted}` });
     const list = element("dl", "", this.tip);
     for (const [name, value] of [["number", number(pfn)], ...facts]) {
       element("dt", "", list, name);
@@ -501,10 +551,14 @@ class MapView {
       element("b", "", words, "Why: ");
       words.append(why);
     }
-    // Beside the page and below it, or on the other side where the map ends: an output cell cuts off what hangs out.
-    const [x, y] = this.corner(pfn), left = this.scroll.offsetLeft + x, top = this.scroll.offsetTop + y - this.scroll.scrollTop;
-    const { offsetWidth: w, offsetHeight: h } = this.tip, { clientWidth: wide, clientHeight: high } = this.root;
-    const beside = left + w + 28 > wide ? left - w - 14 : left + 24, below = top + 26 + h > high ? top - h - 10 : top + 26;
+    // Beside the page and below it, or on the other side where the map ends: an output cell cuts off what
+    // hangs out.
+    const [x, y] = this.corner(pfn);
+    const left = this.scroll.offsetLeft + x, top = this.scroll.offsetTop + y - this.scroll.scrollTop;
+    const { offsetWidth: w, offsetHeight: h } = this.tip;
+    const { clientWidth: wide, clientHeight: high } = this.root;
+    const beside = left + w + 28 > wide ? left - w - 14 : left + 24;
+    const below = top + 26 + h > high ? top - h - 10 : top + 26;
     this.tip.style.left = `${Math.max(4, beside)}px`;
     this.tip.style.top = `${Math.max(4, Math.min(below, high - h - 4))}px`;
   }

@@ -81,7 +81,8 @@ def why_not(machine: Machine, name: str, held: dict[str, str]) -> str:
     if name not in machine.next:
         return f"{name} has ended{_returned(machine.results[name])}"
     why, step = machine.why_not(name), machine.next[name]
-    return f"{why}: {held[step.on]} holds the lock" if why and step.on in held else why
+    holder = held.get(frames.lock_of(step.name, step.on))
+    return f"{why}: {holder} holds the lock" if why and holder else why
 
 
 def _returned(result: object) -> str:
@@ -144,7 +145,9 @@ def _mapping(mapping: AddressSpace, machine: Machine, held: dict[str, str], poin
     lock = "tree lock free"
     if mapping.i_pages_locked:
         lock = _lock("tree lock held by ", held.get(mapping.name), "tree lock held")
-    facts = (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
+    facts: tuple[str, ...] = (f"i_count {mapping.i_count}", f"nrpages {mapping.nrpages}", lock)
+    if mapping.i_locked:
+        facts += (_lock("i_lock held by ", held.get(frames.lock_of("i_lock", mapping.name)), "i_lock held"),)
     return Thing(f"mapping {mapping}", fate, headline, tuple(flag_names(mapping.flags)), facts, arrows)
 
 

@@ -25,14 +25,15 @@ _LIMIT = 40_000                      # states: about a second at the most
 _COLUMNS = 6                         # threads at the most
 _ENORMOUS = 10 ** 15                 # schedules that nobody cares to read digit by digit
 _USUAL = {"folios": 1, "compactors": 1, "truncators": 1, "reclaimers": 0, "mlockers": 0, "truncate": "locked",
-          "clear_inode": "cycles", "migrate": False, "reuse": False}
+          "evict_cycles": "both", "migrate": False, "reuse": False}
 _COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1),
            "mlockers": (0, 1)}
 _LOCKS = {"truncate": {"locked": "truncation holds the folio lock",
                        "unlock_early": "truncation unlocks early"},
-          "clear_inode": {"cycles": "clear_inode cycles the tree lock", "no_cycle": "clear_inode does not"}}
+          "evict_cycles": {"both": "evict cycles tree lock and i_lock", "tree_lock": "the tree lock only",
+                           "i_lock": "i_lock only", "neither": "neither"}}
 _TIPS = {"truncate": "until when truncation holds the folio lock",
-         "clear_inode": "whether it waits for who is inside the tree lock"}
+         "evict_cycles": "whom the end of the inode waits for"}
 _SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
              "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
 _COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}

@@ -64,7 +64,7 @@ class StepperView(View):
         self.jump(len(self.stepper.schedule))
 
     def replay(self, schedule: str) -> None:
-        """From the beginning by a schedule such as C3T16C1. ScheduleError, and no change, if it cannot be."""
+        """From the beginning by a schedule such as C3T21C1. ScheduleError, and no change, if it cannot be."""
         self._act(lambda: self.stepper.replay(schedule))
 
     def render(self) -> None:

@@ -8,23 +8,23 @@ from kitlib.check.ex06_break_it import CASES, RACES, switches
 
 UAF, NULL = "use after free", "null dereference"
 SOLUTION = {
-    "racy": ("C3T16C1", UAF),
-    "cached": ("C7T16C2", UAF),
-    "after_unlock": ("C11T16C1", UAF),
-    "no_null_check": ("C7T10C3", NULL),
-    "after, unlock_early": ("T6C9T9C1", UAF),
-    "after_unlock, unlock_early": ("C11T15C1", UAF),
+    "racy": ("C3T21C1", UAF),
+    "cached": ("C7T21C2", UAF),
+    "after_unlock": ("C11T21C1", UAF),
+    "no_null_check": ("C7T13C3", NULL),
+    "after, unlock_early": ("T7C9T13C1", UAF),
+    "after_unlock, unlock_early": ("C11T20C1", UAF),
 }
 TWO_FOLIOS = {
-    "racy": ("C3T27C1", UAF),
-    "cached": ("C7T27C2", UAF),
-    "after_unlock": ("C11T27C1", UAF),
-    "no_null_check": ("C7T10C3", NULL),
-    "after, unlock_early": ("T6C9T19C1", UAF),
-    "after_unlock, unlock_early": ("C11T25C1", UAF),
+    "racy": ("C3T35C1", UAF),
+    "cached": ("C7T35C2", UAF),
+    "after_unlock": ("C11T35C1", UAF),
+    "no_null_check": ("C7T13C3", NULL),
+    "after, unlock_early": ("T7C9T26C1", UAF),
+    "after_unlock, unlock_early": ("C11T33C1", UAF),
 }
-CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at", "states": 260,
-         "schedules": 7_146_536}
+CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at", "states": 337,
+         "schedules": 63_494_898}
 
 
 def learner_of(race):
@@ -32,7 +32,7 @@ def learner_of(race):
 
 
 @pytest.mark.parametrize("stub",
-                         [dict.fromkeys(CASES), {}, None, [], "C3T16C1", dict.fromkeys(CASES, ...),
+                         [dict.fromkeys(CASES), {}, None, [], "C3T21C1", dict.fromkeys(CASES, ...),
                           dict.fromkeys(CASES, "")])
 def test_the_stub_is_not_solved_yet(stub):
     report = check.break_it(stub)
@@ -45,31 +45,31 @@ def test_the_solution_passes():
 
 
 def test_lists_and_longer_schedules_with_as_few_switches_pass_too():
-    assert check.break_it(SOLUTION | {"racy": ["C3 T16 C", UAF], "no_null_check": ("C5T13C5", NULL)}).passed
+    assert check.break_it(SOLUTION | {"racy": ["C3 T21 C", UAF], "no_null_check": ("C5T16C5", NULL)}).passed
 
 
 WRONG = [
-    ({"racy": ("C1T16C3", UAF)},
-     "too early: C1T6 could still crash, but not step 8, page_cache_delete(A, folio 0) of truncation"),
-    ({"racy": ("T16C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
-    ({"racy": ("C4T16C1", UAF)}, "an answer cannot dangle"),
+    ({"racy": ("C1T21C3", UAF)},
+     "too early: C1T7 could still crash, but not step 9, page_cache_delete(A, folio 0) of truncation"),
+    ({"racy": ("T21C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
+    ({"racy": ("C4T21C1", UAF)}, "an answer cannot dangle"),
     ({"cached": ("C8T1C5", UAF)}, "From here on compaction has the folio lock"),
-    ({"cached": ("C7T2C2T14", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
-    ({"racy": ("C3T16", UAF)}, "it stops just before the crash: one more C"),
-    ({"cached": ("C7T16", UAF)}, "it stops while it can still crash: go on with C"),
-    ({"racy": ("C3T15", UAF)}, "it stops while it can still crash: go on with T"),
-    ({"racy": ("C1T1C2T15C1", UAF)}, "with a switch that it does not need"),
-    ({"after_unlock, unlock_early": ("C7T6C2T9C1", UAF)},
+    ({"cached": ("C7T2C2T19", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
+    ({"racy": ("C3T21", UAF)}, "it stops just before the crash: one more C"),
+    ({"cached": ("C7T21", UAF)}, "it stops while it can still crash: go on with C"),
+    ({"racy": ("C3T20", UAF)}, "it stops while it can still crash: go on with T"),
+    ({"racy": ("C1T1C2T20C1", UAF)}, "with a switch that it does not need"),
+    ({"after_unlock, unlock_early": ("C7T7C2T13C1", UAF)},
      "no schedule has fewer steps than yours, and yet one has fewer switches"),
-    ({"cached": ("C8T16C2", UAF)}, "a thread that waits for a lock has no step"),
-    ({"racy": ("C3T17C1", UAF)}, "at step 20, truncation has ended"),
-    ({"racy": ("C3T17C1", UAF)}, "C3T16 is as far as it goes; it stops just before the crash: one more C"),
-    ({"racy": ("C3T16C2", UAF)}, "leave out what comes after the crash"),
-    ({"racy": ("3C16T", UAF)}, "C2T5C1 is two steps of compaction"),
+    ({"cached": ("C8T21C2", UAF)}, "a thread that waits for a lock has no step"),
+    ({"racy": ("C3T22C1", UAF)}, "at step 25, truncation has ended"),
+    ({"racy": ("C3T22C1", UAF)}, "C3T21 is as far as it goes; it stops just before the crash: one more C"),
+    ({"racy": ("C3T21C2", UAF)}, "leave out what comes after the crash"),
+    ({"racy": ("3C21T", UAF)}, "C2T5C1 is two steps of compaction"),
     ({"racy": (31, UAF)}, "C2T5C1 is two steps of compaction"),
-    ({"no_null_check": ("C7T10C3", UAF)},
+    ({"no_null_check": ("C7T13C3", UAF)},
      "the last step is mapping_unmovable(None): the mapping is NULL, and it is read"),
-    ({"racy": "C3T16C1"}, "the last step is mapping_unmovable(A): A was freed"),
+    ({"racy": "C3T21C1"}, "the last step is mapping_unmovable(A): A was freed"),
     ({"racy": None}, "copy the schedule from the field"),
 ]
 
@@ -118,7 +118,7 @@ def test_the_schedule_with_the_fewest_switches_crashes_every_learners_race_and_n
 
 def test_the_bug_of_after_unlock_is_as_rare_as_the_hint_says():
     proof = kl.prove(kl.truncation_race(kl.after_unlock))
-    assert proof.failing_schedules * 500_000 < proof.schedules
+    assert proof.failing_schedules * 5_000_000 < proof.schedules
 
 
 def test_whether_it_can_be_broken_is_read_from_the_proof():
@@ -126,7 +126,7 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
                for stub in (None, {}, dict.fromkeys(CLAIM, ...)))
     assert check.no_order_breaks_it(CLAIM).passed
     answer = {"some schedule crashes": " No", "how I know": "Every state was  looked at",
-            "states": np.int64(260), "schedules": "7,146,536"}
+            "states": np.int64(337), "schedules": "63,494,898"}
     assert check.no_order_breaks_it(answer).passed
     assert check.no_order_breaks_it(CLAIM, learner_of({"folios": 2})).points(1) == 0.5
 
@@ -134,11 +134,11 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
 @pytest.mark.parametrize("wrong, hint", [
     ({"some schedule crashes": "yes"}, "SAFE is said of all schedules"),
     ({"how I know": "many were tried"},
-     "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 500,000"),
+     "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000"),
     ({"how I know": "it is in v6.8"}, "what is merged can still be wrong"),
     ({"how I know": "because"}, "choose one of 'many were tried'"),
-    ({"states": 471}, "that is the number of transitions"),
-    ({"schedules": 260}, "that is the number of states"),
+    ({"states": 618}, "that is the number of transitions"),
+    ({"schedules": 337}, "that is the number of states"),
     ({"states": "many"}, "with the race of your own name"),
 ])
 def test_wrong_claims_have_their_own_hints(wrong, hint):

@@ -4,7 +4,7 @@ from answers import changed
 
 import kitlib as kl
 from kitlib.check import ex07 as check
-from kitlib.check.beginning import on_the_lru, up_to_the_lock
+from kitlib.check.given_beginning import on_the_lru, up_to_the_lock
 from kitlib.concurrency.tree import StandIn, domain, fold
 from kitlib.kernels import after_unlock, cached, no_null_check
 from kitlib.mm.verdict import MODES

@@ -47,8 +47,8 @@ WRONG = [
     ("T2C4", "go on with C until that is its next step"),
     ("C7T1", "the lock is free: truncation must take it"),
     ("T1C7", "the lock is free: truncation must take it"),
-    ("C7T10", "truncation has unlocked the folio already: stop it before"),
-    ("T17", "that thread has no step left: stop before"),
+    ("C7T13", "truncation has unlocked the folio already: stop it before"),
+    ("T22", "that thread has no step left: stop before"),
     ("sleep", "C2T5C1 is two steps of compaction"),
     (27, "C2T5C1 is two steps of compaction"),
 ]

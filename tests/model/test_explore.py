@@ -187,7 +187,7 @@ def test_the_learners_own_error_is_told_with_its_schedule_and_never_as_a_race():
         mapping = yield kl.mm.folio_mapping(folio)
         return mapping.name.nothing if mapping is None else kl.Verdict("isolate_success")
 
-    says = r"compaction raised AttributeError.* this schedule leads to it: T7C1$"
+    says = r"compaction raised AttributeError.* this schedule leads to it: T8C1$"
     with pytest.raises(PathError, match=says) as raised:
         prove(kl.truncation_race(kernel_that(isolate_folio)))
     assert isinstance(raised.value.__cause__, AttributeError)
@@ -253,7 +253,7 @@ def test_an_answer_that_the_annotation_does_not_name_is_told():
     ("X3", "no thread is called X: write C (compaction), T (truncation)"),
     ("c4t1", "'c4t1' is no schedule: write who does how many steps, as C2T2"),
     ("C T " * 40 + "!", "is no schedule: write who does how many steps"),
-    ("C4T99", "C4T99 cannot be followed: at step 21, truncation has ended"),
+    ("C4T99", "C4T99 cannot be followed: at step 26, truncation has ended"),
     ("C8T4", "C8T4 cannot be followed: at step 10, truncation sleeps at folio_lock(folio 0)"),
     ("C99999999", "goes on too long"),
 ])
@@ -276,13 +276,13 @@ def test_the_proof_refuses_the_same_schedules():
 def test_a_stepper_goes_on_until_a_thread_sleeps_and_back_from_a_crash():
     stepper = kl.Stepper(kl.truncation_race(kl.racy).machine())
     stepper.replay("C3")
-    assert len(stepper.run("truncation")) == 16 and "truncation" in stepper.machine.results
+    assert len(stepper.run("truncation")) == 21 and "truncation" in stepper.machine.results
     crash = stepper.step("compaction")
-    assert crash.result.bug == "use after free" and stepper.text == "C3T16C1" and stepper.machine.ready == []
+    assert crash.result.bug == "use after free" and stepper.text == "C3T21C1" and stepper.machine.ready == []
     with pytest.raises(ValueError, match="the kernel has crashed: A was freed, and it is read"):
         stepper.step("compaction")
     stepper.back()
-    assert stepper.t == 19 and stepper.machine.ready == ["compaction"] and not stepper.machine.crash
+    assert stepper.t == 24 and stepper.machine.ready == ["compaction"] and not stepper.machine.crash
     stepper.jump(4)
     assert stepper.run("compaction")[0].step == "mapping_unmovable" and stepper.schedule[4] == "compaction"
 

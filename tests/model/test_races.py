@@ -10,7 +10,7 @@ import kitlib as kl
 from kitlib import races
 from kitlib.concurrency.explore import prove
 from kitlib.concurrency.graph import PathError
-from kitlib.mm import truncate
+from kitlib.mm import migrate, truncate
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AddressSpaceOperations
 from kitlib.step import KernelBug
@@ -43,14 +43,15 @@ def test_it_is_safe_in_every_mode_and_for_every_sort_of_folio(mode, flags):
 
 
 @pytest.mark.parametrize("scenario, bug, shortest", [
-    (race(kl.racy), "use after free", "C3T16C1"),
-    (race(kl.cached), "use after free", "C7T16C2"),
-    (race(kl.after_unlock), "use after free", "C11T16C1"),
-    (race(kl.no_null_check), "null dereference", "C7T10C3"),
+    (race(kl.racy), "use after free", "C3T21C1"),
+    (race(kl.cached), "use after free", "C7T21C2"),
+    (race(kl.after_unlock), "use after free", "C11T21C1"),
+    (race(kl.no_null_check), "null dereference", "C7T13C3"),
     (kl.opposite_orders(kl.blocking), "deadlock", "T3C20"),
-    (race(kl.after, truncate="unlock_early"), "use after free", "T6C9T9C1"),
-    (race(kl.after, reclaimers=1, clear_inode="no_cycle"), "use after free", "R10T4R1"),
-    (race(kl.before, migrate=True), "unmovable folio moved", "C16"),
+    (race(kl.after, truncate="unlock_early"), "use after free", "T7C9T13C1"),
+    (race(kl.after, reclaimers=1, evict_cycles="tree_lock"), "use after free", "R12T6R1"),
+    (race(kl.before, migrate=True), "unmovable folio moved", "C19"),
+    (race(kl.after, migrate=True, unmovable=False, move="not_frozen"), "bad page state", "C21T1C8T1C1"),
 ], ids=lambda value: getattr(value, "name", value))
 def test_every_faulty_variant_is_broken_in_some_order(scenario, bug, shortest):
     proof = prove(scenario)
@@ -76,9 +77,62 @@ def test_waiting_for_the_lock_is_safe_against_truncation_and_deadlocks_in_opposi
     assert prove(kl.opposite_orders(kl.after)).safe
 
 
-def test_without_the_tree_lock_cycle_nobody_but_reclaim_is_hurt():
-    assert prove(race(kl.after, clear_inode="no_cycle", compactors=2, truncators=2)).safe
-    assert prove(race(kl.after, clear_inode="no_cycle", reclaimers=1, compactors=0)).bug == "use after free"
+def test_an_end_of_the_inode_that_does_not_cycle_i_lock_hurts_reclaim_in_some_order_and_nobody_else():
+    for cycles in ("tree_lock", "neither"):
+        assert prove(race(kl.after, evict_cycles=cycles, compactors=2, truncators=2)).safe
+        assert prove(race(kl.after, evict_cycles=cycles, reclaimers=1, compactors=0)).bug == "use after free"
+
+
+@pytest.mark.parametrize("compactors, truncators, reclaimers", [(0, 1, 2), (1, 1, 1), (1, 2, 1), (2, 1, 1)])
+def test_with_i_lock_cycled_reclaim_is_safe_in_every_order_with_the_tree_lock_cycled_or_not(
+        compactors, truncators, reclaimers):
+    for cycles in ("both", "i_lock"):
+        assert prove(race(kl.after, 1, compactors, truncators, reclaimers, evict_cycles=cycles)).safe
+
+
+def test_before_i_lock_was_taken_the_cycle_of_the_tree_lock_is_what_counts():
+    """In every order safe with it, in some order not without it, whether i_lock is cycled or not."""
+    old = {cycles: prove(race(kl.after, reclaimers=1, i_lock=False, evict_cycles=cycles))
+           for cycles in races.EVICT}
+    assert old["both"].safe and old["tree_lock"].safe
+    assert old["i_lock"].bug == old["neither"].bug == "use after free"
+
+
+def i_lock_is_outside(zone, event):
+    """Somebody holds i_lock when a folio leaves the page cache, and afterwards, when the inode is read."""
+    return event.step not in ("page_cache_delete", "inode_add_lru") or zone.mappings[1].i_locked
+
+
+def test_a_folio_leaves_the_page_cache_under_i_lock_in_every_order_unless_it_is_migrated():
+    """Migration replaces it under the tree lock alone: it needs no inode afterwards."""
+    seen = {"a folio moves": lambda zone, event: event.step == "page_cache_replace",
+            "reclaim removes": lambda zone, event: (
+                event.thread == "reclaim" and event.step == "page_cache_delete")}
+    proof = prove(replace(race(kl.after, reclaimers=1, migrate=True, unmovable=False),
+                          always={"under i_lock": i_lock_is_outside}, sometimes=seen))
+    assert proof.safe and all(proof.sometimes.values())
+
+
+MOVES = {"it moves": lambda zone, event: event.step == "page_cache_replace",
+         "it is held": lambda zone, event: event.step == "folio_ref_freeze" and not event.result,
+         "the target is truncated": lambda zone, event: (
+             event.step == "page_cache_delete" and event.on.endswith("folio 1")),
+         "the inode goes": lambda zone, event: event.step == "free_inode"}
+
+
+@pytest.mark.parametrize("more", [{}, {"truncators": 2}, {"reclaimers": 1}, {"mlockers": 1, "reuse": True},
+                                  {"dirty": False, "unevictable": False}], ids=str)
+def test_a_movable_folio_can_be_moved_while_its_file_is_truncated_in_every_order(more):
+    proof = prove(replace(race(kl.after, migrate=True, unmovable=False, **more), sometimes=MOVES))
+    assert proof.safe and all(proof.sometimes.values()), proof.sometimes
+
+
+def test_a_move_that_does_not_freeze_the_count_loses_somebodys_reference_in_some_order():
+    """Its third ending is the model's own: the kernel's truncation looks again, and finds the target."""
+    for more in ({}, {"dirty": False, "unevictable": False}):
+        proof = prove(race(kl.after, migrate=True, unmovable=False, move="not_frozen", **more))
+        assert set(proof.bugs) == {"bad page state", "refcount below zero", "kernel bug"}
+    assert prove(race(kl.after, migrate=True, move="not_frozen")).safe, "an unmovable one never gets there"
 
 
 def test_a_compactor_alone_takes_no_unmovable_folio_and_before_does():
@@ -177,6 +231,8 @@ SITUATIONS = {
     "migrate, clean, evictable": lambda kernel: race(kernel, migrate=True, dirty=False, unevictable=False),
     "two compactors": lambda kernel: race(kernel, compactors=2),
     "two truncators": lambda kernel: race(kernel, truncators=2),
+    "movable, migrate": lambda kernel: race(kernel, migrate=True, unmovable=False),
+    "two folios, reclaim": lambda kernel: race(kernel, folios=2, compactors=0, reclaimers=1),
     "reclaim": lambda kernel: race(kernel, reclaimers=1), "mlock": lambda kernel: race(kernel, mlockers=1)}
 
 
@@ -210,10 +266,6 @@ EQUIVALENT = {
         "the lock is taken for unevictable folios without mapping, too: needless, and under it NULL is found",
     "isolate_folio: swap: migrate_dirty = True <-> if not (yield folio_trylock(folio))":
         "the first is a local variable",
-    "truncate_folio: swap: yield folio_lock(folio) <-> if (yield folio_mapping(folio)) is mapping":
-        "the folio leaves the page cache without its lock, and then the lock is taken: whoever holds it is "
-        "still waited for before the inode can go. Only passing through the lock between the two counts, as "
-        "clear_inode() does with the tree lock",
     "filemap_remove_folio: swap: yield xa_lock_irq(mapping) "
     "<-> there = (yield folio_mapping(folio)) is mapping":
         "the folio lock already keeps everybody else from removing it",
@@ -221,21 +273,48 @@ EQUIVALENT = {
         "the tree lock protects the tree, which is not modelled; the folio lock keeps others from this folio",
     "filemap_remove_folio: swap: yield xa_unlock_irq(mapping) <-> if there":
         "free_folio() needs no lock, and the inode's reference is still held",
+    "filemap_remove_folio: swap: if there <-> yield i_unlock(mapping)":
+        "inode_add_lru() needs i_lock or a reference on the inode, and who truncates has one",
+    "filemap_remove_folio: swap: yield i_unlock(mapping) <-> if there":
+        "free_folio() needs no lock, and the inode's reference is still held",
     "evict: drop: yield xa_unlock_irq(mapping)":
         "no folio leads to the mapping any more, so nobody is left to take the lock",
+    "evict_i_lock_only: drop: yield i_unlock(mapping)": "the same of i_lock",
+    "evict_i_lock_only: swap: yield clear_inode(mapping) <-> yield i_lock(mapping)":
+        "clear_inode() only looks whether the page cache is empty, which it stays",
+    "remove_mapping: swap: yield xa_lock_irq(mapping) <-> removed = "
+    "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))":
+        "the folio lock already keeps everybody else from removing it",
+    "remove_mapping: swap: if removed <-> yield xa_unlock_irq(mapping)":
+        "the tree lock protects the tree, which is not modelled; the folio lock keeps others from this folio",
+    "remove_mapping: swap: yield xa_unlock_irq(mapping) <-> if removed": "i_lock is held on both sides of it",
+    "remove_mapping: drop operand: (yield folio_mapping(folio)) is mapping, of: "
+    "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))":
+        "the folio lock has answered it, and the kernel does not ask",
+    **dict.fromkeys((
+        "remove_mapping: drop operand: (yield folio_ref_freeze(folio, 2)), of: "
+        "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))",
+        "remove_mapping: and/or: (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))"),
+        "a reference too many is no bug here: the page is never free again, and nobody wants it"),
+    "folio_migrate_mapping: swap: yield folio_ref_unfreeze(src, 1) <-> yield xa_unlock_irq(mapping)":
+        "both folios are locked, and nobody can find the frozen one any more",
+    "folio_migrate_mapping: swap: yield xa_unlock_irq(mapping) <-> yield folio_migrate_flags(dst, src)":
+        "the flags need the folio locks alone",
 }
 
 
-def relevant(source, function):
+def relevant(source, function, words=WORDS):
     """The mutants that touch a lock, an unlock, a read of the mapping or a check for NULL."""
     return {f"{function}: {what}": changed for what, changed in mutants(source, function)
-            if any(word in what for word in WORDS)}
+            if any(word in what for word in words)}
 
 
 OF_KERNEL = {what: source for function in ("isolate_folio", "move_to_new_folio")
              for what, source in relevant(inspect.getsource(kl.after), function).items()}
-OF_TRUNCATION = {what: source for function in ("truncate_folio", "filemap_remove_folio", "evict")
+OF_TRUNCATION = {what: source for function in ("truncate_folio", "filemap_remove_folio", "evict",
+                                               "evict_i_lock_only", "remove_mapping")
                  for what, source in relevant(inspect.getsource(truncate), function).items()}
+OF_MIGRATION = relevant(inspect.getsource(migrate), "folio_migrate_mapping", (*WORDS, "freeze"))
 
 
 @pytest.mark.parametrize("what", OF_KERNEL)
@@ -247,12 +326,28 @@ def test_a_change_to_the_kernels_locking_changes_a_verdict(what):
 def test_a_change_to_truncations_locking_changes_a_verdict(what, monkeypatch):
     changed = kernel_from(OF_TRUNCATION[what], "kitlib.mm")
     monkeypatch.setitem(races.TRUNCATE, "locked", changed.truncate_folio)
-    monkeypatch.setitem(races.CLEAR_INODE, "cycles", changed.evict)
+    monkeypatch.setitem(races.EVICT, "both", changed.evict)
+    monkeypatch.setattr(races, "shrink_folio", changed.shrink_folio)
+    assert (verdicts() == USUAL) == (what in EQUIVALENT)
+
+
+@pytest.mark.parametrize("what", OF_MIGRATION)
+def test_a_change_to_a_moves_locking_changes_a_verdict(what, monkeypatch):
+    changed = kernel_from(OF_MIGRATION[what], "kitlib.mm")
+    monkeypatch.setitem(races.MOVE, "frozen", changed.folio_migrate_mapping)
     assert (verdicts() == USUAL) == (what in EQUIVALENT)
 
 
 def test_every_equivalent_mutant_exists():
-    assert set(EQUIVALENT) <= set(OF_KERNEL) | set(OF_TRUNCATION)
+    assert set(EQUIVALENT) <= {*OF_KERNEL, *OF_TRUNCATION, *OF_MIGRATION}
+
+
+def test_i_lock_that_is_left_out_or_released_too_early_is_among_the_changes_that_are_noticed():
+    noticed = {*OF_TRUNCATION} - {*EQUIVALENT}
+    assert {"remove_mapping: drop: yield i_lock(mapping)", "remove_mapping: drop: yield i_unlock(mapping)",
+            "remove_mapping: swap: if removed <-> yield i_unlock(mapping)",
+            "evict_i_lock_only: drop: yield i_lock(mapping)",
+            "evict_i_lock_only: swap: yield i_lock(mapping) <-> yield i_unlock(mapping)"} <= noticed
 
 
 @pytest.mark.parametrize("act, error, says", [
@@ -262,7 +357,9 @@ def test_every_equivalent_mutant_exists():
     (lambda: race(kl.after, compactors=0, truncators=0), ValueError, "a race needs a thread"),
     (lambda: race(kl.after, truncate="late"), ValueError,
      "no truncate='late': write one of 'locked', 'unlock_early'"),
-    (lambda: race(kl.after, clear_inode=True), ValueError, "write one of 'cycles', 'no_cycle'"),
+    (lambda: race(kl.after, evict_cycles=True), ValueError,
+     "no evict_cycles=True: write one of 'both', 'tree_lock', 'i_lock', 'neither'"),
+    (lambda: race(kl.after, move="melted"), ValueError, "write one of 'frozen', 'not_frozen'"),
     (lambda: race("after"), TypeError, "unknown kernel 'after': write a module such as"),
     (lambda: race(kl.after, mode="async"), TypeError, "unknown mode 'async'"),
     (lambda: race(kl.after, dirt=True), TypeError,

@@ -7,6 +7,7 @@ from kitlib.compaction.freepages import compaction_alloc, compaction_free
 from kitlib.compaction.migrate_folio import MigrateFolio
 from kitlib.compaction.migrate_pages import migrate_pages
 from kitlib.compaction.rehearsal import Outcome, outcome_of
+from kitlib.kernels import made_of
 from kitlib.mm.a_ops import EXT4
 from kitlib.mm.folio import PG
 from kitlib.scenarios import KINDS
@@ -90,3 +91,19 @@ def test_with_a_table_the_kernel_is_asked_once_for_each_sort_of_page():
         asked.append(len(kernel.folios))
         kernel.folios.clear()
     assert asked == [3, 30]
+
+
+def test_a_kernel_with_another_function_is_rehearsed_anew():
+    def refuse(dst, src, mode):
+        return kl.Result.EOPNOTSUPP
+        yield
+
+    kernel, cc = made_of("k"), isolated("file, clean")
+    cc.kernel = kernel
+    for function in (kl.after.move_to_new_folio, refuse, kl.after.move_to_new_folio):
+        kernel.move_to_new_folio = function
+        by_table = rehearsed(cc)
+        assert by_table.result == (kl.Result.EOPNOTSUPP if function is refuse else OK)
+        tried = isolated("file, clean")
+        tried.kernel = kernel
+        assert by_path(tried) == by_table

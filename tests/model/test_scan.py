@@ -6,6 +6,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import scan
+from kitlib.kernels import made_of
 from kitlib.mm.folio import PG
 from kitlib.mm.verdict import MODES, Code
 from kitlib.mm.zone import Kind
@@ -129,3 +130,16 @@ def test_a_new_kernels_reasons_are_entered():
 
     codes = scan.verdicts(kl.zone_of("anon", "free"), Kernel, kl.Mode())
     assert [scan.REASONS[code] for code in codes] == ["because I say so", "free: a single page"]
+
+
+def test_a_kernel_with_another_function_has_another_table():
+    def isolate_folio(folio, mode):
+        return kl.Verdict("isolate_fail", "because I say so")
+        yield
+
+    kernel = made_of("k")
+    for function in (kl.after.isolate_folio, isolate_folio, kl.after.isolate_folio):
+        kernel.isolate_folio, zone = function, kl.zone_of("anon", "file, clean")
+        by_table = [scan.REASONS[code] for code in scan.verdicts(zone, kernel, kl.Mode())]
+        by_path = [kl.run_path(kernel.isolate_folio(folio, kl.Mode())).why for folio in zone.folios]
+        assert by_table == by_path == 2 * ["because I say so" if function is isolate_folio else ""]

@@ -173,12 +173,12 @@ def test_pages_that_run_nothing_show_a_small_picture(make, is_there):
     told, png = view.describe(), still(view)
     assert bool(png) == is_there and view.describe() == told
     if png:
-        assert Image.open(io.BytesIO(png)).format == "PNG" and len(png) < 60_000 and png == still(make())
+        assert Image.open(io.BytesIO(png)).format == "PNG" and len(png) < 64_000 and png == still(make())
 
 
 def test_the_still_picture_of_a_race_is_the_schedule_so_far_or_the_shortest_and_leaves_the_race_as_it_is():
     race = RaceStepper(kl.racy)
-    assert race._picture().text.startswith("truncation_race(racy), C3T16C1: ")
+    assert race._picture().text.startswith("truncation_race(racy), C3T21C1: ")
     race.replay("C2T3")
     state = race.state
     assert race._picture().text.startswith("truncation_race(racy), C2T3: ") and race.state == state
@@ -235,17 +235,17 @@ def test_a_drawing_is_drawn_only_when_asked_for_and_once_for_each_thing():
 
 def test_the_cursor_stands_where_the_position_is_drawn():
     race = race_with_pictures()
-    graph, lanes = plots.progress_graph(race.proof), plots.swim_lanes(kl.truncation_race(kl.racy), "C3T16C1")
+    graph, lanes = plots.progress_graph(race.proof), plots.swim_lanes(kl.truncation_race(kl.racy), "C3T21C1")
     for t in (1, 7, 20):
         race.jump(t)
         counts = tuple(race.stepper.schedule[:t].count(name) for name in race.machine.paths)
         left, top = graph.places[counts]
         assert f"left:{left:.2%}; top:{top:.2%}" in race.progress.cursor.value
         assert f"top:{lanes.places[t][1]:.2%}" in race.lanes.cursor.value
-    assert set(graph.places) > {(0, 0), (4, 16)}
+    assert set(graph.places) > {(0, 0), (4, 21)}
     assert all(0 < share < 1 for place in graph.places.values() for share in place)
-    (left, low), (right, high) = graph.places[0, 0], graph.places[3, 16]
-    assert left < right and low > high and list(lanes.places) == list(range(1, 21))
+    (left, low), (right, high) = graph.places[0, 0], graph.places[3, 21]
+    assert left < right and low > high and list(lanes.places) == list(range(1, 26))
 
 
 def test_a_race_that_has_no_progress_graph_says_why():
@@ -262,5 +262,5 @@ def test_lanes_are_drawn_anew_when_the_race_is_another(monkeypatch):
     race = race_with_pictures()
     picture = race.lanes.picture.value
     race.set(kernel="after")
-    assert "truncation_race(after), C3T16C1: " in race.lanes.text.value
+    assert "truncation_race(after), C3T21C1: " in race.lanes.text.value
     assert race.lanes.picture.value != picture

@@ -20,9 +20,9 @@ SCENARIOS = {
     "after_unlock": lambda: kl.truncation_race(kl.after_unlock),
     "opposite orders": lambda: kl.opposite_orders(kl.blocking),
     "unlock early": lambda: kl.truncation_race(kl.after, truncate="unlock_early"),
-    "no cycle": lambda: kl.truncation_race(kl.after, reclaimers=1, clear_inode="no_cycle"),
+    "tree lock only": lambda: kl.truncation_race(kl.after, reclaimers=1, evict_cycles="tree_lock"),
     "reuse": lambda: kl.truncation_race(kl.racy, reuse=True)}
-TWO = [name for name in SCENARIOS if name != "no cycle"]
+TWO = [name for name in SCENARIOS if name != "tree lock only"]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_lanes_draw_every_step_in_its_lane_and_name_what_they_say(proofs, name):
     assert repr(chart) == chart.picture().text == plots.describe_lanes(proof.scenario, shown(proof))
 
 
-@pytest.mark.parametrize("name", ["racy", "after_unlock", "unlock early", "no cycle"])
+@pytest.mark.parametrize("name", ["racy", "after_unlock", "unlock early", "tree lock only"])
 def test_lanes_say_where_the_mapping_is_freed_and_where_it_crashes(proofs, name):
     proof = proofs[name]
     steps, _ = replayed(proof, proof.shortest)
@@ -136,7 +136,7 @@ def test_a_bar_is_a_lock_that_is_held(proofs, name):
 def test_lanes_leave_the_memory_as_it_was(proofs):
     scenario = proofs["racy"].scenario
     before = scenario.memory.snapshot()
-    plots.swim_lanes(scenario, "C3T16C1")
+    plots.swim_lanes(scenario, "C3T21C1")
     with pytest.raises(ScheduleError):
         plots.swim_lanes(scenario, "C3T99")
     assert scenario.memory.snapshot() == before
@@ -144,8 +144,8 @@ def test_lanes_leave_the_memory_as_it_was(proofs):
 
 def test_a_list_of_names_is_a_schedule_too(proofs):
     scenario = proofs["racy"].scenario
-    names = read_schedule("C3T16C1", scenario.paths)
-    assert plots.describe_lanes(scenario, names) == plots.describe_lanes(scenario, "C3T16C1")
+    names = read_schedule("C3T21C1", scenario.paths)
+    assert plots.describe_lanes(scenario, names) == plots.describe_lanes(scenario, "C3T21C1")
     says = "no thread is called 'Compaction': write 'compaction', 'truncation'"
     with pytest.raises(ScheduleError, match=says):
         plots.swim_lanes(scenario, ["Compaction"])
@@ -230,11 +230,11 @@ def test_every_position_is_drawn_once_and_small_where_only_some_states_are_so_ba
 def test_a_lock_excludes_what_both_would_hold_and_trylock_goes_around(proofs):
     """C holds the lock after steps 8 to 11; excluded is 10 on: before, C may not have got it."""
     progress = progress_graphs._progress(proofs["after"])
-    assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 10))]}
-    assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 10)}
-    assert "16 positions excluded by the lock of folio 0" in plots.describe_progress(proofs["after"])
+    assert progress.held == {"folio 0": [{8, 9, 10, 11}, set(range(2, 13))]}
+    assert progress.locked == {(x, y) for x in (10, 11) for y in range(2, 13)}
+    assert "22 positions excluded by the lock of folio 0" in plots.describe_progress(proofs["after"])
     waits = progress_graphs._progress(kl.prove(kl.truncation_race(kl.blocking)))
-    assert waits.locked == {(x, y) for x in range(8, 12) for y in range(2, 10)}
+    assert waits.locked == {(x, y) for x in range(8, 12) for y in range(2, 13)}
 
 
 def test_racy_holds_no_lock_in_the_way_and_its_picture_says_so(proofs):
@@ -266,13 +266,13 @@ def test_the_staircase_is_the_schedule(proofs, name):
         ends = f"shown: {proof.shortest}; shortest to fail: {proof.shortest}, {proof.bug}"
         assert plots.describe_progress(proof).endswith(ends)
     else:
-        assert plots.describe_progress(proof).endswith("shown: C13T16 and T16C1; no schedule fails")
+        assert plots.describe_progress(proof).endswith("shown: C13T21 and T21C1; no schedule fails")
         assert len({str(line.get_linestyle()) for line in ways}) == 2
 
 
 def test_the_axes_name_the_steps_along_the_schedule(proofs):
     chart = plots.progress_graph(proofs["after_unlock"])
-    steps, _ = replayed(proofs["after_unlock"], "C11T16C1")
+    steps, _ = replayed(proofs["after_unlock"], "C11T21C1")
     for _, group in steps.groupby("thread"):
         assert {f"{step} {number}" for number, step in enumerate(group.step, 1)} <= set(words(chart))
 
@@ -286,7 +286,7 @@ def test_another_schedule_can_be_shown(proofs):
 def test_three_threads_have_no_progress_graph(proofs):
     says = "two threads, not 3 (compaction, truncation, reclaim): write progress_graph"
     with pytest.raises(ValueError, match=re.escape(says)):
-        plots.progress_graph(proofs["no cycle"])
+        plots.progress_graph(proofs["tree lock only"])
 
 
 # --- the states
@@ -294,7 +294,7 @@ def test_three_threads_have_no_progress_graph(proofs):
 @pytest.mark.parametrize("name", TWO)
 def test_every_state_is_a_dot_and_every_step_a_line(proofs, name):
     proof = proofs[name]
-    chart = plots.state_graph(proof)
+    chart = plots.state_graph(proof, limit=proof.states)
     dots = [point for line in chart.axes[0].lines
             if line.get_marker() == "o" and line.get_linestyle() == "None" and line.get_color() != flow.LIT
             for point in zip(*line.get_data())]
@@ -329,10 +329,10 @@ def test_dots_of_a_layer_do_not_touch(proofs):
 
 
 def test_too_many_states_are_refused(proofs):
-    says = ("1,768 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R10T4R1'), "
-            "or state_graph(proof, limit=1768)")
+    says = ("2,384 states are no picture: write a smaller scenario, swim_lanes(proof.scenario, 'R12T6R1'), "
+            "or state_graph(proof, limit=2384)")
     with pytest.raises(ValueError, match=re.escape(says)):
-        plots.state_graph(proofs["no cycle"])
+        plots.state_graph(proofs["tree lock only"])
 
 
 # --- all three
@@ -351,7 +351,7 @@ def test_pictures_are_not_blank_fit_their_paper_and_are_the_same_every_time(proo
     proof = proofs[name]
     draws = [lambda: plots.swim_lanes(proof.scenario, shown(proof))]
     if name in TWO:
-        draws += [lambda: plots.progress_graph(proof), lambda: plots.state_graph(proof)]
+        draws += [lambda: plots.progress_graph(proof), lambda: plots.state_graph(proof, limit=proof.states)]
     for draw in draws:
         chart = draw()
         pixels = np.asarray(chart.picture().image.convert("L"))

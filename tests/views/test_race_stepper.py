@@ -22,8 +22,8 @@ from kitlib.widgets.source import place, source
 KERNELS = (kl.before, kl.racy, kl.after, kl.cached, kl.after_unlock, kl.no_null_check, kl.blocking)
 NAMES = [kernel.__name__.rpartition(".")[2] for kernel in KERNELS]
 SETTINGS = ["kernel", "folios", "compactors", "truncators", "reclaimers", "mlockers", "truncate",
-            "clear_inode", "migrate", "reuse"]
-SCHEDULES = ["", "C3T16C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1",
+            "evict_cycles", "migrate", "reuse"]
+SCHEDULES = ["", "C3T21C1", "C3", "T4 C2", "T", "CTCTCT", "C99", "X3", "c1", "C3T", "12", "<b>", "R1C1",
              "Ca2T1"]
 WAYS = [send, lambda control, value: setattr(control, "value", value)]         # by message, by trait
 
@@ -63,7 +63,7 @@ def random_event(view, dice):
     elif what == "text":
         send(view.schedule, dice.choice(SCHEDULES))
     else:
-        name = dice.choice(["kernel", "truncate", "clear_inode", "migrate", "reuse", "compactors"])
+        name = dice.choice(["kernel", "truncate", "evict_cycles", "migrate", "reuse", "compactors"])
         value = dice.choice([value for value in view.settings.legal[name] if value != 2])
         dice.choice(WAYS)(view.settings.controls[name], value)
 
@@ -192,8 +192,8 @@ def test_a_paths_own_error_is_in_the_strip_and_the_position_stays(monkeypatch):
 
 def test_a_crash_is_a_position_and_shown_in_words():
     view = PathStepper(races.truncation_race(kl.racy))
-    view.replay("C3T16C1")
-    assert "CRASH. Step 20, compaction: mapping_unmovable(A)" in text_of(view.status.value)
+    view.replay("C3T21C1")
+    assert "CRASH. Step 25, compaction: mapping_unmovable(A)" in text_of(view.status.value)
     assert "kit-bad" in view.status.value
     assert "use after free" in text_of(view.events.value) and view.time.step.disabled
     view.back()
@@ -204,7 +204,7 @@ def test_a_crash_is_a_position_and_shown_in_words():
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
 @pytest.mark.parametrize("arguments", [
-    {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "clear_inode": "no_cycle"},
+    {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "evict_cycles": "tree_lock"},
     {"migrate": True, "reuse": True}, {"dirty": False, "mode": kl.Mode()}], ids=str)
 def test_the_verdict_bar_is_that_of_prove(kernel, arguments):
     view, proof = RaceStepper(kernel, **arguments), prove(kl.truncation_race(kernel, **arguments))
@@ -227,7 +227,7 @@ def test_a_race_that_is_to_be_broken_keeps_its_verdict_to_itself():
     assert "UNSAFE" not in shown and race.proof.shortest not in shown
     assert race.play_button.layout.display == "none"
     assert race.box.picture() is None
-    race.replay("C7T16C2")
+    race.replay("C7T21C2")
     assert "use after free" in race.describe()
 
 
@@ -301,17 +301,17 @@ def test_the_hint_light_is_what_a_brute_force_finds(kernel, begin):
 
 def test_the_dangling_arrow_appears_when_the_mapping_is_freed_under_a_pointer():
     view = RaceStepper(kl.racy)
-    view.replay("C3T15")
+    view.replay("C3T20")
     assert held_pointers(view.machine, "compaction") == [("mapping", view.machine.memory.mappings[1])]
     assert "dangling" not in view.objects.value and "compaction's variable mapping -> A" in view.describe()
     view.step("T")
     assert "compaction&#x27;s variable mapping &rarr; A: dangling" in view.objects.value
-    assert "kit-freed" in view.objects.value and "FREED at step 19" in view.objects.value
+    assert "kit-freed" in view.objects.value and "FREED at step 24" in view.objects.value
     view.back()
     assert "dangling" not in view.objects.value and "FREED" not in view.objects.value
     view.set(reuse=True)
-    view.replay("C3T17")
-    assert "another inode&#x27;s since step 20" in view.objects.value and "kit-reused" in view.objects.value
+    view.replay("C3T22")
+    assert "another inode&#x27;s since step 25" in view.objects.value and "kit-reused" in view.objects.value
 
 
 def test_a_thread_that_sleeps_cannot_be_stepped_and_its_column_says_who_holds_the_lock():
@@ -343,15 +343,15 @@ def test_a_deadlock_is_said_with_who_sleeps_where():
 
 def test_the_text_box_shows_the_schedule_and_replays_what_is_written():
     view = RaceStepper()
-    send(view.schedule, "C3 T16, C")
-    assert view.stepper.text == view.schedule.value == "C3T16C1" and view.machine.crash
+    send(view.schedule, "C3 T21, C")
+    assert view.stepper.text == view.schedule.value == "C3T21C1" and view.machine.crash
     click(view.time.back)
-    assert view.schedule.value == "C3T16" and view.time.slider.value == 19 and view.time.slider.max == 20
+    assert view.schedule.value == "C3T21" and view.time.slider.value == 24 and view.time.slider.max == 25
     assert view.time.step.description == "Step (C)"
     click(view.time.step)
     assert view.machine.crash and view.time.step.description == "Step"
     send(view.time.slider, 3)
-    assert view.schedule.value == "C3" and view.state["schedule"] == "C3T16C1"
+    assert view.schedule.value == "C3" and view.state["schedule"] == "C3T21C1"
 
 
 @pytest.mark.parametrize("wrong, says", [
@@ -385,16 +385,16 @@ def test_changing_the_race_proves_it_again_and_follows_the_same_schedule():
     view = RaceStepper()
     view.play()
     send(view.settings.controls["kernel"], "after")
-    assert view.proof.safe and view.machine.crash is None and view.stepper.text == "C3T16C1"
+    assert view.proof.safe and view.machine.crash is None and view.stepper.text == "C3T21C1"
     view.set(compactors=2, folios=2)
     assert view.stepper.t == 0 and len(view.threads.children) == 3
     names = [text_of(column.reason.value).partition(":")[0] for column in view.columns[:3]]
     assert names == ["compaction a", "compaction b", "truncation"]
     assert len(view.settings.history) == 2
     click(view.settings.undo_button)
-    assert view.state["kernel"] == "after" and view.stepper.text == "C3T16C1"
+    assert view.state["kernel"] == "after" and view.stepper.text == "C3T21C1"
     view.undo()
-    assert view.machine.crash and view.stepper.text == "C3T16C1" and view.settings.undo_button.disabled
+    assert view.machine.crash and view.stepper.text == "C3T21C1" and view.settings.undo_button.disabled
     view.undo()
     assert view.describe() == replayed(view, RaceStepper()).describe()
 

@@ -1,7 +1,8 @@
 """The beginning of the decision of 0003e2a41468, for exercises in which a learner writes its end.
 
 A second copy on purpose: in the stepper a learner reads these lines, and not those that are left to write.
-A test holds it to after.isolate_folio(), answer by answer.
+test_what_is_given_to_a_learner_is_the_beginning_of_the_kernels_decision (test_ex07_lock_before_you_look.py)
+holds it to after.isolate_folio(), answer by answer.
 """
 from ..kernels.labels import isolate_fail, isolate_fail_put
 from ..mm.folio import (Folio, PageLRU, folio_get_nontail_page, folio_has_extra_refs, folio_mapping,
