@@ -2,8 +2,8 @@
 
 A driver that never was keeps an unmovable file and has left its GFP mask as it was, with __GFP_MOVABLE: so
 its pages lie in CMA's pageblock. guest_memfd takes the bit away at creation (__kvm_gmem_create(),
-a7800aa80ea4), and its pages are never found there. Leaves out, as alloc_contig_range() of the model does,
-that the kernel drains the LRU batches first.
+a7800aa80ea4), and its pages are never found there. Leaves out that the kernel drains the
+LRU batches first: in this zone nobody does (Zone.lru_batch is empty).
 """
 import random
 from numbers import Integral

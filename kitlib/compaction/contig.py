@@ -24,9 +24,9 @@ def alloc_contig_range(cc: CompactControl, start_pfn: int, end_pfn: int) -> Resu
     -ENOMEM, -EINTR. Targets lie outside the pageblocks of the range; the CPU's free lists are empty
     afterwards. Nobody else may run meanwhile: the types of the range's pageblocks are not their own.
 
-    Leaves out that the kernel reclaims clean page cache, and that it empties the CPUs' LRU batches once the
-    range is isolated (lru_cache_disable(), d479960e44f2): in a CMA pageblock, whose pages
-    has_unmovable_pages() does not ask about, a page in a batch is no obstacle then.
+    The CPUs' LRU batches are emptied once the range is isolated (lru_cache_disable(), d479960e44f2). So a
+    page in one is no obstacle in a CMA pageblock, whose pages has_unmovable_pages() does not ask about; in
+    any other it is. Leaves out that the kernel reclaims clean page cache.
     """
     zone = cc.zone
     if not cc.alloc_contig:

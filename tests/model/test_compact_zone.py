@@ -159,31 +159,6 @@ def test_a_run_loses_no_page_and_leaves_nothing_behind(build, orders, allowed):
     assert orders["kernel"] is kl.before or unmovable_pages(zone) == unmovable
 
 
-def left_where_it_was(kind, caller, kernel, release, allowed=True):
-    """Whether all 100 pages of a kind are where they were after a run; and those that failed, by code."""
-    zone = zone_of((kind, 100), ("slab", 412), ("free", 256), ("slab", 256))
-    cc = control_for(caller, zone, kernel=kernel, release=release)
-    compact_zone(cc, allowed)
-    return [folio.pfn for folio in zone.folios] == list(range(100)), cc.failed
-
-
-@pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
-@pytest.mark.parametrize("caller", CALLERS)
-def test_written_ramfs_never_moves_and_ramfs_that_was_only_read_does(caller, kernel, release):
-    refused = kl.Result.EBUSY if release == "7.2" else kl.Result.EINVAL
-    for allowed in (True, False):
-        fails = {refused: 100} if allowed and caller == "compact_memory" else {}
-        assert left_where_it_was("ramfs", caller, kernel, release, allowed) == (True, fails)
-    stays, failed = left_where_it_was("ramfs, never written", caller, kernel, release)
-    assert not stays and failed == {}
-
-
-def test_a_fallback_that_writes_out_what_has_no_writepage_would_be_noticed(monkeypatch):
-    monkeypatch.setattr(a_ops, "ram_aops", a_ops.ram_aops._replace(writepage=True))
-    assert left_where_it_was("ramfs", "compact_memory", kl.after, "6.8") == (False, {})
-
-
 def unmovable_pages(zone):
     """The pages of its folios: for want of a target a large folio may be split, but it stays where it is."""
     return {page for folio in zone.folios
@@ -247,6 +222,32 @@ def test_guest_memfd_is_moved_by_no_kernel():
         compact_zone(cc)
         assert unmovable_pages(zone) == set(range(100))
         assert zone.vmstat["pgmigrate_fail"] == (100 if kernel is kl.before else 0)
+
+
+def left_where_it_was(kind, caller, kernel, release, allowed=True):
+    """Whether 100 pages of a kind are where they were after a run of a caller's; and who failed, by code."""
+    zone = zone_of(("slab", 512), (kind, 100), ("slab", 412), ("free", 256), ("slab", 256))
+    cc = control_for(caller, zone, kernel=kernel, release=release)
+    compact_zone(cc, allowed)
+    return [folio.pfn for folio in zone.folios] == list(range(512, 612)), cc.failed
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_written_ramfs_never_moves_and_ramfs_that_was_only_read_does(caller, kernel, release):
+    refused = kl.Result.EBUSY if release == "7.2" else kl.Result.EINVAL
+    for allowed in (True, False):
+        tried = allowed and caller == "compact_memory"
+        failed = {refused: 100} if tried else {}
+        assert left_where_it_was("ramfs", caller, kernel, release, allowed) == (True, failed)
+    stays, failed = left_where_it_was("ramfs, never written", caller, kernel, release)
+    assert not stays and failed == {}
+
+
+def test_a_fallback_that_writes_out_what_has_no_writepage_would_be_noticed(monkeypatch):
+    monkeypatch.setattr(a_ops, "ram_aops", a_ops.ram_aops._replace(writepage=True))
+    assert left_where_it_was("ramfs", "compact_memory", kl.after, "6.8") == (False, {})
 
 
 def test_each_caller_runs_in_its_own_mode():
