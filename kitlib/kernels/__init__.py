@@ -17,7 +17,7 @@ from . import after
 __all__ = ["after", "after_unlock", "before", "blocking", "cached", "check_kernel", "diff", "labels",
            "made_of", "name", "no_null_check", "racy"]
 
-# What a kernel may be made of. The modules here have the first two; a kernel may have a truncation of its own.
+# What a kernel may be made of. The modules here have the first two; it may have a truncation of its own.
 _FUNCTIONS = "isolate_folio", "move_to_new_folio", "truncate_inode_partial_folio"
 
 
