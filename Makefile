@@ -22,10 +22,10 @@ LAB_OPTIONS += --ServerApp.allow_origin=$(FORWARDED)
 endif
 
 # JupyterLab would ask whether it may fetch news; nothing is fetched here.
-# Long lines of code are wrapped, not cut off.
+# Long lines of code are wrapped, not cut off; a notebook ends where its last cell does.
 SETTINGS := { \
   "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}, \
-  "@jupyterlab/notebook-extension:tracker": {"codeCellConfig": {"lineWrap": true}}}
+  "@jupyterlab/notebook-extension:tracker": {"codeCellConfig": {"lineWrap": true}, "scrollPastEnd": false}}
 
 # A line for every package; what goes wrong pip says itself.
 define INSTALL

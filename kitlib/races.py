@@ -46,7 +46,7 @@ def truncation_race(kernel: ModuleType, folios: int = 1, compactors: int = 1, tr
     Each folio is dirty, unevictable and on the LRU, unless `folio_flags` (FOLIO_FLAGS) say otherwise; its
     mapping has AS_UNEVICTABLE, AS_UNMOVABLE if `unmovable`, and a migrate_folio that moves. `truncate`:
     "locked" until the folio has left the page cache, or "unlock_early"; `evict_cycles`: which locks the end
-    of the inode waits for, "both", "tree_lock", "i_lock" or "neither"; without `i_lock` reclaim and truncation
+    of the inode cycles, "both", "tree_lock", "i_lock" or "neither"; without `i_lock` reclaim and truncation
     hold the tree lock alone, as before i_lock was taken there. `migrate`: compaction goes on into
     move_to_new_folio(), with the count "frozen" while the folio moves, or by `move` "not_frozen"; `reuse`: a
     freed inode's memory becomes another's. Only the last truncator evicts the inode.

@@ -206,5 +206,5 @@ def kind_of(folio: Folio) -> str:
     """
     zone, pfn = folio.zone, folio.pfn
     flags = zone.flags[pfn] & ~(PG.DIRTY if folio.anon else 0)
-    looks = flags, zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
-    return next((kind.name for kind in KINDS if kind[1:] == looks), "")
+    entries = flags, zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
+    return next((kind.name for kind in KINDS if kind[1:] == entries), "")

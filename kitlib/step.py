@@ -113,12 +113,12 @@ def atomic(act: Callable | None = None, *, when: Callable | None = None) -> Call
 
     @functools.wraps(act)
     def primitive(*args: Any) -> Step:
-        return Step(made, args)
+        return Step(with_act, args)
 
-    made = cast(Primitive, primitive)
-    made.act = act
-    made.when = when
-    return made
+    with_act = cast(Primitive, primitive)
+    with_act.act = act
+    with_act.when = when
+    return with_act
 
 
 def ask(path: Path, answer: object = None) -> Step:
@@ -131,7 +131,7 @@ def ask(path: Path, answer: object = None) -> Step:
                         "step in it, and hand on the call, as in run_path(isolate_folio(folio, mode))")
     # Nobody else makes steps while the path runs. So the step that it yields has the next number, unless it
     # made another one before and forgot to yield it.
-    made = next(_serial)
+    number = next(_serial)
     try:
         step = path.send(answer)
     except StopIteration as end:
@@ -140,7 +140,7 @@ def ask(path: Path, answer: object = None) -> Step:
         if isinstance(end.value, GeneratorType):
             raise TypeError(
                 f"a path was returned: write `return (yield from {end.value.__name__}(...))`") from None
-        if next(_serial) != made + 1:
+        if next(_serial) != number + 1:
             raise TypeError(f"a step was made and never done, at the end of {path.__name__}(): "
                             "write `yield` before it") from None
         raise
@@ -149,7 +149,7 @@ def ask(path: Path, answer: object = None) -> Step:
     if not isinstance(step, Step):
         raise TypeError(f"a path yields steps, not {step!r}: "
                         "write `yield folio_test_dirty(folio)` or the like")
-    if step.serial != made + 1:
+    if step.serial != number + 1:
         raise TypeError(f"a step was made and never done, just before {step.name}(): "
                         "write `yield` before every step")
     return step

@@ -91,18 +91,23 @@ def _ask(url: str, method: str = "GET") -> bytes:
         return answer.read()
 
 
+def end_group(server: subprocess.Popen) -> None:
+    """End a server and all that it started in its group. Caller started it in a session of its own."""
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
 def _end(server: subprocess.Popen, base: str) -> None:
     """Kernels are in sessions of their own: they are shut down by name before the server's group is ended."""
     try:
         for kernel in json.loads(_ask(f"{base}/api/kernels")):
             _ask(f"{base}/api/kernels/{kernel['id']}", "DELETE")
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        end_group(server)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Checks of the exercises, a module each: `from kitlib.check import ex05 as check`.
 
 A check tells what was tried, what came out, and what to look at. Nothing is hidden in it.
+Reading order: report (what a check says, and how a learner's code is run), then ex01, the plainest check.
 """
 from ..kernels import made_of
 from . import (ex01_set_the_flag as ex01, ex02_twenty_folios as ex02, ex03_in_the_right_order as ex03,

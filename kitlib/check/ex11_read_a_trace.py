@@ -64,11 +64,13 @@ class _Line(NamedTuple):
     @property
     def right(self) -> tuple:
         """The answers to what is asked, in the order of _ASKED."""
-        at_end = self.end_pfn % pageblock_nr_pages() == 0
-        ended = PAST if self.leads_past else BLOCK_END if at_end else ENOUGH
-        scanned = MORE if self.nr_scanned > self.length else FEWER
-        if self.nr_scanned == self.length:
-            scanned = AS_LONG
+        ended, scanned = ENOUGH, AS_LONG
+        if self.leads_past:
+            ended = PAST
+        elif self.end_pfn % pageblock_nr_pages() == 0:
+            ended = BLOCK_END
+        if self.nr_scanned != self.length:
+            scanned = MORE if self.nr_scanned > self.length else FEWER
         return ended, self.refused.total(), self.mostly, scanned
 
 

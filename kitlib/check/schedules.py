@@ -4,13 +4,17 @@ from .report import shown
 
 
 def followed(stepper: Stepper, schedule: object) -> str:
-    """Follow a learner's schedule as far as it goes; why it does not go on to its end, "" if it does."""
+    """Follow a learner's schedule as far as it goes; why it does not go on to its end, "" if it does.
+
+    The stepper stays where that was. Caller gives one at its beginning, and looks where it is then.
+    """
     text = schedule if isinstance(schedule, str) else shown(schedule)
     try:
         names = read_schedule(text, stepper.machine.paths)
     except ScheduleError as error:
         return shown(error)
     for number, name in enumerate(names, 1):
+        # Asked first: a step that cannot be done would raise, and a learner's schedule is no error of ours.
         if why := stepper.machine.why_not(name):
             return f"it cannot be followed: at step {number}, {why}"
         stepper.step(name)

@@ -237,7 +237,7 @@ class Graph:
         for to in self.into:
             waits[to] += 1
         order = [0] if not waits[0] else []
-        for number in order:                        # the list grows meanwhile
+        for number in order:                        # the list grows meanwhile: it is the queue, too
             for to in self.into[self.first[number]:self.first[number + 1]]:
                 waits[to] -= 1
                 if not waits[to]:

@@ -61,8 +61,8 @@ def _source(cell: dict) -> str:
 
 def _begun(cell: dict) -> bool:
     """Whether a check cell has shown something else than that there is nothing to check yet."""
-    said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
-    return bool(cell["outputs"]) and not said.startswith("Not solved yet")
+    text = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+    return bool(cell["outputs"]) and not text.startswith("Not solved yet")
 
 
 def _points(cell: dict) -> float:

@@ -34,10 +34,10 @@ from .mapping import (AS_EIO, AS_ENOSPC, AS_EXITING, AS_LARGE_FOLIO_SUPPORT, AS_
                       mapping_unevictable, mapping_unmovable, reuse_inode, set_bit, test_bit, xa_lock_irq,
                       xa_unlock_irq)
 from .migrate import folio_migrate_mapping
-from .page_alloc import PerCpuPages, count_free_blocks, fragmentation_index
+from .page_alloc import count_free_blocks, fragmentation_index
 from .truncate import evict, filemap_remove_folio, iput_final, remove_mapping, shrink_folio, truncate_folio
 from .verdict import MODES, Code, MigrateMode, Mode, Result, Verdict
-from .zone import (MAX_ORDER, PAGEBLOCK_ORDER, Kind, Zone, pageblock_end_pfn, pageblock_nr_pages,
+from .zone import (MAX_ORDER, PAGEBLOCK_ORDER, Kind, PerCpuPages, Zone, pageblock_end_pfn, pageblock_nr_pages,
                    pageblock_start_pfn)
 
 __all__ = ["AS_EIO", "AS_ENOSPC", "AS_EXITING", "AS_LARGE_FOLIO_SUPPORT", "AS_MM_ALL_LOCKS",

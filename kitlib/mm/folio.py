@@ -257,7 +257,7 @@ def migrate_folio(dst: Folio, src: Folio) -> Result:
 def a_ops_migrate_folio(mapping: AddressSpace, dst: Folio, src: Folio) -> Result:
     """mapping->a_ops->migrate_folio(): moves, or refuses with its own code; -EAGAIN while a buffer is held.
 
-    has_migrate_folio() has said that it is there.
+    Caller holds both folio locks, and has_migrate_folio() has said that it is there.
     """
     if src.pfn in src.zone.buffers_held:
         return Result.EAGAIN

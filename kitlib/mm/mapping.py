@@ -73,7 +73,7 @@ class AddressSpace:
                 self.nrpages)
 
     def restore(self, snapshot: tuple) -> None:
-        """Bring them back."""
+        """Set all that snapshot() gave."""
         (self.flags, self.freed, self.reused, self.i_locked, self.i_pages_locked, self.i_count,
          self.nrpages) = snapshot
 
@@ -243,5 +243,8 @@ def free_inode(mapping: AddressSpace) -> None:
 
 @atomic
 def reuse_inode(mapping: AddressSpace) -> None:
-    """The slab gives the same memory to another inode, with no flags (inode_init_always(), fs/inode.c)."""
+    """The slab gives the same memory to another inode, with no flags (inode_init_always(), fs/inode.c).
+
+    Caller has freed the inode: whoever still has a pointer to it does not notice.
+    """
     mapping.freed, mapping.reused, mapping.flags = False, True, 0

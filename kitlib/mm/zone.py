@@ -70,7 +70,7 @@ class PerCpuPages:
         return tuple(map(tuple, self.lists)), self.count, self.freed_in_a_row, self.free_factor
 
     def restore(self, snapshot: tuple) -> None:
-        """Bring them back."""
+        """Set all that snapshot() gave."""
         lists, self.count, self.freed_in_a_row, self.free_factor = snapshot
         self.lists = [deque(pfns) for pfns in lists]
 

@@ -79,15 +79,15 @@ def curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel
 def describe_curve(frame: pd.DataFrame, x: str, y: str, by: str | Sequence[str] = "kernel") -> str:
     """The curves in words: every line's first, middle and last point."""
     by = [by] if isinstance(by, str) else list(by)
-    lines = [_line(_names(key, by), group, x, y) for key, group in frame.groupby(by, sort=False)]
+    curves = [_line(_names(key, by), group, x, y) for key, group in frame.groupby(by, sort=False)]
     seeds = frame.seed.nunique() if "seed" in frame else 1
     kind = "share of yes and its 95 % interval" if _is_share(frame[y]) else "median and range"
     stopped = f" Stopped {frame.attrs['stopped']}." if "stopped" in frame.attrs else ""
-    told = [f"{y} against {x}, {kind} of {seeds} seed{'' if seeds == 1 else 's'}.{stopped}"]
-    for line in lines:
-        some = sorted({0, len(line.x) // 2, len(line.x) - 1})
-        told.append(f"{', '.join(line.names)}: {', '.join(_point(line, at) for at in some)}")
-    return "\n".join(told)
+    lines = [f"{y} against {x}, {kind} of {seeds} seed{'' if seeds == 1 else 's'}.{stopped}"]
+    for curve in curves:
+        some = sorted({0, len(curve.x) // 2, len(curve.x) - 1})
+        lines.append(f"{', '.join(curve.names)}: {', '.join(_point(curve, at) for at in some)}")
+    return "\n".join(lines)
 
 
 def _check(frame: pd.DataFrame, x: str, y: str, by: list[str]) -> None:

@@ -15,6 +15,7 @@ from ..compaction.compact_zone import compact_zone
 from ..compaction.control import CompactControl, control_for, isolation_mode
 from ..compaction.events import BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent, MigratePagesEvent
 from ..compaction.rehearsal import outcome_of
+from ..compaction.releases import Release
 from ..kernels import after
 from ..mm.folio import PG
 from ..mm.page_alloc import count_free_blocks
@@ -45,7 +46,8 @@ class Frame(NamedTuple):
 class Film:
     """A run's frames; `states(t)`, `looks(t)` and `counters(t)` bring back what frame t shows."""
 
-    def __init__(self, memory: Zone, kernel, mode: Mode, release, first_pfn: int, end_pfn: int):
+    def __init__(self, memory: Zone, kernel: ModuleType, mode: Mode, release: str | Release, first_pfn: int,
+                 end_pfn: int):
         self.first_pfn, self.end_pfn = first_pfn, end_pfn
         self._decided_by = kernel, mode, release
         self.frames: list[Frame] = []
@@ -209,7 +211,9 @@ class _Camera:
             pages += 1 << zone.order[pfn]
             outcome = outcome_of(self.cc, pfn, self.cc.mode)
             last = pages >= event.failed and Result.ENOMEM in failed
-            why = outcome.result if outcome and outcome.result else Result.ENOMEM if last else Result.EAGAIN
+            why = Result.ENOMEM if last else Result.EAGAIN
+            if outcome and outcome.result:
+                why = outcome.result
             stayed[pfn] = page_words.GIVEN_UP[why.name]
         return stayed
 

@@ -216,7 +216,9 @@ def _label(draw: ImageDraw.ImageDraw, grid: _Grid, block: int, kind: str) -> Non
 def _stamp_of(state: str, cell: int, mark: int) -> np.ndarray:
     """A square of `cell` pixels as indices into the palette, with the gap at its right and its lower edge."""
     # widgets/memory_map.js draws the same marks; a browser test compares them.
-    gap = 2 if cell >= MARK_CELL else 1 if cell >= 5 else 0
+    gap = 1 if cell >= 5 else 0
+    if cell >= MARK_CELL:
+        gap = 2
     side = cell - gap
     image = Image.new("L", (cell, cell), _PAPER)
     draw = ImageDraw.Draw(image)

@@ -189,7 +189,9 @@ def _draw_meetings(axes: Axes, frame: pd.DataFrame, zones: list[str]) -> None:
             continue
         sides = {kernel: "the kernel's"} | {model: "the model's" if model != kernel else "both runs"}
         for pfn, who in sides.items():
-            upright = "center" if model == kernel else "bottom" if pfn == max(sides) else "top"
+            upright = "bottom" if pfn == max(sides) else "top"
+            if model == kernel:
+                upright = "center"
             axes.axhline(pfn, color=INK, linewidth=1, linestyle=STYLES[2])
             axes.annotate(f"{who} meet at {pfn:,}", (1.02, pfn), xycoords=("axes fraction", "data"),
                           color=INK, size=9, va=upright)

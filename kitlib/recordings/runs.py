@@ -59,6 +59,8 @@ def runs_of(recording: Recording) -> Iterator[CompactControl]:
             cc = control_for("compact_memory", zone, kernel=recording.kernel, release=recording.release,
                              verdicts=codes)
             yield cc
+            # Verdicts hold for the memory of which they were made, and the run has changed that: cc.verdicts
+            # is its own copy, which it kept true.
             codes = bytes(cc.verdicts)
     finally:
         memory.restore(begin)

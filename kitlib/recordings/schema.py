@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compaction.releases import parse_release
-from ..mm.page_alloc import NR_PCP_LISTS
-from ..mm.zone import MAX_ORDER, MIGRATE_TYPES, PAGEBLOCK_ORDER
+from ..mm.zone import MAX_ORDER, MIGRATE_TYPES, NR_PCP_LISTS, PAGEBLOCK_ORDER
 
 NONE_STARTS_HERE = 255
 MAX_RECORDED_ORDER = 18             # 1 GiB, the largest hugetlb page of x86-64
@@ -123,7 +122,7 @@ def _check_types(arrays: dict[str, np.ndarray], names: list[str]) -> None:
             raise _wrong(name, f"has dtype {array.dtype}, and should have text")
         if expected.dtype != _TEXT and array.dtype != expected.dtype:
             raise _wrong(name, f"has dtype {array.dtype}, and should have {expected.dtype}")
-        dimensions = (expected.length is not None) + (expected.row is not None)
+        dimensions = sum(size is not None for size in (expected.length, expected.row))
         if array.ndim != dimensions:
             raise _wrong(name, f"has {array.ndim} dimensions, and should have {dimensions}")
         if expected.row is not None and array.shape[1] != expected.row:
@@ -147,6 +146,8 @@ def _check_pageblocks(arrays: dict[str, np.ndarray]) -> None:
 
 def _check_limits(arrays: dict[str, np.ndarray]) -> None:
     """Whatever is a number of something else is one of those that there are."""
+    # An index below 0 would count from the end unnoticed. None is: all but zone_end are unsigned, and that
+    # lies above zone_start (_check_zones()).
     pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
     limits = {"mapping": len(arrays["mapping_flags"]), "zone_end": pages + 1, "migratetype": MIGRATE_TYPES,
               "tried_pfns": pages, "tried_zone": zones, "pcp_pfn": pages, "pcp_zone": zones,

@@ -115,7 +115,10 @@ class Settings:
             control.observe(guard(partial(self._heard, name)), "value")
 
     def set(self, changes: Mapping, position: object = None) -> None:
-        """One event, from code: what is refused is in the strip, raises, and changes nothing."""
+        """One event, from code: what is refused is in the strip, raises, and changes nothing.
+
+        `position` is where the view is put afterwards, as `make` takes it; None: as near as can be.
+        """
         with self.guard.aloud():
             self._event(changes, position)
 
@@ -135,6 +138,7 @@ class Settings:
         self._is_following = True
         try:
             for name, control in self.controls.items():
+                # Any text is legal, and a control with a list shows only what is on it.
                 if isinstance(self.legal[name], Words) and self.values[name] not in control.options:
                     control.options = (*control.options, self.values[name])
                 control.value = self.values[name]

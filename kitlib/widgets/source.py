@@ -122,5 +122,6 @@ def _row(number: int, line: str, mark: str, answer: str = "") -> str:
     code = re.sub(r"\byield( from)?\b", r"<b>\g<0></b>", escape(line.strip())) or " "
     chip = f"<span class='kit-lit'>{escape(answer)}</span>" if answer else ""
     indent = len(line) - len(line.lstrip())             # a line too long goes on below, four further in
-    return (f"<tr class='{mark and 'kit-' + mark}'><td>{number}</td><td>{_POINTERS.get(mark, ' ')}</td>"
+    marked = f"kit-{mark}" if mark else ""
+    return (f"<tr class='{marked}'><td>{number}</td><td>{_POINTERS.get(mark, ' ')}</td>"
             f"<td style='padding-left: {indent + 4}ch; text-indent: -4ch'>{code}{chip}</td></tr>")

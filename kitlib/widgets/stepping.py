@@ -40,6 +40,7 @@ class StepperView(View):
     @property
     def turn(self) -> str | None:
         """Whose step `step()` does: as was gone before, or the first thread that can; None at the end."""
+        # A schedule that was gone back in is still there, and holds until another step is done instead.
         ahead = self.stepper.schedule[self.stepper.t:self.stepper.t + 1] or self.machine.ready
         return ahead[0] if ahead else None
 
@@ -84,6 +85,7 @@ class StepperView(View):
         try:
             act()
         except Exception:
+            # The path that failed cannot be gone on with: the machine is made anew by a replay up to t.
             self.stepper.schedule = schedule
             self.stepper.jump(t)
             raise

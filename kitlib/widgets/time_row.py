@@ -17,12 +17,14 @@ class TimeRow:
         self.slider = ipywidgets.IntSlider(min=0, max=0, description="step", layout={"width": "320px"},
                                            style={"description_width": "40px"})
         self.slider.observe(view.guard(self._slid), "value")
+        # While the slider is set to where the view is, it is heard as if it were moved: that is no jump.
         self._is_following = False
         self.box = wrap(ipywidgets.HBox([self.first, self.back, self.step, self.last, *more]), self.slider)
 
     def show(self, t: int, end: int, can_step: bool) -> None:
         """The view is at `t` of `end`, and a step may follow."""
         self._is_following = True
+        # `max` first: a value above it would be cut off.
         self.slider.max, self.slider.value = end, t
         self._is_following = False
         self.first.disabled = self.back.disabled = t == 0

@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from kitlib.recordings import load, names
+
 ROOT = Path(__file__).parents[2]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 INSTRUCTOR = ROOT / "notebooks/instructor.md"
@@ -51,11 +53,25 @@ def test_every_module_is_in_the_readme():
     assert {name for row in rows if row[0] in READ for name in row} - modules == set()
 
 
-def test_the_code_of_the_recipes_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) >= 2
-    exec("\n".join(blocks), {})
-    assert capsys.readouterr().out.count("SAFE: ") == len(blocks)
+def test_the_code_of_the_recipes_runs_and_each_prints_a_verdict(capsys):
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    blocks, verdicts = re.findall(r"```python\n(.*?)```", text, re.DOTALL), []
+    for block in blocks:
+        exec(block, {})
+        verdicts.append(capsys.readouterr().out.partition(":")[0])
+    assert verdicts == ["UNSAFE", "SAFE"]
+
+
+def test_the_kernel_variant_of_the_recipe_fails_in_the_schedule_that_is_named(capsys):
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
+    shortest = re.search(r"shortest (\w+)", capsys.readouterr().out)[1]
+    assert f"its shortest schedule is `{shortest}`" in text
+
+
+def test_the_readme_counts_the_recordings():
+    noise = [bool(load(name).meta.get("noise")) for name in names()]
+    assert f"in {noise.count(False)} of {len(noise)} recordings" in README.read_text(encoding="utf-8")
 
 
 def test_the_dev_container_installs_what_make_lab_installs():

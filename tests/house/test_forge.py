@@ -37,11 +37,12 @@ def ci(tmp_path):
 
     def run(*fails: str, **python: str) -> tuple[bool, list[str], str]:
         log = tmp_path / "log"
-        log.unlink(missing_ok=True)
+        log.write_text("")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHON"} | python
         environment |= {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log), "FAILS": ",".join(fails)}
         done = subprocess.run([ROOT / ".ci/run"], env=environment, stdout=subprocess.DEVNULL, check=False)
-        return done.returncode == 0, log.read_text().splitlines(), Path(f"{log}.python").read_text().strip()
+        asked = log.read_text().splitlines()
+        return done.returncode == 0, asked, Path(f"{log}.python").read_text().strip() if asked else ""
 
     return run
 
@@ -66,6 +67,19 @@ def test_ci_takes_the_systems_python_unless_another_is_named(ci):
     usable = system.exists() and not subprocess.call([system, "-c", enough], stderr=subprocess.DEVNULL)
     assert ci()[2] == (str(system) if usable else "python3")
     assert ci(PYTHON=sys.executable)[2] == sys.executable
+
+
+def test_ci_takes_no_other_python_than_the_one_that_is_named(ci, tmp_path):
+    old = tmp_path / "python3.10"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    assert ci(PYTHON=str(old)) == ci(PYTHON=str(tmp_path / "missing")) == (False, [], "")
+
+
+def test_the_workflow_runs_once_for_a_branch_and_for_what_is_merged():
+    # YAML 1.1 reads the key `on` as true.
+    on = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())[True]
+    assert on == {"push": {"branches": ["main"]}, "pull_request": None}
 
 
 def test_the_workflow_runs_ci_on_the_oldest_and_the_newest_python():

@@ -3,7 +3,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from browser import end_group
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "/doc/tree/notebooks/00_start_here.ipynb"
@@ -97,12 +97,7 @@ def serving(home: Path, **more: str):
         assert found, log.read_text()
         yield Server(int(found[2]), found[3], found[4])
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        end_group(server)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +124,15 @@ def options(**more: str) -> list[str]:
 def test_a_codespace_adds_its_own_address_and_nothing_else():
     assert options(**CODESPACE) == [*options(), f"--ServerApp.allow_origin={FORWARDED}"]
     assert not [option for option in options() if "origin" in option or "remote" in option]
+
+
+def test_every_setting_that_make_lab_writes_is_one_that_jupyterlab_has():
+    text = re.search(r"^SETTINGS := (.*?)\n\n", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)[1]
+    settings = json.loads(text.replace("\\\n", ""))
+    assert settings["@jupyterlab/notebook-extension:tracker"]["scrollPastEnd"] is False
+    for plugin, values in settings.items():
+        schema = Path(sys.prefix, "share/jupyter/lab/schemas", f"{plugin.replace(':', '/')}.json")
+        assert set(values) <= set(json.loads(schema.read_text())["properties"]), plugin
 
 
 @needs_make

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import kitlib as kl
-from kitlib.kernels import check_kernel, diff
+from kitlib.kernels import check_kernel, diff, made_of
 from kitlib.mm.verdict import MODES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -234,10 +234,43 @@ def test_the_last_hunk_is_the_backstop_and_the_others_are_the_scanners():
     assert all("mapping_unmovable" not in hunk for hunk in hunks[:2])
 
 
-@pytest.mark.parametrize("wrong", ["after", None, 3])
-def test_an_unknown_kernel_is_refused(wrong):
-    with pytest.raises(TypeError, match=r"write a module such as kl\.before, kl\.racy or kl\.after"):
+def test_a_docstring_of_any_length_is_no_part_of_the_diff():
+    def move_to_new_folio(dst, src, mode):
+        """Refuses everything.
+
+        And says so in lines of its own:
+            return Result.EAGAIN
+        """
+        return kl.Result.EOPNOTSUPP
+        yield
+
+    def without(dst, src, mode):
+        return kl.Result.EOPNOTSUPP
+        yield
+
+    hunk, = diff(made_of("mine", move_to_new_folio=without),
+                 made_of("yours", move_to_new_folio=move_to_new_folio), context=0)
+    assert hunk.splitlines() == ["@@ move_to_new_folio() @@",
+                                 "-    def without(dst, src, mode):",
+                                 "+    def move_to_new_folio(dst, src, mode):"]
+    assert diff(kl.after, made_of("mine", move_to_new_folio=lambda dst, src, mode: kl.Result.EAGAIN))
+
+
+@pytest.mark.parametrize("wrong, shown", [
+    ("after", "'after'"), (None, "of type NoneType"), (3, "of type int"), ([kl.after], "of type list")])
+def test_an_unknown_kernel_is_refused(wrong, shown):
+    with pytest.raises(TypeError, match=rf"^unknown kernel {shown}: write a module such as kl\.before, "):
         check_kernel(wrong)
+
+
+def test_a_function_that_no_kernel_has_is_refused_by_its_name():
+    says = ("^a kernel has no function 'isolate_foli': "
+            "write isolate_folio, move_to_new_folio or truncate_inode_partial_folio$")
+    with pytest.raises(TypeError, match=says):
+        made_of("mine", isolate_foli=kl.racy.isolate_folio)
+    mine = made_of("mine", isolate_folio=kl.racy.isolate_folio)
+    assert (mine.isolate_folio, mine.move_to_new_folio) == (kl.racy.isolate_folio, kl.after.move_to_new_folio)
+    assert not hasattr(mine, "truncate_inode_partial_folio")
 
 
 def test_there_are_eight_modes():

@@ -294,7 +294,8 @@ EQUIVALENT = {
     **dict.fromkeys((
         "remove_mapping: drop operand: (yield folio_ref_freeze(folio, 2)), of: "
         "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))",
-        "remove_mapping: and/or: (yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))"),
+        "remove_mapping: and/or: "
+        "(yield folio_mapping(folio)) is mapping and (yield folio_ref_freeze(folio, 2))"),
         "a reference too many is no bug here: the page is never free again, and nobody wants it"),
     "folio_migrate_mapping: swap: yield folio_ref_unfreeze(src, 1) <-> yield xa_unlock_irq(mapping)":
         "both folios are locked, and nobody can find the frozen one any more",
@@ -364,7 +365,7 @@ def test_i_lock_that_is_left_out_or_released_too_early_is_among_the_changes_that
     (lambda: race(kl.after, mode="async"), TypeError, "unknown mode 'async'"),
     (lambda: race(kl.after, dirt=True), TypeError,
      "a folio has no flag 'dirt' to start with: write one of lru, unevictable, dirty"),
-    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel None"),
+    (lambda: kl.opposite_orders(None), TypeError, "unknown kernel of type NoneType"),
 ])
 def test_bad_scenarios_say_what_to_write(act, error, says):
     with pytest.raises(error) as raised:

@@ -43,8 +43,8 @@ def test_spin_finds_the_same_on_random_programs(seed):
     assert spin.ask_spin(promela(prove(scenario).graph)) == spin.our_answer(scenario)
 
 
-# The reference model knows no i_lock: reclaim and truncation hold the tree lock alone, and the end of the inode
-# cycles that.
+# The reference model knows no i_lock: reclaim and truncation hold the tree lock alone, and the end of the
+# inode cycles that. (In opposite_orders() they hold both; there is no reclaim, which is what would tell.)
 race = partial(kl.truncation_race, i_lock=False, evict_cycles="tree_lock")
 opposite_orders = kl.opposite_orders
 VERDICTS = {                # what each is called in the reference model: its flags, our scenario, the bug
