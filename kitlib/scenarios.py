@@ -200,7 +200,11 @@ def one_folio(name: str, *flipped: str) -> Folio:
 
 
 def kind_of(folio: Folio) -> str:
-    """The name of the palette's kind that looks like this folio; "" when none does."""
+    """The name of the palette's kind that looks like this folio; "" when none does.
+
+    PG_dirty of anonymous memory does not count: it has it once its page-table entries were taken down.
+    """
     zone, pfn = folio.zone, folio.pfn
-    entries = zone.flags[pfn], zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
+    flags = zone.flags[pfn] & ~(PG.DIRTY if folio.anon else 0)
+    entries = flags, zone.refcount[pfn], zone.mapcount[pfn], zone.mapping[pfn]
     return next((kind.name for kind in KINDS if kind[1:] == entries), "")

@@ -48,10 +48,15 @@ def page_states(zone_or_recording, isolated=(), *, migrated=(), failed=()) -> np
     return states
 
 
+def states_of_flags(flags: np.ndarray) -> np.ndarray:
+    """What pages are by their flags alone, whatever their mapping says: free to unmovable."""
+    return _STATE_OF_FLAGS[flags]
+
+
 def plain_states(flags: np.ndarray, mapping: np.ndarray, mappings: list) -> np.ndarray:
     """What pages are of themselves, by their entries in the columns: free to unmovable."""
     declared = np.array([owner is not None and owner.flags >> AS_UNMOVABLE & 1 for owner in mappings], bool)
-    return np.where(declared[mapping], np.uint8(_UNMOVABLE), _STATE_OF_FLAGS[flags])
+    return np.where(declared[mapping], np.uint8(_UNMOVABLE), states_of_flags(flags))
 
 
 def _pages(pages, total: int, name: str) -> np.ndarray:
