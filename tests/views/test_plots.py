@@ -256,3 +256,13 @@ STATES = np.zeros(1024, np.uint8)
 def test_bad_input_is_refused_with_what_to_write(draw, says):
     with pytest.raises((TypeError, ValueError), match=re.escape(says)):
         draw()
+
+
+def test_memory_afterwards_is_framed_where_a_page_is_not_as_the_kernel_has_it():
+    recording = recordings.load("6.1-mix-u0-s105")
+    same, other = (plots.compare_arrivals(recording, 0x1C000, 0x1C400, without=rules)
+                   for rules in ((), "last target first"))
+    kernel = ("The kernel's memory afterwards, 1,024 pages in 2 pageblocks: "
+              "387 movable, 61 unevictable, 576 migrated; ")
+    assert str(same).startswith(kernel) and str(same).endswith("; 0 pages differ")
+    assert str(other).startswith(kernel) and str(other).endswith("273 migrated; 303 pages differ")
