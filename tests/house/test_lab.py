@@ -76,6 +76,12 @@ class Server(NamedTuple):
             self.ask(f"/api/kernels/{name}", "DELETE", **owner)
 
 
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on this port of loopback."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def serving(home: Path, **more: str):
     """`make lab` in a home of its own."""
@@ -95,6 +101,9 @@ def serving(home: Path, **more: str):
             time.sleep(0.2)
             found = URL.search(log.read_text())
         assert found, log.read_text()
+        # Jupyter writes its address a moment before it listens there.
+        while not listens(int(found[2])) and server.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
         yield Server(int(found[2]), found[3], found[4])
     finally:
         end_group(server)
