@@ -38,8 +38,9 @@ class Table(NamedTuple):
             return f"<td style='text-align:left;{style}'>{escape(words)}</td>"
 
         rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)
-        below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
-        return f"<p><b>{escape(self.heading)}</b></p><table>{rows}</table>{below}"
+        below = "".join(f"<p style='margin:0'>{escape(line)}</p>" for line in self.below)
+        heading = f"<p style='margin:0'><b>{escape(self.heading)}</b></p>"
+        return f"{heading}<table style='margin:4px 0'>{rows}</table>{below}"
 
 
 class Asked:
@@ -94,7 +95,7 @@ class Asked:
         """What the view says below the controls."""
         if not self.guess:
             return "Nothing predicted yet."
-        words = "; ".join(f"{item}: {said}" if item else said for item, said in self.counted.items())
+        words = self.question.said(self.counted)
         if not self.is_answered:
             return f"Kept: {words}."
         return f"The answer was shown, and this counts: {words}. What you say now comes after the answer."
@@ -145,8 +146,7 @@ class Predictions:
         if within is not None:
             below.append(f"right is anything from {in_words(is_ / within)} to {in_words(is_ * within)}")
         if asked.guess != asked.counted:
-            later = "; ".join(f"{item}: {said}" if item else said for item, said in asked.guess.items())
-            below.append(f"after the answer you said {later}")
+            below.append(f"after the answer you said {_later(asked)}")
         return Table(asked.question.words, _compared(items, bool(asked.counted)),
                      [*below, *([f"because: {because}"] if because else [])])
 
@@ -183,6 +183,14 @@ def _compared(items: list[Item], is_predicted: bool) -> list[tuple[str, ...]]:
     rows = [(item.name, item.said or "nothing", item.is_, _word(item)) if is_predicted
             else (item.name, item.is_) for item in items]
     return [row if len(items) > 1 or items[0].name else row[1:] for row in (heads, *rows)]
+
+
+def _later(asked: Asked) -> str:
+    """What was said once the answer was known: of rows, those that were changed."""
+    if asked.question.ticks or asked.question.is_one:
+        return asked.question.said(asked.guess)
+    changed = asked.guess.items() - asked.counted.items()
+    return "; ".join(f"{row}: {said}" for row, said in sorted(changed))
 
 
 def _word(item: Item) -> str:
