@@ -72,6 +72,7 @@ class Asked:
 
     def keep(self, guess: dict[str, str]) -> None:
         """Keep a guess; {} takes it back, unless its answer was shown."""
+        self.record.refresh()
         if guess == self.guess:
             return
         if self.is_answered:
@@ -83,6 +84,7 @@ class Asked:
 
     def judge(self, answer: object, within: float | None) -> list[Item]:
         """Show what was said beside what is: from now on the guess counts as it stands."""
+        self.record.refresh()
         self.items = self.question.judged(self.counted, answer, within)
         if self.counted:
             right = sum(item.right for item in self.items)
@@ -161,6 +163,7 @@ class Predictions:
 
     def forget(self, key: str | None = None) -> None:
         """Forget what was predicted, of one question or of the whole notebook, to begin anew."""
+        self.record.refresh()
         keys = [self._known(key).question.key] if key is not None else [*self.record.entries]
         for one in keys:
             self.record.entries.pop(one, None)
@@ -180,7 +183,7 @@ class Predictions:
 def _compared(items: list[Item], is_predicted: bool) -> list[tuple[str, ...]]:
     """A row an item: its name if there are several, what was said, what it is, and whether that is right."""
     heads = ("", "you said", "it is", "") if is_predicted else ("", "it is")
-    rows = [(item.name, item.said or "nothing", item.is_, _word(item)) if is_predicted
+    rows = [(item.name, item.said or "nothing", item.is_, item.outcome) if is_predicted
             else (item.name, item.is_) for item in items]
     return [row if len(items) > 1 or items[0].name else row[1:] for row in (heads, *rows)]
 
@@ -191,7 +194,3 @@ def _later(asked: Asked) -> str:
         return asked.question.said(asked.guess)
     changed = asked.guess.items() - asked.counted.items()
     return "; ".join(f"{row}: {said}" for row, said in sorted(changed))
-
-
-def _word(item: Item) -> str:
-    return "right" if item.right else "wrong" if item.said else ""

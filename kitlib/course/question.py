@@ -23,6 +23,11 @@ class Item(NamedTuple):
     is_: str
     right: bool
 
+    @property
+    def outcome(self) -> str:
+        """One of: right, wrong, "" where nothing was said."""
+        return "right" if self.right else "wrong" if self.said else ""
+
 
 class Question(NamedTuple):
     """What is asked of which items; without `choices` typed, with `ticks` any number of items is named."""

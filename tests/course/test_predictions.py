@@ -323,3 +323,15 @@ def test_a_reader_of_the_screen_hears_each_control_by_name():
             else:
                 assert control.description == (item or "guess")
         assert "role='status'" in view.status.value
+
+
+def test_an_old_view_of_a_notebook_that_is_open_twice_loses_nothing(file):
+    old = ask_all(Predictions("06"))
+    new = Predictions("06")
+    ask_all(new, first="truncation")
+    new.answer("first", "eviction")
+    by_hand(old["references"], 3)
+    by_hand(old["first"], "eviction")
+    kept = json.loads(file.read_text())["06"]
+    assert kept["references"] == {"guess": {"": "3"}}
+    assert kept["first"] == {"guess": {"": "truncation"}, "right": 0, "of": 1, "later": {"": "eviction"}}
