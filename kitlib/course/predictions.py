@@ -38,8 +38,9 @@ class Table(NamedTuple):
             return f"<td style='text-align:left;{style}'>{escape(words)}</td>"
 
         rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)
-        below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
-        return f"<p><b>{escape(self.heading)}</b></p><table>{rows}</table>{below}"
+        below = "".join(f"<p style='margin:0'>{escape(line)}</p>" for line in self.below)
+        heading = f"<p style='margin:0'><b>{escape(self.heading)}</b></p>"
+        return f"{heading}<table style='margin:4px 0'>{rows}</table>{below}"
 
 
 class Asked:
@@ -71,6 +72,7 @@ class Asked:
 
     def keep(self, guess: dict[str, str]) -> None:
         """Keep a guess; {} takes it back, unless its answer was shown."""
+        self.record.refresh()
         if guess == self.guess:
             return
         if self.is_answered:
@@ -82,6 +84,7 @@ class Asked:
 
     def judge(self, answer: object, within: float | None) -> list[Item]:
         """Show what was said beside what is: from now on the guess counts as it stands."""
+        self.record.refresh()
         self.items = self.question.judged(self.counted, answer, within)
         if self.counted:
             right = sum(item.right for item in self.items)
@@ -94,7 +97,7 @@ class Asked:
         """What the view says below the controls."""
         if not self.guess:
             return "Nothing predicted yet."
-        words = "; ".join(f"{item}: {said}" if item else said for item, said in self.counted.items())
+        words = self.question.said(self.counted)
         if not self.is_answered:
             return f"Kept: {words}."
         return f"The answer was shown, and this counts: {words}. What you say now comes after the answer."
@@ -145,8 +148,7 @@ class Predictions:
         if within is not None:
             below.append(f"right is anything from {in_words(is_ / within)} to {in_words(is_ * within)}")
         if asked.guess != asked.counted:
-            later = "; ".join(f"{item}: {said}" if item else said for item, said in asked.guess.items())
-            below.append(f"after the answer you said {later}")
+            below.append(f"after the answer you said {_later(asked)}")
         return Table(asked.question.words, _compared(items, bool(asked.counted)),
                      [*below, *([f"because: {because}"] if because else [])])
 
@@ -161,6 +163,7 @@ class Predictions:
 
     def forget(self, key: str | None = None) -> None:
         """Forget what was predicted, of one question or of the whole notebook, to begin anew."""
+        self.record.refresh()
         keys = [self._known(key).question.key] if key is not None else [*self.record.entries]
         for one in keys:
             self.record.entries.pop(one, None)
@@ -180,10 +183,14 @@ class Predictions:
 def _compared(items: list[Item], is_predicted: bool) -> list[tuple[str, ...]]:
     """A row an item: its name if there are several, what was said, what it is, and whether that is right."""
     heads = ("", "you said", "it is", "") if is_predicted else ("", "it is")
-    rows = [(item.name, item.said or "nothing", item.is_, _word(item)) if is_predicted
+    rows = [(item.name, item.said or "nothing", item.is_, item.outcome) if is_predicted
             else (item.name, item.is_) for item in items]
     return [row if len(items) > 1 or items[0].name else row[1:] for row in (heads, *rows)]
 
 
-def _word(item: Item) -> str:
-    return "right" if item.right else "wrong" if item.said else ""
+def _later(asked: Asked) -> str:
+    """What was said once the answer was known: of rows, those that were changed."""
+    if asked.question.ticks or asked.question.is_one:
+        return asked.question.said(asked.guess)
+    changed = asked.guess.items() - asked.counted.items()
+    return "; ".join(f"{row}: {said}" for row, said in sorted(changed))

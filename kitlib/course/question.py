@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
-YES, NO = "yes", "no"
+YES, NO, NONE = "yes", "no", "none of them"
 MOST = 300                              # characters of an item, or of what is said of it
 _NUMBER = re.compile(r"[-+]?\d[\d,_ ]*(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?\.\d+", re.IGNORECASE)
 _WORDS = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
@@ -22,6 +22,11 @@ class Item(NamedTuple):
     said: str | None
     is_: str
     right: bool
+
+    @property
+    def outcome(self) -> str:
+        """One of: right, wrong, "" where nothing was said."""
+        return "right" if self.right else "wrong" if self.said else ""
 
 
 class Question(NamedTuple):
@@ -80,6 +85,14 @@ class Question(NamedTuple):
         if self.is_one:
             return f"{self.words}\n  {ways}"
         return "\n".join([self.words, *(f"  {item}" for item in self.items), f"  each {ways}"])
+
+    def said(self, guess: Mapping[str, str]) -> str:
+        """A guess in a few words."""
+        if self.ticks:
+            return ", ".join(item for item in self.items if guess.get(item) == YES) or NONE
+        if self.is_one:
+            return guess.get("", "")
+        return f"{len(guess)} of {len(self.items)} rows"
 
     def _named(self, value: object) -> set[str]:
         is_many = isinstance(value, Iterable) and not isinstance(value, str)

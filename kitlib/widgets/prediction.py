@@ -12,8 +12,6 @@ import ipywidgets
 from .box import Box, View, growing, status_html, wrap
 from .guard import Guard
 
-NONE = "none of them"
-
 
 class AskedModel(Protocol):
     """What the view needs of a question that was asked: question.Question, and what was said by item."""
@@ -35,7 +33,7 @@ class PredictionView(View):
         self.asked, self.question = asked, asked.question
         self.guard = Guard()
         self.controls = {item: self._control(item) for item in self.question.items}
-        self.none = ipywidgets.Checkbox(description=NONE, indent=False, layout={"width": "auto"})
+        self.none = ipywidgets.Checkbox(description="none of them", indent=False, layout={"width": "auto"})
         self.clear = self.guard.button("Clear", "take the guess back", lambda: self._keep({}))
         self.status = ipywidgets.HTML(layout={"width": "auto"})
         self._is_following = False

@@ -132,6 +132,17 @@ after the answer you said 3"""
     assert again.asked["references"].guess == {"": "2"}
 
 
+@pytest.mark.parametrize("key, kept, later", [
+    ("crash", "Kept: C3T21C1.", "T21C1, C3T21C1"), ("fates", "Kept: 2 of 2 rows.", "secretmem: left")])
+def test_what_is_kept_and_what_is_changed_later_is_said_shortly(key, kept, later):
+    predictions = Predictions("06")
+    view = ask_all(predictions, **WRONG)[key]
+    assert kept in view.status.value
+    predictions.answer(key, RIGHT[key])
+    by_hand(view, RIGHT[key])
+    assert f"after the answer you said {later}" in repr(predictions.answer(key, RIGHT[key]))
+
+
 def test_forget_begins_anew(file):
     predictions = Predictions("06")
     ask_all(predictions, **WRONG)
@@ -312,3 +323,15 @@ def test_a_reader_of_the_screen_hears_each_control_by_name():
             else:
                 assert control.description == (item or "guess")
         assert "role='status'" in view.status.value
+
+
+def test_an_old_view_of_a_notebook_that_is_open_twice_loses_nothing(file):
+    old = ask_all(Predictions("06"))
+    new = Predictions("06")
+    ask_all(new, first="truncation")
+    new.answer("first", "eviction")
+    by_hand(old["references"], 3)
+    by_hand(old["first"], "eviction")
+    kept = json.loads(file.read_text())["06"]
+    assert kept["references"] == {"guess": {"": "3"}}
+    assert kept["first"] == {"guess": {"": "truncation"}, "right": 0, "of": 1, "later": {"": "eviction"}}
