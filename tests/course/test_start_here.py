@@ -20,7 +20,7 @@ PROBLEMS = TEXT.split("## Three problems\n")[1].split("\n## ")[0]
 NUMBER = r"\d+b?"
 LESSONS = {re.search(NUMBER, row[0])[0]: int(row[2]) for row in ROWS if row[2]}
 EXERCISES = {number: int(minutes) for row in ROWS
-             for number, minutes in zip(re.findall(r"\[(\d+) ", row[3]), row[4].split(", "))}
+             for number, minutes in zip(re.findall(r"\[(\d+)\]", row[3]), row[4].split(", "))}
 
 
 @pytest.mark.parametrize("name", ["6.12-gmem-u1-s356-flip", "6.12-gmem-u1-s356"])
