@@ -105,7 +105,7 @@ def describe_file() -> str:
 
 def lists_and_scanners() -> Chart:
     """The LRU lists and who takes from which, and two scanners in a zone on their way towards each other."""
-    figure, axes = sheet(_WIDE, 424, "The LRU lists, and two scanners in a zone")
+    figure, axes = sheet(_WIDE, 424, "The LRU lists, and two scanners in memory")
     for box in _LISTS:
         _draw_box(axes, box)
     for pfns, left, top in ((_pfns("l"), 342, 45), (_pfns("ug"), 342, 95), (_pfns("i"), 26, 314),
@@ -138,9 +138,9 @@ def describe_lists() -> str:
     """The sketch of lists and scanners in words: how many pages are where, and who takes from where."""
     zone = "".join(_ZONE)
     counts = ", ".join(f"{zone.count(letter)} {words}" for letter, (_, words) in _KINDS.items())
-    return ("The LRU lists, and two scanners in a zone. "
+    return ("The LRU lists, and two scanners in memory. "
             "Reclaim takes from the active and inactive lists; it does not look at the unevictable list.\n"
-            f"A zone of {len(zone)} page frames in {len(_ZONE)} pageblocks: {counts}.\n"
+            f"Memory of {len(zone)} page frames in {len(_ZONE)} pageblocks: {counts}.\n"
             "The migrate scanner walks up and isolates folios of all lists. The free scanner walks down and "
             "takes free pages as targets. Migration copies each isolated folio to a target.")
 
