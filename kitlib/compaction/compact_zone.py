@@ -91,17 +91,17 @@ def _drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
 def _run(cc: CompactControl, mode: Mode) -> Status:
     """The loop of compact_zone(): isolate, migrate, until it is finished.
 
-    It is that of v6.8 for every release. Recordings bear it out for vm.compact_memory; for the other callers
-    that of 6.1 is another one: it does not go over a pageblock again, and after a failed direct asynchronous
-    migration it leaves the rest of the chunk.
+    For vm.compact_memory it is each release's, for the other callers that of v6.8: 6.1 does not go over a
+    pageblock again, and after a failed direct asynchronous migration it leaves the rest of the chunk.
     """
     zone, cached = cc.zone, cc.zone.cached_migrate_pfn
     # 0: there is none. The pageblock at pfn 0 is taken for one that something was migrated from.
-    last_migrated_block = 0
+    last_migrated_pfn = 0
     # Until an asynchronous run has isolated something, the synchronous position goes along with its own.
     update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
     while (status := compact_finished(cc)) == Status.CONTINUE:
-        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        began = cc.migrate_pfn
+        cc.finish_pageblock = pageblock_start_pfn(last_migrated_pfn) == pageblock_start_pfn(began)
         # Once, or twice in a pageblock in which something has failed.
         rescan = True
         while rescan:
@@ -113,7 +113,7 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
                     cached[1] = cached[0]
                 break
             update_cached = False
-            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
+            last_migrated_pfn = migrated_from(cc, began)
             result = _migrate(cc)
             # No target is left because the scanners met: compact_finished() will say so.
             if result == Result.ENOMEM and not compact_scanners_met(cc):
@@ -125,13 +125,23 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
             if rescan:
                 cc.finish_pageblock = True
                 if cc.order == PAGEBLOCK_ORDER:
-                    last_migrated_block = 0
-        if cc.order > 0 and last_migrated_block and (
-                last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
+                    last_migrated_pfn = 0
+        if cc.order > 0 and last_migrated_pfn and (
+                last_migrated_pfn < cc.migrate_pfn >> cc.order << cc.order):
             # A block of this order is behind the scanner: its pages may merge, for compact_finished() to see.
             drain_pages_zone(zone)
-            last_migrated_block = 0
+            last_migrated_pfn = 0
     return status
+
+
+def migrated_from(cc: CompactControl, began: int) -> int:
+    """last_migrated_pfn, after a scan that began at `began` has isolated something.
+
+    The pageblock scanned is another one where `began` lies in one that was passed over.
+    """
+    if not cc.release.notes_scanned_block:
+        return began
+    return max(cc.zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
 
 
 def _migrate(cc: CompactControl) -> Result | int:

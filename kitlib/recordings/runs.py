@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .. import scan
-from ..compaction.compact_zone import compact_zone, isolate_migratepages
+from ..compaction.compact_zone import compact_zone, isolate_migratepages, migrated_from
 from ..compaction.control import CompactControl, control_for
 from ..compaction.events import FreeEvent, IsolateEvent
 from ..mm.swap import lru_add_drain
@@ -91,12 +91,13 @@ def _scan_alone(cc: CompactControl, recording: Recording, stop_pfn: int) -> None
     cc.migrate_pfn = cc.zone.start_pfn
     # The last pageblock is the free scanner's, and may be cut off by the zone's end.
     cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), cc.zone.end_pfn))
-    last_migrated_block = 0
+    last_migrated_pfn = 0
     while cc.migrate_pfn < min(stop_pfn, cc.free_pfn):
-        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        began = cc.migrate_pfn
+        cc.finish_pageblock = pageblock_start_pfn(last_migrated_pfn) == pageblock_start_pfn(began)
         isolate_migratepages(cc, recording.mode)
         if cc.nr_migratepages:
-            last_migrated_block = pageblock_start_pfn(cc.migrate_pfn - 1)
+            last_migrated_pfn = migrated_from(cc, began)
         # As after a migration that left nothing isolated: otherwise too_many_isolated() would hold.
         cc.zone.vmstat.update(nr_isolated_anon=0, nr_isolated_file=0)
         cc.migratepages.clear()

@@ -173,7 +173,7 @@ def test_pages_that_run_nothing_show_a_small_picture(make, is_there):
     told, png = view.describe(), still(view)
     assert bool(png) == is_there and view.describe() == told
     if png:
-        assert Image.open(io.BytesIO(png)).format == "PNG" and len(png) < 64_000 and png == still(make())
+        assert Image.open(io.BytesIO(png)).format == "PNG" and len(png) < 60_000 and png == still(make())
 
 
 def test_the_still_picture_of_a_race_is_the_schedule_so_far_or_the_shortest_and_leaves_the_race_as_it_is():
