@@ -82,9 +82,10 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
         return None
     high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
     pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
-    # How long nothing but freeing has gone on was not always recorded: then at least a batch was freed.
-    pcp.freed_in_a_row = int(recording.arrays.get("pcp_free_count", recording.pcp_batch)[number])
-    pcp.free_factor = int(recording.arrays.get("pcp_free_factor", (0,) * (number + 1))[number])
+    # How long nothing but freeing has gone on was not always recorded (-1): then at least a batch was freed.
+    count, factor = (int(recording.arrays[name][number]) if name in recording.arrays else -1
+                     for name in ("pcp_free_count", "pcp_free_factor"))
+    pcp.freed_in_a_row, pcp.free_factor = count if count >= 0 else batch, max(0, factor)
     here = recording.pcp_zone == number
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)
