@@ -168,8 +168,8 @@ def test_the_lists_begin_with_what_was_recorded_or_with_a_batch_freed():
     recorded = {"pcp_free_count": np.array([0, 200], np.int32), "pcp_free_factor": np.array([0, 3], np.int32)}
     pcp = memory.pcp_of(recordings.Recording("schema 3", run.arrays | recorded, run.meta), 1)
     assert (pcp.freed_in_a_row, pcp.free_factor) == (200, 3)
-    for recorded in {}, dict.fromkeys(recorded, np.array([-1, -1], np.int32)):
-        pcp = memory.pcp_of(recordings.Recording("none", run.arrays | recorded, run.meta), 1)
+    for unknown in {}, dict.fromkeys(recorded, np.array([-1, -1], np.int32)):
+        pcp = memory.pcp_of(recordings.Recording("none", run.arrays | unknown, run.meta), 1)
         assert (pcp.freed_in_a_row, pcp.free_factor) == (pcp.batch, 0)
     # 16 pages are on the lists, and four more fill them: with a batch before, eight were freed in a row.
     zone = kl.zone_of("slab", repeat=64)
