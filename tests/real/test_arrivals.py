@@ -129,6 +129,21 @@ def test_a_comparison_says_how_many_pages_arrived():
     assert (attrs["moved"], attrs["arrived"]) == (13500, 8791)
 
 
+@pytest.mark.parametrize("name", ["6.1-mix-u0-s105", "6.12-mthp-u1-s309", NOISE])
+def test_a_comparison_says_of_each_range_how_many_of_its_pages_moved_and_arrived(name):
+    """Every page moves from one range of the migrate scanner, to one of the free scanner's."""
+    frame = recordings.compare(recordings.load(name), "last target first")
+    ranges = frame[["start_pfn", "end_pfn"]].fillna(0).to_numpy(int)
+    pages = recordings.arrivals(recordings.load(name), "last target first")
+    for scanner, place in (("migrate", "source"), ("free", "target")):
+        here = frame.scanner == scanner
+        within = [pages[pages[place].between(low, high - 1)] for low, high in ranges[here]]
+        assert frame.moved[here].tolist() == [len(some) for some in within]
+        assert frame.arrived[here].tolist() == [some.agrees.sum() for some in within]
+        assert frame.moved[here].sum() == frame.attrs["moved"] == len(pages)
+        assert frame.arrived[here].sum() == frame.attrs["arrived"]
+
+
 # --- Mutants: each is noticed by the comparison above.
 
 @pytest.mark.parametrize("name", ["6.1-mix-u0-s105", "6.12-mix-u1-s307"])
