@@ -14,9 +14,9 @@ class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
     What has a default is so in every release unless RELEASES says otherwise; one that lacks such a rule shows
-    what the rule is worth. For kcompactd and for allocations the loop of compact_zone() is that of v6.8 in
-    every release (see compact_zone.py). `writes_out` is no decision of a kernel's: all of
-    them call fallback_migrate_folio(), and its answer changed.
+    what the rule is worth. Skip bits, which vm.compact_memory ignores, are set as in v6.8 in every release.
+    `writes_out` is no decision of a kernel's: all of them call fallback_migrate_folio(), and its answer
+    changed.
     """
 
     # The pages of one call are unmapped together, then moved, then the refused ones tried again; without:
@@ -49,13 +49,16 @@ class Release(NamedTuple):
     # Where something was isolated last is the pageblock that was scanned; without: where the search for one
     # began.
     notes_scanned_block: bool = True
+    # Where something failed, callers that mind skip bits scan the rest of the pageblock at once; without: a
+    # direct asynchronous one goes on behind the chunk.
+    rescans: bool = True
 
 
 # From this release on. Recordings of 6.1 and of 6.12 and later bear them out, for vm.compact_memory; the
 # releases in between are inferred.
 RELEASES = {
     # batches, counts_jumped, pcp_doubles, takes_large, adjusts_wanted
-    (0, 0): Release(False, False, True, False, False, notes_scanned_block=False),
+    (0, 0): Release(False, False, True, False, False, notes_scanned_block=False, rescans=False),
     (6, 3): Release(True, False, True, False, False, notes_scanned_block=False),
     (6, 4): Release(True, True, True, False, False, notes_scanned_block=False),
     (6, 7): Release(True, True, False, False, False),

@@ -302,6 +302,16 @@ def ranges_of(zone, release="6.8"):
     return [(event.start_pfn, event.end_pfn) for event in cc.trace if type(event) is IsolateEvent]
 
 
+@pytest.mark.parametrize("release, then", [("6.1", 1024), ("6.8", 544), ("7.2", 544)])
+def test_after_a_failure_direct_async_scans_the_rest_of_the_pageblock_or_leaves_the_rest_of_the_chunk(
+        release, then):
+    zone = kl.zone_of(*["slab"] * 512, "file, pinned", *["anon"] * 1023, *["free", "slab"] * 1024)
+    cc = control_for("direct async", zone, order=9, release=release)
+    compact_zone(cc)
+    starts = [event.start_pfn for event in cc.trace if type(event) is IsolateEvent]
+    assert starts[:3] == [0, 512, then] and zone.vmstat["pgmigrate_fail"] >= 1
+
+
 def test_so_it_does_in_a_pageblock_in_which_the_zone_begins():
     zone = kl.zone_of(*["slab"] * 512, *["anon"] * 512, *["free", "slab"] * 1024)
     assert ranges_of(zone.part("Odd", 700, zone.end_pfn))[:2] == [(700, 732), (732, 1024)]
