@@ -71,6 +71,21 @@ def test_with_a_reused_inode_another_inode_is_read_in_some_order(kernel):
     assert prove(race(kl.after, reuse=True)).safe
 
 
+def test_of_the_smallest_races_three_orders_one_fails_and_a_quarter_of_its_coin_flip_runs():
+    proof = prove(races.smallest_race())
+    assert (proof.schedules, proof.failing_schedules, proof.coin_flip) == (3, 1, 0.25)
+    assert proof.bugs == {"use after free": "R1O1R1"}
+
+
+@pytest.mark.parametrize("schedule, crash", [("R2O1", None), ("O1R1", None), ("R1O1R1", "use after free")])
+def test_the_smallest_race_ends_as_its_order_says(schedule, crash):
+    stepper = kl.Stepper(races.smallest_race().machine())
+    stepper.replay(schedule)
+    machine = stepper.machine
+    assert machine.crash.result.bug == crash if crash else not machine.next
+    assert races.smallest_race().objects[0].freed is False      # each race has memory of its own
+
+
 def test_waiting_for_the_lock_is_safe_against_truncation_and_deadlocks_in_opposite_orders():
     assert prove(race(kl.blocking)).safe and prove(race(kl.blocking, folios=2)).safe
     assert prove(kl.opposite_orders(kl.blocking)).bug == "deadlock"
