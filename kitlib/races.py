@@ -104,7 +104,6 @@ def _zone(folios: int, targets: int = 0, unmovable: bool = True) -> tuple[Zone, 
     """One file's folios, then `targets` pages to which they can be moved."""
     mapping = AddressSpace("A", AddressSpaceOperations("a file's"))
     (mapping_set_unmovable if unmovable else mapping_set_unevictable)(mapping)
-    mapping.nrpages = folios
     palette = (Kind("free"), IN_THE_CACHE, _TARGET)
     return Zone.from_kinds(bytes([1] * folios + [2] * targets), palette, [mapping]), mapping
 

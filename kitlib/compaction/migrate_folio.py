@@ -95,7 +95,7 @@ class MigrateFolio:
         else:
             result = outcome.result
             if result == SUCCESS:
-                move_as_rehearsed(self.cc, pfn, target, outcome)
+                move_as_rehearsed(self.cc, [(pfn, target, outcome)])
         if result == SUCCESS:
             self.done([pfn], self.zone.order[pfn])
         return result
