@@ -230,7 +230,7 @@ def detach_and_free(folio: Folio) -> None:
 
 
 def load_and_follow(folio: Folio) -> Path:
-    """Load a pointer, and follow it unless it is NULL. Wrong: nothing holds the mapping meanwhile."""
+    """Load a pointer, and follow it unless it is NULL."""
     mapping = yield folio_mapping(folio)
     if mapping:
         yield mapping_unmovable(mapping)

@@ -86,6 +86,31 @@ def test_the_smallest_race_ends_as_its_order_says(schedule, crash):
     assert races.smallest_race().objects[0].freed is False      # each race has memory of its own
 
 
+LOCK = """        if not (yield folio_trylock(folio)):
+            return (yield from isolate_fail_put(folio, "locked by somebody else"))
+"""
+READ = "        mapping = yield folio_mapping(folio)\n"
+ASK = "        is_unmovable = mapping and (yield mapping_unmovable(mapping))\n"
+UNLOCK = "        yield folio_unlock(folio)\n"
+
+
+@pytest.mark.parametrize("changes, shortest", [
+    ({READ: "", LOCK: READ + LOCK}, "C8T21C2"), ({ASK + UNLOCK: UNLOCK + LOCK + ASK + UNLOCK}, "C11T21C2"),
+], ids=["read again, before the trylock", "read in one hold of the lock, asked in the next"])
+def test_other_mistakes_around_the_lock_are_found_as_well(changes, shortest):
+    source = inspect.getsource(kl.after)
+    for right, wrong in changes.items():
+        assert source.count(right) == 1
+        source = source.replace(right, wrong)
+    proof = prove(race(kernel_from(source)))
+    assert (proof.bug, proof.shortest) == ("use after free", shortest)
+
+
+def test_two_compactors_that_wait_for_the_lock_of_one_folio_do_not_wait_for_ever():
+    proof = prove(race(kl.blocking, compactors=2))
+    assert proof.safe and proof.states == 4_650 and proof.schedules > 10**16
+
+
 def test_waiting_for_the_lock_is_safe_against_truncation_and_deadlocks_in_opposite_orders():
     assert prove(race(kl.blocking)).safe and prove(race(kl.blocking, folios=2)).safe
     assert prove(kl.opposite_orders(kl.blocking)).bug == "deadlock"
