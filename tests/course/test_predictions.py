@@ -125,10 +125,10 @@ What of references?
 after the answer you said 3"""
     again = Predictions("06")
     ask_all(again, references=3)
-    assert "this counts: 2." in again.views["references"].status.value
+    assert "This counts: 2." in again.asked["references"].view.status.value
     again.answer("references", 3)
     assert repr(again.count()).startswith("Predictions: 0 right, 1 wrong, 0 not predicted")
-    click(again.views["references"].clear)
+    click(again.asked["references"].view.clear)
     assert again.asked["references"].guess == {"": "2"}
 
 
@@ -149,9 +149,9 @@ def test_forget_begins_anew(file):
     for key, is_ in RIGHT.items():
         predictions.answer(key, is_)
     predictions.forget("first")
-    assert predictions.views["first"].controls[""].value is None
+    assert predictions.asked["first"].view.controls[""].value is None
     assert "first" not in json.loads(file.read_text())["06"] and "fates" in json.loads(file.read_text())["06"]
-    by_hand(predictions.views["first"], "eviction")
+    by_hand(predictions.asked["first"].view, "eviction")
     predictions.answer("first", "eviction")
     assert predictions.asked["first"].outcome == "right"
     predictions.forget()

@@ -135,7 +135,7 @@ def test_the_two_rounds_stand_side_by_side_and_nothing_is_told_before(tmp_path, 
     for one in SENTENCES:
         send(first.controls[row(one, "first")], TRUE)
     later = Quiz("12")
-    assert "counts" not in later.first().status.value
+    assert "This counts" not in later.first().status.value
     again = later.again()
     for one in SENTENCES[1:]:
         send(again.controls[row(one, "again")], truth(one, "again"))
