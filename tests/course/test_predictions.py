@@ -253,6 +253,8 @@ def test_a_question_is_text_without_state_and_dots_are_no_guess():
                          "What of crash?\n  any number of: T21C1, C4T21C1, C3T21C1",
                          "What of first?\n  one of: truncation, eviction",
                          "What of fates?\n  ramfs\n  secretmem\n  each one of: left, moved, refused"]
+    assert question("x", "Why?", choices=["dirty", "dirty, and no migrate_folio"]).describe() == (
+        "Why?\n  one of: dirty; dirty, and no migrate_folio"), "where a comma would not part them"
     predictions = Predictions("06")
     ask_all(predictions, fates={"ramfs": ..., "secretmem": ...})
     assert predictions.record.entries == {}

@@ -49,6 +49,8 @@ def test_before_and_after_are_of_one_sort_and_answered_differently(make):
         before, after = pair(make, seed)
         assert before.topic == after.topic and before.answer != after.answer
         assert (before.words, before.sort) != (after.words, after.sort)
+        rows = [set(task.sort.get("rows", ())) for task in (before, after)]
+        assert len(rows[0] & rows[1]) <= len(rows[0]) / 2
     assert instances(make, 0) == pair(make, 0), "the same each time"
 
 
