@@ -93,6 +93,7 @@ class Asked:
             entry |= {"later": guess} if guess and guess != self.counted else {}
         else:
             entry = {"guess": guess} if guess else {}
+            self.items = None                           # whatever was judged was not this
         self._write(entry)
 
     def judge(self, answer: object, within: float | None = None) -> list[Item]:
@@ -119,7 +120,7 @@ class Asked:
     def said(self) -> str:
         """What the view says below the controls."""
         if not self.guess:
-            return "Nothing predicted yet."
+            return "Nothing said yet."
         words = self.question.said(self.counted)
         if not self.is_answered:
             return f"Kept: {words}."

@@ -106,6 +106,11 @@ class Quiz:
                 for one, *items in zip(SENTENCES, *judged.values())]
         return Table("; ".join(totals), [("", *ROUNDS, "what is right"), *rows], [])
 
+    def forget(self) -> None:
+        """Forget both rounds, to begin anew."""
+        for asked in self.asked.values():
+            asked.forget()
+
 
 def row(sentence: Sentence, round: str) -> str:
     """A sentence as it is asked in a round."""

@@ -37,7 +37,8 @@ class PredictionView(View):
         self.clear = self.guard.button("Clear", "take the guess back", lambda: self._keep({}))
         self.status = ipywidgets.HTML(layout={"width": "auto"})
         self._is_following = False
-        words = ipywidgets.HTML(f"<div class='kit-words'><b>{escape(self.question.words)}</b></div>")
+        first, line, more = map(escape, self.question.words.partition("\n"))
+        words = ipywidgets.HTML(f"<div class='kit-words'><b>{first}</b>{line}{more}</div>")
         below = wrap(self.clear, self.status, gap="4px 12px")
         self.box = Box([words, *self._rows(), self.guard.strip, below],
                        describe=self.describe, also=[self.none], max_width="900px")

@@ -80,7 +80,7 @@ def test_clear_takes_a_guess_back_and_then_nothing_is_kept(file, key):
     assert not view.clear.disabled
     click(view.clear)
     assert predictions.asked[key].guess == {} and json.loads(file.read_text()) == {} and view.clear.disabled
-    assert "Nothing predicted yet." in view.status.value
+    assert "Nothing said yet." in view.status.value
 
 
 def test_none_of_them_is_a_guess_and_nothing_ticked_is_none():
@@ -109,6 +109,17 @@ Predictions: 0 right, 0 wrong, 4 not predicted
   not predicted  What of first?
   not predicted  What of fates?"""
     assert not file.exists()
+
+
+def test_run_all_before_anything_was_said_takes_nothing_from_what_is_said_then(file):
+    predictions = Predictions("06")
+    views = ask_all(predictions)
+    predictions.answer("first", "eviction")
+    by_hand(views["first"], "eviction")
+    assert repr(predictions.count()).endswith("  answer not shown  What of fates?")
+    assert predictions.asked["first"].outcome == "answer not shown"
+    predictions.answer("first", "eviction")
+    assert predictions.asked["first"].outcome == "right"
 
 
 def test_what_stood_when_the_answer_was_shown_counts_and_later_words_are_marked(file):

@@ -156,7 +156,7 @@ def test_unanswered_all_runs_and_nothing_is_told():
         test = SkillTest(time)
         views = [test.ask(number) for number in range(1, 11)]
         assert f"{time} the course: 0 of 10 right (10 not answered)" in repr(test.score())
-        assert all("Nothing predicted yet" in view.status.value for view in views)
+        assert all("Nothing said yet" in view.status.value for view in views)
 
 
 def test_another_seed_asks_others_and_is_kept_apart(tmp_path, monkeypatch):
