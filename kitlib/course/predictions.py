@@ -43,12 +43,20 @@ class Table(NamedTuple):
         return f"{heading}<table style='margin:4px 0'>{rows}</table>{below}"
 
 
+def score(outcomes: Sequence[str]) -> str:
+    """How many of them are right; "" is one that was not answered."""
+    missing = outcomes.count("")
+    left_out = f" ({missing} not answered)" if missing else ""
+    return f"{outcomes.count('right')} of {len(outcomes)} right{left_out}"
+
+
 class Asked:
     """A question put to the learner, and what the record keeps of it: the model of its view."""
 
     def __init__(self, question: Question, record: Record):
         self.question, self.record = question, record
         self.items: list[Item] | None = None            # judged; None before the answer was shown
+        self.view: PredictionView | None = None         # None before it was shown
 
     @property
     def entry(self) -> dict:
@@ -70,6 +78,11 @@ class Asked:
         """Whether the answer was shown while a guess stood."""
         return bool(self.counted) and "of" in self.entry
 
+    def show(self) -> PredictionView:
+        """The view of it, anew; one that was shown before is not told of later changes."""
+        self.view = PredictionView(self)
+        return self.view
+
     def keep(self, guess: dict[str, str]) -> None:
         """Keep a guess; {} takes it back, unless its answer was shown."""
         self.record.refresh()
@@ -80,9 +93,10 @@ class Asked:
             entry |= {"later": guess} if guess and guess != self.counted else {}
         else:
             entry = {"guess": guess} if guess else {}
+            self.items = None                           # whatever was judged was not this
         self._write(entry)
 
-    def judge(self, answer: object, within: float | None) -> list[Item]:
+    def judge(self, answer: object, within: float | None = None) -> list[Item]:
         """Show what was said beside what is: from now on the guess counts as it stands."""
         self.record.refresh()
         self.items = self.question.judged(self.counted, answer, within)
@@ -91,16 +105,26 @@ class Asked:
             entry = self.entry | {"right": right, "of": len(self.items)}
             if entry != self.entry:
                 self._write(entry)
+        if self.view:
+            self.view.render()
         return self.items
+
+    def forget(self) -> None:
+        """As if nothing had been said, and no answer been shown."""
+        self.items = None
+        self.record.refresh()
+        self._write({})
+        if self.view:
+            self.view.render()
 
     def said(self) -> str:
         """What the view says below the controls."""
         if not self.guess:
-            return "Nothing predicted yet."
+            return "Nothing said yet."
         words = self.question.said(self.counted)
         if not self.is_answered:
             return f"Kept: {words}."
-        return f"The answer was shown, and this counts: {words}. What you say now comes after the answer."
+        return f"This counts: {words}. What you say now comes after the answer."
 
     @property
     def outcome(self) -> str:
@@ -125,7 +149,6 @@ class Predictions:
     def __init__(self, notebook: str):
         self.record = Record(notebook)
         self.asked: dict[str, Asked] = {}
-        self.views: dict[str, PredictionView] = {}
 
     def ask(self, key: str, words: str, *, several: Sequence | None = None, choices: Sequence | None = None,
             rows: Sequence | None = None, guess: object = ...) -> PredictionView:
@@ -136,14 +159,13 @@ class Predictions:
         asked = Asked(question(key, words, several, choices, rows), self.record)
         if said := asked.question.read(guess):
             asked.keep(said)
-        self.asked[key], self.views[key] = asked, PredictionView(asked)
-        return self.views[key]
+        self.asked[key] = asked
+        return asked.show()
 
     def answer(self, key: str, is_: object, because: str = "", within: float | None = None) -> Table:
         """What was said beside what is. `within=2`: right is anything from half of it to twice as much."""
         asked = self._known(key)
         items = asked.judge(is_, within)
-        self.views[key].render()
         below = [asked.outcome] if len(items) > 1 or not asked.counted else []
         if within is not None:
             below.append(f"right is anything from {in_words(is_ / within)} to {in_words(is_ * within)}")
@@ -163,15 +185,11 @@ class Predictions:
 
     def forget(self, key: str | None = None) -> None:
         """Forget what was predicted, of one question or of the whole notebook, to begin anew."""
-        self.record.refresh()
-        keys = [self._known(key).question.key] if key is not None else [*self.record.entries]
-        for one in keys:
-            self.record.entries.pop(one, None)
-        self.record.save()
-        for one, asked in self.asked.items():
-            if key in (None, one):
-                asked.items = None
-                self.views[one].render()
+        for asked in self.asked.values() if key is None else [self._known(key)]:
+            asked.forget()
+        if key is None:
+            self.record.entries.clear()                 # and what was asked in an older notebook
+            self.record.save()
 
     def _known(self, key: str) -> Asked:
         if key not in self.asked:

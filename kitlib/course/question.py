@@ -79,9 +79,11 @@ class Question(NamedTuple):
 
     def describe(self) -> str:
         """The question and what may be answered, as text that is the same in every run."""
-        ways = f"one of: {', '.join(self.choices)}" if self.choices else "a number or a word"
+        named = self.items if self.ticks else self.choices
+        listed = ("; " if any("," in name for name in named) else ", ").join(named)
+        ways = f"one of: {listed}" if self.choices else "a number or a word"
         if self.ticks:
-            return f"{self.words}\n  any number of: {', '.join(self.items)}"
+            return f"{self.words}\n  any number of: {listed}"
         if self.is_one:
             return f"{self.words}\n  {ways}"
         return "\n".join([self.words, *(f"  {item}" for item in self.items), f"  each {ways}"])

@@ -5,7 +5,9 @@ Each stands in two forms, one a round; about half of each round are true. Nothin
 from typing import NamedTuple
 
 from ..widgets.prediction import PredictionView
-from .predictions import Predictions, Table
+from .predictions import Asked, Table, score
+from .question import question
+from .record import Record
 
 TRUE, FALSE = "true", "false"
 ROUNDS = ("first", "again")
@@ -82,41 +84,34 @@ class Quiz:
     """The eighteen, asked in two rounds. What was said is kept as predictions are."""
 
     def __init__(self, notebook: str):
-        self.predictions = Predictions(f"{notebook} quiz")
+        record = Record(f"{notebook} quiz")
+        self.asked = {round: Asked(question(round, "True or false?", choices=[TRUE, FALSE],
+                                            rows=[row(one, round) for one in SENTENCES]), record)
+                      for round in ROUNDS}
 
     def first(self) -> PredictionView:
         """The round before the notebook."""
-        return self._ask("first")
+        return self.asked["first"].show()
 
     def again(self) -> PredictionView:
         """The round after it: the same eighteen in their other form."""
-        return self._ask("again")
+        return self.asked["again"].show()
 
     def scores(self) -> Table:
         """Both rounds side by side, and what is right. What was said until now counts."""
-        judged = {}
-        for round in ROUNDS:
-            if round not in self.predictions.asked:
-                self._ask(round)
-            judged[round] = self.predictions.asked[round].judge(
-                {row(one, round): TRUE if getattr(one, round)[1] else FALSE for one in SENTENCES}, None)
-            self.predictions.views[round].render()
-        totals = [f"{name}: {sum(item.right for item in items)} of {len(items)} right" + _left_out(items)
-                  for name, items in judged.items()]
+        judged = {round: asked.judge({row(one, round): TRUE if getattr(one, round)[1] else FALSE
+                                      for one in SENTENCES}) for round, asked in self.asked.items()}
+        totals = [f"{round}: {score([item.outcome for item in items])}" for round, items in judged.items()]
         rows = [(str(one.number), *(item.outcome for item in items), one.right)
                 for one, *items in zip(SENTENCES, *judged.values())]
         return Table("; ".join(totals), [("", *ROUNDS, "what is right"), *rows], [])
 
-    def _ask(self, round: str) -> PredictionView:
-        return self.predictions.ask(round, "True or false?", rows=[row(one, round) for one in SENTENCES],
-                                    choices=[TRUE, FALSE])
+    def forget(self) -> None:
+        """Forget both rounds, to begin anew."""
+        for asked in self.asked.values():
+            asked.forget()
 
 
 def row(sentence: Sentence, round: str) -> str:
     """A sentence as it is asked in a round."""
     return f"{sentence.number}. {getattr(sentence, round)[0]}"
-
-
-def _left_out(items: list) -> str:
-    missing = sum(item.said is None for item in items)
-    return f" ({missing} not answered)" if missing else ""

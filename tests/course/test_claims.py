@@ -44,7 +44,7 @@ TO_DO = re.compile(r"""[*(]*(?:\*\*Try[^*]*\*\*\ )?(?:Afterwards\ you|If\ you\ a
     Take|Think|Try|Write)\b""", re.VERBOSE)
 POINTS_ELSEWHERE = re.compile(r"\([^()]*\b(?:notebook|exercise)s?\b[^()]*\)|\(?\[[^\]]*\]\([^)]*\.ipynb\)\)?")
 
-SHOWN = re.compile(r"recording( \S+)?|run ((\d\d):)?(\d\d)|test (test_\w+)|C (\S+\.[ch])|message|"
+SHOWN = re.compile(r"recording( \S+)?|run ((\d\db?):)?(\d\d)|test (test_\w+)|C (\S+\.[ch])|message|"
                    r"mail \d{4}-\d\d(?:-\d\d)? .+|errata ([WM]\d+)|told|nothing")
 # The files that were read at the commit of the patch; all others were read at the releases.
 READ_AT_THE_PATCH = {"mm/compaction.c", "mm/migrate.c", "include/linux/pagemap.h"}

@@ -135,7 +135,7 @@ def test_the_two_rounds_stand_side_by_side_and_nothing_is_told_before(tmp_path, 
     for one in SENTENCES:
         send(first.controls[row(one, "first")], TRUE)
     later = Quiz("12")
-    assert "counts" not in later.first().status.value
+    assert "This counts" not in later.first().status.value
     again = later.again()
     for one in SENTENCES[1:]:
         send(again.controls[row(one, "again")], truth(one, "again"))
@@ -148,3 +148,6 @@ def test_the_two_rounds_stand_side_by_side_and_nothing_is_told_before(tmp_path, 
     assert [row[2] for row in rows] == ["", *["right"] * 17]
     send(first.controls[row(SENTENCES[0], "first")], FALSE)
     assert repr(Quiz("12").scores()) == repr(told), "what is said after the scores does not count"
+    later.forget()
+    assert repr(Quiz("12").scores()).startswith("first: 0 of 18 right (18 not answered)")
+    assert again.controls[row(SENTENCES[1], "again")].value is None
