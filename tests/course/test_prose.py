@@ -16,7 +16,7 @@ ORDINARY = {"claim", "index", "label", "order", "path", "proof", "predict", "sta
             "fate", "latch", "freeze", "node", "replay", "range", "reason"}
 # What else a text may call them.
 ALSO = {"shmem": "shmem|tmpfs", "SPIN": "SPIN|Promela", "mlock": r"mlock\w*", "isolation": r"isolat\w+",
-        "dirty": "dirty|dirt", "migration": r"migrat\w+"}
+        "dirty": "dirty|dirt", "migration": r"migrat\w+", "unevictable LRU": "unevictable (?:LRU|list)"}
 SPELLED_OUT = {
     "LRU": "least recently used", "CMA": "contiguous memory allocator", "RFC": "request for comments",
     "RCU": "read-copy-update", "KASAN": "kernel address sanitizer", "NUMA": "non-uniform memory access",
