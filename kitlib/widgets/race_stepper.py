@@ -241,10 +241,11 @@ class RaceStepper(StepperView):
         self.verdict_row = _row("", self.verdict, self.play_button)
         return [title("You are the scheduler", "Compaction looks at the folios of one file while the file is "
                       "truncated and its inode freed. Whose step comes next?"),
-                _row("kernel", controls["kernel"], self.settings.undo_button, self.more), self.folded,
-                self.verdict_row, _row("", self.time.box, self.schedule, self.verdict_button),
-                self.schedule_error, self.guard.strip, self.status, self.objects, self.threads,
-                self.progress.box, self.lanes.box]
+                _row("kernel", controls["kernel"], self.settings.undo_button, self.more,
+                     self.verdict_button),
+                self.folded, self.verdict_row, _row("", self.time.box, self.schedule),
+                self.schedule_error, self.guard.strip, self.status, self.objects,
+                self.threads, self.progress.box, self.lanes.box]
 
 
 def _declared(kernels: dict[str, ModuleType]) -> list[Setting]:
