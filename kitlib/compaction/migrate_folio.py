@@ -19,7 +19,7 @@ IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
 _LOCKED, _SWAPBACKED = PG.LOCKED, PG.SWAPBACKED
 
 
-class MigrateFolio:
+class Folios:
     """One call of migrate_pages(): its folios, each at rest, or unmapped with a target of its own, or done.
 
     Every folio is isolated: the caller holds a reference on it, and it is on no LRU list, so that nobody else
@@ -95,7 +95,7 @@ class MigrateFolio:
         else:
             result = outcome.result
             if result == SUCCESS:
-                move_as_rehearsed(self.cc, pfn, target, outcome)
+                move_as_rehearsed(self.cc, [(pfn, target, outcome)])
         if result == SUCCESS:
             self.done([pfn], self.zone.order[pfn])
         return result

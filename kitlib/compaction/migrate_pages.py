@@ -12,8 +12,8 @@ from ..mm.verdict import MigrateMode, Result
 from .control import CompactControl
 from .events import MigratePagesEvent
 from .freepages import compaction_alloc, compaction_free
-from .migrate_folio import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, MigrateFolio
-from .rehearsal import Outcome, flags_unmapped, move_as_rehearsed, outcome_of
+from .migrate_folio import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, Folios
+from .rehearsal import Outcome, flags_unmapped, move_as_rehearsed, outcomes_of
 
 NR_MAX_BATCHED_MIGRATION = 512
 NR_MAX_MIGRATE_PAGES_RETRY, NR_MAX_MIGRATE_ASYNC_RETRY, NR_MAX_MIGRATE_SYNC_RETRY = 10, 3, 7
@@ -37,19 +37,21 @@ class _Migration:
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
-        self.folio = MigrateFolio(cc, get_new_folio, put_new_folio)
+        self.folios = Folios(cc, get_new_folio, put_new_folio)
         self.failed: dict[Result, int] = {}             # base pages, by reason
         self.split: list[int] = []                      # base pages of large folios that had no target
+        # What a folio comes to, by mode and looks: nobody else writes to folios or mappings during a call.
+        self.known: dict[MigrateMode, dict[tuple, Outcome]] = {mode: {} for mode in MigrateMode}
 
     def run(self, reason: str) -> Result | int:
         cc, vmstat = self.cc, self.zone.vmstat
         # The list is walked from its head, which is the folio isolated last.
         result = self._all(cc.migratepages[::-1])
-        cc.migratepages[:] = self.folio.left
-        vmstat["nr_isolated_anon"] -= self.folio.swapbacked
-        vmstat["nr_isolated_file"] -= self.folio.succeeded - self.folio.swapbacked
+        cc.migratepages[:] = self.folios.left
+        vmstat["nr_isolated_anon"] -= self.folios.swapbacked
+        vmstat["nr_isolated_file"] -= self.folios.succeeded - self.folios.swapbacked
         # Base pages in every counter; folios in what is returned.
-        cc.nr_succeeded, failed = self.folio.succeeded, sum(self.failed.values())
+        cc.nr_succeeded, failed = self.folios.succeeded, sum(self.failed.values())
         vmstat["pgmigrate_success"] += cc.nr_succeeded
         vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
@@ -94,15 +96,15 @@ class _Migration:
             # In the first passes not even a synchronous mode waits: the others may be done by then.
             force = more < NR_MAX_MIGRATE_PAGES_RETRY - PASSES_BEFORE_FORCE
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode, force)
+                result, target = self.folios.unmap(pfn, mode, force)
                 if result == ENOMEM:
                     self._give_up_for_want_of_a_target(pfn, again)
                     return result
                 # A target does not wait for the next pass: it goes back, and another one is asked for then.
                 if target is not None:
-                    result = self.folio.move(pfn, target, mode)
+                    result = self.folios.move(pfn, target, mode)
                     if result:
-                        self.folio.undo(pfn, target)
+                        self.folios.undo(pfn, target)
                 if result == EAGAIN and more:
                     again.append(pfn)
                 elif result:
@@ -120,16 +122,19 @@ class _Migration:
             return result
         # To wait for one folio with others locked could deadlock: hence alone; those refused for good, too.
         self.failed = counted
-        for pfn in stay:
-            # Its outcome may be another one than in the batch, for the mode is: now it may be waited for.
-            result, _ = self._batch([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+        # An outcome may be another one than in the batch: in this mode a folio may be waited for.
+        for pfn, outcome in zip(stay, outcomes_of(self.cc, stay, mode, self.known[mode]), strict=True):
+            if outcome is None:
+                result, _ = self._try([pfn], mode, NR_MAX_MIGRATE_SYNC_RETRY)
+            else:
+                result = self._settle_one(pfn, outcome)
             if result:
                 return result
         return SUCCESS
 
     def _batch(self, folios: list[int], mode: MigrateMode, passes: int) -> tuple[Result, list[int]]:
         """migrate_pages_batch(): how it ended, and what stays, in its new order."""
-        outcomes = [outcome_of(self.cc, pfn, mode) for pfn in folios]
+        outcomes = outcomes_of(self.cc, folios, mode, self.known[mode])
         # One folio that must be tried, and all are: which targets they get depends on when it takes its own.
         if None in outcomes:
             return self._try(folios, mode, passes)
@@ -148,29 +153,45 @@ class _Migration:
         No folio need be unmapped, nor any pass be repeated. There must be more than one pass: then a folio in
         use (-EAGAIN) keeps its target until all others have moved or given theirs back.
         """
-        targets, moved, stay, kept, refused = [], [], [], [], []
-        while len(targets) < len(folios) and (target := self.get_new_folio(self.cc, 0)) is not None:
+        targets, stay, kept, refused = [], [], [], []
+        for _ in folios:
+            if (target := self.get_new_folio(self.cc, 0)) is None:
+                break
             targets.append(target)
         ending = SUCCESS if len(targets) == len(folios) else ENOMEM
         if ending == ENOMEM:
             self._give_up_for_want_of_a_target(folios[len(targets)], [])
         # What has its target by then is settled all the same, as in _unmap_all().
-        for pfn, target, outcome in zip(folios, targets, outcomes, strict=False):
-            if outcome.result == SUCCESS:
-                move_as_rehearsed(self.cc, pfn, target, outcome)
-                moved.append(pfn)
-            elif outcome.result == EAGAIN:
+        settled = list(zip(folios, targets, outcomes, strict=False))
+        moved = [move for move in settled if move[2].result == SUCCESS]
+        move_as_rehearsed(self.cc, moved)
+        for pfn, target, outcome in settled if len(moved) < len(settled) else ():
+            if outcome.result == EAGAIN:
                 stay.append(pfn)
                 kept.append(target)
-            else:
+            elif outcome.result:
                 refused.append((pfn, outcome.result))
                 # A folio that is refused has had a target all the same: this is what it costs.
                 self.put_new_folio(self.cc, target, 0)
         # After all others, in the order of the folios: what is returned last is the next to be given.
         for target in kept:
             self.put_new_folio(self.cc, target, 0)
-        self.folio.done(moved, 0)
+        self.folios.done([pfn for pfn, _, _ in moved], 0)
         return ending, self._give_up_all(stay, refused)
+
+    def _settle_one(self, pfn: int, outcome: Outcome) -> Result:
+        """_settle() of a folio alone: how it ended."""
+        target = self.get_new_folio(self.cc, 0)
+        if target is None:
+            self._give_up_for_want_of_a_target(pfn, [])
+            return ENOMEM
+        if outcome.result == SUCCESS:
+            move_as_rehearsed(self.cc, [(pfn, target, outcome)])
+            self.folios.done([pfn], 0)
+        else:
+            self.put_new_folio(self.cc, target, 0)
+            self._give_up(pfn, outcome.result)
+        return SUCCESS
 
     def _unmap_all(self, folios: list[int], mode: MigrateMode, passes: int, stay: list,
                    refused: list) -> tuple[Result, list]:
@@ -179,7 +200,7 @@ class _Migration:
         for _ in range(passes):
             again = []
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode)
+                result, target = self.folios.unmap(pfn, mode)
                 # Neither a target nor a reason: it was freed meanwhile, and is done.
                 if target is not None:
                     unmapped.append((pfn, target))
@@ -204,12 +225,12 @@ class _Migration:
         for more in range(passes - 1, -1, -1):
             again = []
             for pfn, target in unmapped:
-                result = self.folio.move(pfn, target, mode)
+                result = self.folios.move(pfn, target, mode)
                 if result == EAGAIN and more:
                     again.append((pfn, target))
                 # Given up: for good, or since this was the last pass.
                 elif result:
-                    self.folio.undo(pfn, target)
+                    self.folios.undo(pfn, target)
                     if result == EAGAIN:
                         stay.append(pfn)
                     else:
@@ -239,7 +260,7 @@ class _Migration:
         zone.order[pfn] = 0
         # The head first, then the tails, each put in front of those before it.
         self.split += [*range(pfn + pages - 1, pfn, -1), pfn]
-        self.folio.left.update(dict.fromkeys(self.split))
+        self.folios.left.update(dict.fromkeys(self.split))
         return True
 
     def _give_up(self, pfn: int, why: Result) -> None:

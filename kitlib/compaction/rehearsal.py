@@ -27,7 +27,7 @@ By looks alone, so that its answer may be kept as well, `rehearse` leaves out
 A kernel that reads anything else, such as a folio's pfn, must be run without a table: then nothing is
 rehearsed.
 """
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -41,6 +41,7 @@ from ..step import Path
 from .control import CompactControl
 
 _LOCKED, _WAITED_FOR = PG.LOCKED, PG.LOCKED | PG.WRITEBACK
+_WRITTEN = PG.ANON | PG.SWAPBACKED
 
 
 class Outcome(NamedTuple):
@@ -72,10 +73,12 @@ def flags_unmapped(cc: CompactControl, pfn: int) -> int:
     """A folio's flags once try_to_migrate() has taken its page-table entries down (mm/rmap.c).
 
     A dirty entry leaves PG_dirty. Page tables are left out here: anonymous memory was written through each of
-    its entries, and file pages that were have PG_dirty already.
+    its entries, unless MADV_FREE has cleaned them, and PG_swapbacked with them (mm/madvise.c); file pages
+    that were written have PG_dirty already.
     """
     flags = cc.zone.flags[pfn]
-    written = flags & PG.ANON and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
+    anon = flags & _WRITTEN == _WRITTEN
+    written = anon and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
     return flags | PG.DIRTY if written else flags
 
 
@@ -87,13 +90,17 @@ def mode_of_move(cc: CompactControl, flags: int, mode: MigrateMode) -> MigrateMo
     return min(mode, MigrateMode.SYNC_LIGHT) if flags & PG.DIRTY and not cc.release.writes_out else mode
 
 
-def move_as_rehearsed(cc: CompactControl, pfn: int, target: int, outcome: Outcome) -> None:
-    """`target` becomes what move_by_path() would make of it. Caller must free the old page, mapped or not."""
-    zone = cc.zone
-    cc.moves.append((pfn, target))
-    # PG_unevictable is among the flags: AS_UNEVICTABLE, of which it is made, is one of the mapping's flags.
-    _, zone.flags[target], zone.refcount[target], zone.mapcount[target] = outcome
-    zone.mapping[target] = zone.mapping[pfn]
+def move_as_rehearsed(cc: CompactControl, moves: Iterable[tuple[int, int, Outcome]]) -> None:
+    """Each target becomes what move_by_path() would make of it. Caller must free the old pages.
+
+    moves: (pfn, target, outcome), each a success, in the order in which the kernel moves them.
+    """
+    flags, refcount, mapcount, mapping = cc.zone.flags, cc.zone.refcount, cc.zone.mapcount, cc.zone.mapping
+    for pfn, target, outcome in moves:
+        cc.moves.append((pfn, target))
+        # PG_unevictable is among the flags: AS_UNEVICTABLE, of which it is made, is one of the mapping's.
+        _, flags[target], refcount[target], mapcount[target] = outcome
+        mapping[target] = mapping[pfn]
 
 
 def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool = False) -> Outcome | None:
@@ -124,6 +131,26 @@ def outcome_of(cc: CompactControl, pfn: int, mode: MigrateMode, unmapped: bool =
         return None
     return rehearse(cc.kernel.move_to_new_folio, mode, flags, refcount, mapcount,
                     mapping.a_ops, mapping.flags)
+
+
+def outcomes_of(cc: CompactControl, pfns: Sequence[int], mode: MigrateMode,
+                known: dict[tuple, Outcome]) -> list[Outcome | None]:
+    """outcome_of() each of these isolated folios.
+
+    known: by looks, what the same call has found in this mode already; it grows.
+    """
+    if cc.verdicts is None:
+        return [None] * len(pfns)
+    zone, held, outcomes = cc.zone, cc.zone.buffers_held, []
+    flags, refcount, mapcount, mapping = zone.flags, zone.refcount, zone.mapcount, zone.mapping
+    for pfn in pfns:
+        looks = flags[pfn], refcount[pfn], mapcount[pfn], mapping[pfn]
+        # Never for another call: between two of them anybody may write to a mapping, or let buffers go.
+        outcome = None if pfn in held else known.get(looks)
+        if outcome is None and (outcome := outcome_of(cc, pfn, mode)) is not None:
+            known[looks] = outcome
+        outcomes.append(outcome)
+    return outcomes
 
 
 # Far more than the sorts of a zone, times functions and modes; what falls out is only done once more.

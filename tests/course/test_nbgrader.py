@@ -11,7 +11,7 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import PyFileConfigLoader
 
 ROOT = Path(__file__).parents[2]
-HANDED_IN = ("01_set_the_flag.ipynb", "07_lock_before_you_look.ipynb")
+HANDED_IN = ("02_set_the_flag.ipynb", "07_lock_before_you_look.ipynb")
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore::DeprecationWarning",
                                         "ignore::ResourceWarning", "ignore::UserWarning:nbgrader")
 

@@ -38,9 +38,9 @@ ODD = {"nothing": None, "dots": ..., "blank": "  ", "NaN": float("nan"), "digits
        "steps": "C T " * 40 + "!", "nested": [[[]]], "complex": 1j, "module": pd, "long": "x" * 10**6,
        "surrogate": "\ud800"}
 TABLES = [
-    (check.ex01.why_both, ("AS_UNEVICTABLE alone", "both")),
-    (lambda answer: check.ex02.twenty_folios(answer, "x"), (1, 2, 20)),
-    (lambda answer: check.ex02.lock_is_tried(answer, "x"), (1, 2)),
+    (check.ex02.why_both, ("AS_UNEVICTABLE alone", "both")),
+    (lambda answer: check.ex01.twenty_folios(answer, "x"), (1, 2, 20)),
+    (lambda answer: check.ex01.lock_is_tried(answer, "x"), (1, 2)),
     (lambda answer: check.ex03.left_alone(answer, {"ramfs": "isolated"}), ("guest_memfd", "ramfs")),
     (lambda answer: check.ex04.what_it_costs(answer, "x"), ("returned", "asked of pinned")),
     (lambda answer: check.ex05.why_it_fails(answer, "x"), (3, "x", None, (1,), 10**5000)),
@@ -59,7 +59,7 @@ TABLES = [
     (lambda answer: check.ex10.savings(answer, pd.DataFrame()), ("before", "after", "from share")),
     (check.ex11.read_a_trace, ("A", "B", "C", "D")),
     (lambda answer: check.ex12.split_kernel(answer), "A"),
-    (check.ex01.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"),
+    (check.ex02.set_the_flag, "A"), (check.ex03.in_the_right_order, "A"), (check.ex04.the_backstop, "A"),
     (check.ex07.lock_before_you_look, "A"),
     (check.ex09.counts_like_the_kernel, "A"), (lambda answer: check.ex12.two_setters(answer, answer), "A"),
     (check.ex12.inaccessible_step, "A"),
@@ -155,7 +155,7 @@ FUNCTIONS = [leaves, raises, never_returns, answers_oddly, untraced, takes_all_a
              asks_for_ever, asks_of_nobody,
              leaves_on_its_way, returns_oddly, goes_on_when_closed, remembers_too_much,
              functools.partial(asks_for_ever), lambda *subjects: 1]
-CHECKS = [check.ex01.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop,
+CHECKS = [check.ex02.set_the_flag, check.ex03.in_the_right_order, check.ex04.the_backstop,
           lambda mend: check.ex05.mended(mend, "x"), check.ex07.lock_before_you_look,
           check.ex09.counts_like_the_kernel, check.ex10.fair_comparison,
           lambda frame: check.ex10.savings({"before": 1}, frame), lambda f: check.ex12.two_setters(f, f),
@@ -175,14 +175,14 @@ def test_an_odd_function_is_told_and_leaves_nothing_changed(ask, function):
 
 
 def test_exit_is_told_and_an_interrupt_ends_the_check():
-    assert "SystemExit: enough" in repr(check.ex01.set_the_flag(leaves))
+    assert "SystemExit: enough" in repr(check.ex02.set_the_flag(leaves))
 
     def interrupted(mapping):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check.ex01.set_the_flag(interrupted)
-    assert check.ex01.why_both({"both": "left alone"}).findings[2].holds
+        check.ex02.set_the_flag(interrupted)
+    assert check.ex02.why_both({"both": "left alone"}).findings[2].holds
 
 
 @pytest.mark.parametrize("answer, text", [

@@ -1,4 +1,4 @@
-"""Exercise 02, "twenty folios"."""
+"""Exercise 01, "twenty folios"."""
 import random
 from numbers import Integral
 

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from kitlib.check import ex02 as check
-from kitlib.check.ex02_twenty_folios import PLACES, _run, twenty
+from kitlib.check import ex01 as check
+from kitlib.check.ex01_twenty_folios import PLACES, _run, twenty
 from kitlib.check.flags import row_of
 from kitlib.scenarios import one_folio
 

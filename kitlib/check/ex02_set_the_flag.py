@@ -1,4 +1,4 @@
-"""Exercise 01, "set the flag right"."""
+"""Exercise 02, "set the flag right"."""
 from collections.abc import Callable
 
 from ..kernels import after

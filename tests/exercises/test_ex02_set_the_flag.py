@@ -2,7 +2,7 @@
 import pytest
 
 import kitlib as kl
-from kitlib.check import ex01 as check
+from kitlib.check import ex02 as check
 from kitlib.mm.mapping import AS_EIO, set_bit
 
 
