@@ -2,7 +2,7 @@
 # make quick: the tests of the model.  make test: all tests but the slow ones.  make test-all: those too.
 # make lint: ruff, isort, mypy.  make pins: can every supported Python and platform install constraints.txt?
 # make bench, make bench-browser: the figures in the README.  make publish: notebooks and exercises made anew.
-# make architecture: the picture of kitlib's floors in the README.
+# make architecture: the picture of kitlib's floors in the README.  make screenshots: those of the widgets.
 SHELL  := bash
 PYTHON ?= python3
 VENV   ?= .venv
@@ -36,7 +36,7 @@ define INSTALL
 @touch $@
 endef
 
-.PHONY: lab quick lint pins test test-slow test-all bench bench-browser publish architecture clean
+.PHONY: lab quick lint pins test test-slow test-all bench bench-browser publish architecture screenshots clean
 lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LAB_OPTIONS) $(LAB)
 
@@ -70,6 +70,9 @@ publish: $(VENV)/dev
 
 architecture: $(VENV)/dev
 	$(BIN)/python tests/house/architecture.py
+
+screenshots: $(VENV)/dev
+	$(BIN)/python tests/screenshots.py
 
 clean:
 	rm -rf $(VENV)

@@ -136,13 +136,14 @@ class Notebook:
     What the page complains of or asks others for is kept.
     """
 
-    def __init__(self, browser, base: str, work: Path, cells: dict[str, str], app: str = "lab/tree"):
+    def __init__(self, browser, base: str, work: Path, cells: dict[str, str], app: str = "lab/tree",
+                 width: int = 1400, height: int = 1400):
         self.names = list(cells)
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source, id=name) for name, source in cells.items()])
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, work / f"{app.partition('/')[0]}.ipynb")
-        self.page = browser.new_page(viewport={"width": 1400, "height": 1400})
+        self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(20_000)
         self.errors, self.hosts = [], set()
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)

@@ -109,8 +109,8 @@ def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def comparison(rows: Iterable[tuple[str, str, str]]) -> str:
     """A table of (what, before, after), in plain text, that says in words what is different."""
-    heads = ("", "before", "after", "difference")
-    words = {True: "same", False: "<b>different</b>"}
+    heads = ("", "before", "after", "differs")
+    words = {True: "no", False: "<b>yes</b>"}
     return html_table(heads, ((*map(escape, row), words[row[1] == row[2]]) for row in rows))
 
 

@@ -26,6 +26,7 @@ from .time_row import TimeRow
 
 PLAY_SECONDS = 12               # a film plays for so long at the most
 PAUSE = 0.15                    # seconds for which a picture stands
+_HIGH, _STRETCH = 430, 1.25     # of the map: it and the buttons are in a window together
 
 
 class Run(NamedTuple):
@@ -70,7 +71,8 @@ class CompactionPlayer(View):
         self.t = 0
         self._run: Run | None = None
         self._task: asyncio.Task | None = None
-        self.map = MemoryMap(guard=self.guard)
+        self.map = MemoryMap(guard=self.guard, height=_HIGH)
+        self.map.canvas.stretch = _STRETCH
         self.map.canvas.observe(self._themed, "dark")
         self.chart_image = ipywidgets.Image(format="png", layout={"width": "100%", "margin": "0"})
         self.status, self.chart_text = ipywidgets.HTML(), ipywidgets.HTML()
@@ -274,6 +276,6 @@ class CompactionPlayer(View):
         head = title("A compaction run, event by event", "Two scanners walk towards each other: one isolates "
                      "what may move, the other finds free pages to move it to.")
         chart = ipywidgets.VBox([self.chart_image, self.chart_text],
-                                layout={**growing("420px"), "max_width": "640px"})
+                                layout={**growing("360px"), "max_width": "640px"})
         return [head, self.knobs.box, self.guard.strip, self.time.box, self.status, self.map.box,
                 wrap(self.tables, chart)]

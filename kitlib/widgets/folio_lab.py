@@ -55,8 +55,9 @@ class FolioLab(View):
                  kernels: Iterable[ModuleType] = (before, after)):
         self.kernels = {name_of(one): one for one in map(check_kernel, (*kernels, kernel))}
         self.guard = Guard()
-        self.result, self.patch, self.tree = (ipywidgets.HTML() for _ in range(3))
-        self.source = ipywidgets.HTML(layout=growing("500px"))
+        self.result, self.tree = ipywidgets.HTML(), ipywidgets.HTML()
+        self.patch = ipywidgets.HTML(layout=growing("440px"))
+        self.source = ipywidgets.HTML(layout=growing("340px", by=2)).add_class("kit-lab")
         bits = dict(zip(MODE, map(bool, check_mode(mode)), strict=True))
         self.settings = Settings(self.guard, _declared(tuple(self.kernels)), self._make, self.render,
                                  start={"kind": kind, **bits, "kernel": name_of(kernel)}, brings=_brought)
@@ -154,19 +155,17 @@ class FolioLab(View):
     def _layout(self) -> list[ipywidgets.Widget]:
         def group(words: str, width: str, *shown) -> ipywidgets.VBox:
             parts = [self.settings.controls[one] if isinstance(one, str) else one for one in shown]
-            return ipywidgets.VBox([ipywidgets.HTML(f"<b>{words}</b>"), *parts],
-                                   layout={"width": width, "margin": "0 12px 0 0"})
+            return ipywidgets.VBox([ipywidgets.HTML(f"<b>{words}</b>"), *parts], layout={"width": width})
 
-        buttons = ipywidgets.HBox([self.settings.undo_button, self.reset_button],
-                                  layout={"margin": "24px 0 0 0"})
-        groups = wrap(group("folio", "280px", "kind", *FLAGS, *REFERENCES),
-                      group("mapping", "310px", "mapping", *OF_MAPPING, self.set_unmovable),
-                      group("mode and kernel", "260px", *MODE, "kernel", buttons))
-        left = ipywidgets.VBox([self.patch, self.tree], layout=growing("500px"))
+        buttons = ipywidgets.HBox([self.settings.undo_button, self.reset_button])
+        groups = wrap(group("folio", "288px", "kind", *FLAGS, *REFERENCES),
+                      group("mapping", "250px", "mapping", *OF_MAPPING, self.set_unmovable),
+                      group("mode and kernel", "240px", *MODE, "kernel", buttons), gap="0 12px")
         head = title("One folio, one decision", "May compaction take this folio? "
                      "<code>isolate_folio()</code> is the part of <code>isolate_migratepages_block()</code> "
                      "(mm/compaction.c) that looks at one folio.")
-        return [head, groups, self.guard.strip, self.result, wrap(left, self.source, gap="0 20px")]
+        return [head, groups, self.guard.strip, self.result, wrap(self.patch, self.source, gap="0 16px"),
+                self.tree]
 
 
 def _declared(kernels: tuple[str, ...]) -> list[Setting]:

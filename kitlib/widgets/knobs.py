@@ -23,7 +23,7 @@ _PAGES = (1024, 4096, 16384, 65536, 131072)
 def knobs(memories: Sequence[str]) -> list[Setting]:
     """A setting for all in USUAL_RUN. `memories` are offered; any recording's name or path is legal."""
     memory = choice("memory", "memory", memories)
-    layout = {"layout": {"width": "310px"}, "style": {"description_width": "82px"}}
+    layout = {"layout": {"width": "auto"}, "style": {"description_width": "82px"}}
     return [memory._replace(legal=Words(f"{MADE_UP!r}, or a recording's name or path")),
             choice("pages", "pages", {pages: f"{pages:,}" for pages in _PAGES}),
             *(share(name, name, 1.0, tooltip=tip, **layout) for name, tip in SHARES.items()),
@@ -39,14 +39,14 @@ class KnobColumns:
         def column(words: str, *names: str) -> ipywidgets.VBox:
             head = ipywidgets.HTML(f"<b>{words}</b>")
             return ipywidgets.VBox([head, *map(settings.controls.get, names)],
-                                   layout={"width": "320px", "margin": "0 12px 0 0"})
+                                   layout={"width": "256px"})
 
         self.shares = column("shares of memory", *SHARES)
         self.run = column("the run", "caller", "kernel", "compact_unevictable_allowed")
         self.made_up = (self.shares, settings.controls["pages"], settings.controls["seed"])
         first = column("memory", "memory", "pages", "seed")
         first.children += (ipywidgets.HBox([settings.undo_button]),)
-        self.box = wrap(first, self.shares, self.run)
+        self.box = wrap(first, self.shares, self.run, gap="0 12px")
 
     def show(self, memory: str) -> None:
         """Made-up memory has all the knobs, a zone those of the run, a recorded run none."""

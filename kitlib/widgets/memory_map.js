@@ -12,8 +12,8 @@ const CELLS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18];     // sizes of a
 const MARKED = 7;                                 // from this size on, squares have marks
 const NAMED = 120;                                // from this width on, tiles have a head: address and type
 const MOST_RINGS = 24;                            // more would hide what they point at
-const KEYS = "Keys on the map: arrows, Page Up and Down (a pageblock), Home, End, F next failed page, " +
-  "Enter select, + and - zoom, 0 fit.";
+const KEYS = "Zoom in (or +) makes the pages larger; point at one to read of it. Keys on the map: arrows, " +
+  "Page Up and Down (a pageblock), Home, End, F next failed page, Enter select, + and - zoom, 0 fit.";
 
 const hex = (pfn) => "0x" + pfn.toString(16).padStart(5, "0");
 const number = (n) => n.toLocaleString("en-US");
@@ -200,7 +200,7 @@ class MapView {
       return { cell, wide, high, named, left, top, columns, stepX, stepY, height, width };
     };
     // A map whose squares are too small for marks may be higher.
-    const room = (size) => (size <= 2 ? 1.7 : 1) * most;
+    const room = (size) => (size <= 2 ? this.model.get("stretch") : 1) * most;
     this.fit = Math.max(0, CELLS.findLastIndex((size) => {
       const it = grid(size);
       return it.height <= room(size) && it.left + it.wide <= width;
@@ -372,7 +372,7 @@ class MapView {
     ctx.clearRect(0, 0, this.over.width, this.over.height);
     this.onPicture(ctx, () => {
       for (const [start, end] of this.ranges) this.range(ctx, start, end);
-      for (const mark of this.marks) this.scanner(ctx, mark);
+      this.scanners(ctx);
       this.square(ctx, this.model.get("selected"), this.accent, 3);
       this.square(ctx, this.hover, this.ink, 2);
       if (document.activeElement === this.over) this.square(ctx, this.focus, this.ink, 3);
@@ -409,25 +409,37 @@ class MapView {
     }
   }
 
-  // A triangle and words: up for the migrate scanner, down for the free one.
-  scanner(ctx, { pfn, words, shape }) {
-    pfn = Math.min(Math.max(pfn, this.first), this.end - 1);
-    const [x, y] = this.corner(pfn), [left, top] = this.tile(Math.floor((pfn - this.begin) / this.block));
-    const { named, wide, cell } = this.grid;
+  // A triangle and words: up for the migrate scanner, down for the free one. In a tile's head between address
+  // and type, with as many of the words as there is room for; where tiles have no head, beside the page.
+  scanners(ctx) {
+    const { named, wide, cell, left, width } = this.grid, drawn = [];
+    const pfns = this.marks.map(({ pfn }) => Math.min(Math.max(pfn, this.first), this.end - 1));
+    const blocks = pfns.map((pfn) => Math.floor((pfn - this.begin) / this.block));
+    ctx.font = "11px sans-serif";
+    const types = blocks.map((block) => ctx.measureText(this.types[block] ?? "").width);
     ctx.font = "bold 11px sans-serif";
-    const text = `${shape === "up" ? "\u25B2" : "\u25BC"} ${words}`, long = ctx.measureText(text).width + 8;
-    // In the tile's head, after the address; where tiles have none, beside the page, within the picture.
-    const bx = named ? Math.min(left + 58, left + wide - long)
-      : Math.min(Math.max(x - long / 2, 0), this.grid.width - long);
-    const by = named ? top - 18 : shape === "up" ? y + cell + 3 : Math.max(1, y - 19);
-    this.square(ctx, pfn, this.ink, 2);
-    ctx.fillStyle = this.ink;
-    ctx.beginPath();
-    ctx.roundRect(bx, by, long, 16, 3);
-    ctx.fill();
-    ctx.fillStyle = this.paper;
     [ctx.textAlign, ctx.textBaseline] = ["left", "alphabetic"];
-    ctx.fillText(text, bx + 4, by + 12);
+    for (const pfn of pfns) this.square(ctx, pfn, this.ink, 2);
+    this.marks.forEach(({ words, shape }, which) => {
+      const triangle = shape === "up" ? "\u25B2" : "\u25BC", [x, y] = this.corner(pfns[which]);
+      const [from, top] = this.tile(blocks[which]), long = (text) => ctx.measureText(text).width + 8;
+      const here = blocks.filter((block) => block === blocks[which]).length;
+      const room = named ? (wide - 64 - types[which]) / here - 4 : Infinity;
+      const texts = [`${triangle} ${words}`, `${triangle} ${words.split(" ")[0]}`, triangle];
+      const text = texts.find((one) => long(one) <= room) ?? triangle;
+      const by = named ? top - 18 : shape === "up" ? y + cell + 3 : Math.max(1, y - 19);
+      let bx = named ? from + 58 : Math.min(Math.max(x - long(text) / 2, left), width - long(text));
+      for (const [otherX, otherY, wide] of drawn)             // beside one that is there already
+        if (Math.abs(otherY - by) < 17 && bx < otherX + wide && otherX < bx + long(text))
+          bx = otherX + wide + 3 + long(text) > width ? otherX - 3 - long(text) : otherX + wide + 3;
+      drawn.push([bx, by, long(text)]);
+      ctx.fillStyle = this.ink;
+      ctx.beginPath();
+      ctx.roundRect(bx, by, long(text), 16, 3);
+      ctx.fill();
+      ctx.fillStyle = this.paper;
+      ctx.fillText(text, bx + 4, by + 12);
+    });
   }
 
   legend() {

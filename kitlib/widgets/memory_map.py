@@ -66,6 +66,7 @@ class Canvas(anywidget.AnyWidget):
     title = traitlets.Unicode().tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)                   # what the live region speaks
     height = traitlets.Int(460).tag(sync=True)                  # pixels, from which on the squares scroll
+    stretch = traitlets.Float(1.7).tag(sync=True)               # so many times as high without marks
     names = traitlets.List(list(plots.STATES)).tag(sync=True)
     shapes = traitlets.List(list(plots.MARKS.values())).tag(sync=True)
     colours = traitlets.Dict({theme: [[colour, on(colour), mark_on(colour)] for colour in palette.values()]

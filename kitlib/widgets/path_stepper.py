@@ -17,7 +17,6 @@ from ..mm.verdict import Mode, check_mode
 from ..step import Path
 from . import objects
 from .box import Box, growing, html_table, title, wrap
-from .source import scrolling
 from .stepping import StepperView, beginnings, thread_source, where
 
 _KNOWN = 1000                       # steps that are looked ahead, so that the slider has an end
@@ -70,8 +69,7 @@ class PathStepper(StepperView):
         machine, name, rows = self.machine, self.thread, _rows(self.machine)
         ended = objects.why_not(machine, name, frames.holders(machine))
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
-        shown = scrolling(thread_source(machine, name, self.begin[name]), f"source of {name}")
-        self.source.value = f"<p class='kit-words'>{head}</p>{shown}"
+        self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
         table = html_table([frames.EVENTS[at] for at in columns],
                            ([escape(str(row[at])) for at in columns] for row in rows))

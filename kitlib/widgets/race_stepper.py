@@ -142,14 +142,15 @@ class RaceStepper(StepperView):
         return self.asked_for is self.proof if self.tells is None else self.tells
 
     @property
-    def _is_unfolded(self) -> bool:
-        """Whether there is more to see: it was asked for, or something in it is not as usual."""
+    def _is_unusual(self) -> bool:
+        """Whether something is set or ticked that a first look does not need: it stays unfolded."""
         values, ticked = self.settings.values, (self.hint_box, self.progress.ticked, self.lanes.ticked)
-        return (self.more.value or values["kernel"] not in self.few or any(one.value for one in ticked)
+        return (values["kernel"] not in self.few or any(one.value for one in ticked)
                 or any(values[name] != usual for name, usual in _USUAL.items()))
 
     def _show_controls(self) -> None:
-        told, unfolded = self._is_told, self._is_unfolded
+        told, self.more.disabled = self._is_told, self._is_unusual
+        unfolded = self.more.value or self.more.disabled
         self.verdict.value = verdict_html(self.proof, self._kernel) if told else ""
         self.verdict_row.layout.display = None if told else "none"
         self.play_button.layout.display = None if told and self.proof.shortest else "none"
@@ -241,10 +242,11 @@ class RaceStepper(StepperView):
         self.verdict_row = _row("", self.verdict, self.play_button)
         return [title("You are the scheduler", "Compaction looks at the folios of one file while the file is "
                       "truncated and its inode freed. Whose step comes next?"),
-                _row("kernel", controls["kernel"], self.settings.undo_button, self.more), self.folded,
-                self.verdict_row, _row("", self.time.box, self.schedule, self.verdict_button),
-                self.schedule_error, self.guard.strip, self.status, self.objects, self.threads,
-                self.progress.box, self.lanes.box]
+                _row("kernel", controls["kernel"], self.settings.undo_button, self.more,
+                     self.verdict_button),
+                self.folded, self.verdict_row, _row("", self.time.box, self.schedule),
+                self.schedule_error, self.guard.strip, self.status, self.objects,
+                self.threads, self.progress.box, self.lanes.box]
 
 
 def _declared(kernels: dict[str, ModuleType]) -> list[Setting]:

@@ -8,7 +8,7 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from types import CodeType, FrameType, GeneratorType
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from typing import NamedTuple
 from ..step import Path
 
 _POINTERS = {"next": "&gt;", "crash": "X", "asked": "&#9654;"}
-_LEFT_OUT = "<tr><td></td><td></td><td>...</td></tr>"
 
 
 class Place(NamedTuple):
@@ -89,38 +88,28 @@ def _is_plumbing(code: CodeType) -> bool:
     return code.co_name.startswith("_") or "<locals>" in code.co_qualname
 
 
-def source_html(at: Place, mark: str = "next", around: int | None = None) -> str:
-    """The function, a line marked: "next", "crash", or "" for none; `around`: so many before and after it."""
+def source_html(at: Place, mark: str = "next") -> str:
+    """The function, a line marked: "next", "crash", or "" for none; it scrolls where it is long."""
     lines = source(at.code)
     if not lines:
         words = f"The source of {at.function} is not known; it stands at its line {at.line}."
         return f"<div class='kit-calls'>{escape(words)}</div>"
-    first, last = 1, len(lines)
-    if around is not None:
-        first = max(1, min(at.line - around, last - 2 * around))
-        last = min(last, first + 2 * around)
-    rows = [_row(number, lines[number - 1], mark if number == at.line else "")
-            for number in range(first, last + 1)]
-    if first > 1:
-        rows.insert(0, _LEFT_OUT)
-    if last < len(lines):
-        rows.append(_LEFT_OUT)
+    rows = (_row(number, line, mark if number == at.line else "") for number, line in enumerate(lines, 1))
     calls = "".join(f"<div class='kit-calls'>{escape(call)}</div>" for call in at.callers)
-    return f"{calls}<table class='kit-source'>{''.join(rows)}</table>"
-
-
-def scrolling(html: str, name: str) -> str:
-    """HTML in a part of the page that scrolls by itself, its marked line in view; `name` is what is heard."""
-    return f"<div class='kit-scroll' tabindex='0' role='region' aria-label='{escape(name)}'>{html}</div>"
+    return f"{calls}{_scrolling(at.code, rows)}"
 
 
 def way_html(code: CodeType, answers: Mapping[int, str]) -> str:
     """The function with the lines marked at which it asked, each with what it was answered."""
-    rows = "".join(_row(number, line, "asked" if number in answers else "", answers.get(number, ""))
-                   for number, line in enumerate(source(code), 1))
-    if not rows:
-        return f"The source of {escape(code.co_name)}() is not known."
-    return f"<table class='kit-source'>{rows}</table>"
+    rows = [_row(number, line, "asked" if number in answers else "", answers.get(number, ""))
+            for number, line in enumerate(source(code), 1)]
+    return _scrolling(code, rows) if rows else f"The source of {escape(code.co_name)}() is not known."
+
+
+def _scrolling(code: CodeType, rows: Iterable[str]) -> str:
+    """Whoever uses a keyboard reaches it, to scroll; access.js brings the marked line into view."""
+    return (f"<div class='kit-scroll' tabindex='0' role='region' aria-label='{escape(code.co_name)}()'>"
+            f"<table class='kit-source'>{''.join(rows)}</table></div>")
 
 
 def _row(number: int, line: str, mark: str, answer: str = "") -> str:

@@ -110,12 +110,12 @@ def where(machine: Machine, name: str) -> str:
     return f"{mark} {place(machine.paths[name]) or 'nothing'}"
 
 
-def thread_source(machine: Machine, name: str, begin: Place, around: int | None = None) -> str:
+def thread_source(machine: Machine, name: str, begin: Place) -> str:
     """The source where a thread stands, its next line marked; where it began, `begin`, if it has ended."""
     at = place(machine.paths[name])
     if not at:
-        return source_html(begin, "", around)
-    return source_html(at, "crash" if machine.crash and machine.crash.thread == name else "next", around)
+        return source_html(begin, "")
+    return source_html(at, "crash" if machine.crash and machine.crash.thread == name else "next")
 
 
 def beginnings(machine: Machine) -> dict[str, Place]:

@@ -9,7 +9,6 @@ from . import objects
 from .box import wrap
 from .stepping import thread_source, where
 
-_AROUND = 7                          # lines before and after the marked one
 _LIGHTS = dict(zip(FATES, ("kit-good", "kit-warn", "kit-bad"), strict=True))
 
 
@@ -38,7 +37,7 @@ class ThreadColumn:
         light = objects.chip(f"after Step {letter}: {hint}", _LIGHTS.get(hint, "kit-warn")) if hint else ""
         words = f"<b>{escape(name)}</b>: {escape(_short(why, name))}<br>{light}"
         self.reason.value = f"<div class='kit-thread'>{words}</div>"
-        self.source.value = thread_source(machine, name, self.view.begin[name], _AROUND)
+        self.source.value = thread_source(machine, name, self.view.begin[name])
 
     def describe(self, hint: str) -> str:
         """The same as one line of text."""

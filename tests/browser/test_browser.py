@@ -283,6 +283,16 @@ def test_arrows_move_a_slider(notebook, show, name, at):
     assert float(slider.get_attribute("aria-valuenow")) > begin
 
 
+def test_more_unfolds_by_keyboard_and_the_verdict_is_asked_for(notebook, show):
+    box = show("RaceStepper")
+    assert box.get_by_role("button", name="cached").count() == 0 == box.get_by_text("UNSAFE").count()
+    works(notebook, box, key("Enter", "button", "More"), "no_null_check")
+    assert "2 compactors" in box.inner_text() and box.get_by_role("checkbox").count() == 5
+    assert "UNSAFE:" in works(notebook, box, key("Enter", "button", "Verdict"), "UNSAFE:")
+    works(notebook, box, key("Enter", "button", "More"))
+    assert box.get_by_role("button", name="cached").count() == 0 == box.get_by_role("checkbox").count()
+
+
 def test_a_checkbox_and_a_choice_are_set_by_keyboard(notebook, show):
     box = show("FolioLab")
     works(notebook, box, key("Space", "checkbox", "AS_UNMOVABLE: bit 8"))
@@ -315,10 +325,10 @@ def test_everything_that_is_worked_or_looked_at_has_a_name(notebook, show, name)
     assert box.locator("canvas:not([aria-label], [aria-hidden], button canvas)").count() == 0
 
 
-@pytest.mark.parametrize("name", ["FolioLab", "RaceStepper"])
-def test_a_toggle_says_whether_it_is_pressed(show, name):
+@pytest.mark.parametrize("name, kernel", [("FolioLab", "before"), ("RaceStepper", "racy")])
+def test_a_toggle_says_whether_it_is_pressed(show, name, kernel):
     box = show(name)
-    for one, other in (("after", "before"), ("before", "after")):
+    for one, other in (("after", kernel), (kernel, "after")):
         press(one)(box)
         box.get_by_role("button", name=one, exact=True, pressed=True).wait_for()
         box.get_by_role("button", name=other, exact=True, pressed=False).wait_for()

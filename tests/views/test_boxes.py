@@ -172,10 +172,16 @@ def test_a_cell_that_is_run_again_disturbs_nobody(make, monkeypatch):
     assert drawn and set(map(id, drawn)) == {id(again)} and one.describe() == told
 
 
+def told(*arguments, **more):
+    """A race that says its verdict from the start."""
+    return lambda: RaceStepper(*arguments, verdict=True, **more)
+
+
 @pytest.mark.parametrize("make, is_there",
-                         [(FolioLab, True), (PathStepper, False), (RaceStepper, True), (small_panel, False),
-                                            (panel_that_has_run, True), (lambda: RaceStepper(kl.after), True),
-                                            (lambda: RaceStepper(kl.after, compactors=2), False)])
+                         [(FolioLab, True), (PathStepper, False), (RaceStepper, False),
+                          (told(kl.racy), True), (small_panel, False),
+                          (panel_that_has_run, True), (told(kl.after), True),
+                          (told(kl.after, compactors=2), False)])
 def test_pages_that_run_nothing_show_a_small_picture(make, is_there):
     view = make()
     told, png = view.describe(), still(view)
@@ -185,7 +191,7 @@ def test_pages_that_run_nothing_show_a_small_picture(make, is_there):
 
 
 def test_the_still_picture_of_a_race_is_the_schedule_so_far_or_the_shortest_and_leaves_the_race_as_it_is():
-    race = RaceStepper(kl.racy)
+    race = RaceStepper(kl.racy, verdict=True)
     assert race._picture().text.startswith("truncation_race(racy), C3T21C1: ")
     race.replay("C2T3")
     state = race.state

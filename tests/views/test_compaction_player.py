@@ -159,7 +159,7 @@ def test_a_zone_given_is_left_as_it_is_and_its_knobs_are_hidden():
 
 
 def test_the_text_is_the_same_in_two_players_and_state_brings_it_back():
-    player = CompactionPlayer(pages=4096, **MIXED, caller="kcompactd", kernel="racy", t=4)
+    player = CompactionPlayer(pages=4096, **MIXED, caller="kcompactd", kernel="before", t=4)
     again = CompactionPlayer(**player.state)
     bundle = player._repr_mimebundle_()
     assert bundle["text/plain"] == again.describe() and "step     4 of " in again.describe()
@@ -232,7 +232,7 @@ def test_random_events_never_fail_and_two_players_do_not_disturb_each_other():
     for number in range(1000):
         if number % 100 == 99:                  # a new run, with a chart, is the costly event
             name = dice.choice([*SHARES, "seed", "caller", "kernel", "compact_unevictable_allowed"])
-            options = {"seed": range(9), "caller": list(CALLERS), "kernel": ("before", "racy", "after"),
+            options = {"seed": range(9), "caller": list(CALLERS), "kernel": ("before", "after"),
                        "compact_unevictable_allowed": (True, False)}.get(name, (0.05, 0.1))
             player.settings.controls[name].set_state({"value": dice.choice(options)})
         elif number % 3:

@@ -14,7 +14,7 @@ from kitlib.experiments import sweep
 from kitlib.plots import Picture
 from kitlib.plots.flow import Chart
 from kitlib.scenarios import memory
-from kitlib.widgets import ExperimentPanel, experiment_panel
+from kitlib.widgets import CompactionPlayer, ExperimentPanel, experiment_panel
 from kitlib.widgets.guard import Guard
 from kitlib.widgets.settings import Between, SomeOf
 
@@ -29,6 +29,11 @@ def test_the_frame_is_that_of_the_call_shown_as_code():
     assert len(frame) == 3 * 2 * 2 * 2
     pd.testing.assert_frame_equal(frame.sort_values(key, ignore_index=True),
                                   by_code.sort_values(key, ignore_index=True))
+
+
+def test_without_a_second_thread_the_racy_kernel_is_not_offered():
+    for view, control in [(ExperimentPanel(), "kernels"), (CompactionPlayer(pages=1024), "kernel")]:
+        assert view.settings.controls[control].options == ("before", "after")
 
 
 def test_running_draws_the_curve_and_tells_it():

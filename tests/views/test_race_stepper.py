@@ -269,8 +269,9 @@ def test_what_is_not_as_usual_is_never_folded_away(change):
     view = RaceStepper()
     view.set(**change)
     assert not hidden(view.folded) and "kit-first-2" not in view.settings.controls["kernel"]._dom_classes
+    assert view.more.disabled
     view.undo()
-    assert hidden(view.folded)
+    assert hidden(view.folded) and not view.more.disabled
     if "kernel" not in change:
         assert not hidden(RaceStepper(**change).folded)
 

@@ -152,10 +152,21 @@ def test_looking_leaves_the_folio_as_it_was():
         assert lab.folio.zone.snapshot() == begin == kl.one_folio(kind).zone.snapshot(), kind
 
 
+def test_a_lab_offers_the_kernels_before_and_after_the_patch_and_others_when_asked():
+    def offered(**arguments):
+        return [name for name, _ in FolioLab(**arguments).settings.controls["kernel"].options]
+
+    assert offered() == ["before", "after"] == offered(kernel=kl.before)
+    assert offered(kernels=(kl.before, kl.racy, kl.after)) == ["before", "racy", "after"]
+    assert offered(kernel=broken_kernel(kl.after.isolate_folio)) == ["before", "after", "mine"]
+    with pytest.raises(TypeError, match="unknown kernel"):
+        FolioLab(kernels=("racy",))
+
+
 def test_two_labs_do_not_disturb_each_other():
     one, other = FolioLab(), FolioLab()
     said = other.describe()
-    one.set(unmovable=False, locked=True, kernel="racy", gfp_fs=False)
+    one.set(unmovable=False, locked=True, kernel="before", gfp_fs=False)
     assert other.describe() == said
     assert other.settings.history == [] and not other.folio.locked
 
@@ -230,12 +241,12 @@ def test_a_kernel_bug_of_the_path_is_in_the_strip_and_the_picture_is_not_stale(m
 
 def test_the_difference_is_said_in_words():
     lab = FolioLab()
-    assert "it changes the verdict" in lab.patch.value and "different" in lab.patch.value
+    assert "it changes the verdict" in lab.patch.value and "<b>yes</b>" in lab.patch.value
     lab.set(kind="ramfs")
     steps = "folio_trylock() and mapping_unmovable()"
     assert f"the verdict stays; the way there differs at {steps}" in lab.patch.value
     lab.set(kind="file, clean")
-    assert "it changes nothing here" in lab.patch.value and "different" not in lab.patch.value
+    assert "it changes nothing here" in lab.patch.value and "<b>yes</b>" not in lab.patch.value
 
 
 @pytest.mark.parametrize("kind", FOLIO_KINDS)
