@@ -14,7 +14,7 @@ from .concurrency.automaton import Chain
 from .concurrency.sched import Event, Scenario
 from .kernels import check_kernel, name as name_of
 from .mm.filemap import call_migrate_folio, folio_freed_from_under_us, folio_ref_is, folio_set_lru
-from .mm.folio import PG, Folio, a_ops_migrate_folio, folio_put, folio_trylock, folio_unlock
+from .mm.folio import PG, Folio, a_ops_migrate_folio, folio_mapping, folio_put, folio_trylock, folio_unlock
 from .mm.mapping import (AddressSpace, AddressSpaceOperations, i_lock as take_i_lock, i_unlock, inode_add_lru,
                          mapping_set_unevictable, mapping_set_unmovable, mapping_unmovable)
 from .mm.migrate import folio_migrate_mapping
@@ -104,7 +104,6 @@ def _zone(folios: int, targets: int = 0, unmovable: bool = True) -> tuple[Zone, 
     """One file's folios, then `targets` pages to which they can be moved."""
     mapping = AddressSpace("A", AddressSpaceOperations("a file's"))
     (mapping_set_unmovable if unmovable else mapping_set_unevictable)(mapping)
-    mapping.nrpages = folios
     palette = (Kind("free"), IN_THE_CACHE, _TARGET)
     return Zone.from_kinds(bytes([1] * folios + [2] * targets), palette, [mapping]), mapping
 
@@ -221,6 +220,36 @@ def _never_moved(targets: list[Folio], zone: Zone, event: Event) -> bool:
 @atomic
 def keep_locked(folio: Folio) -> None:
     """Instead of folio_unlock(): the lock is kept until the batch is done."""
+
+
+@atomic
+def detach_and_free(folio: Folio) -> None:
+    """Take the folio's pointer away and free what it led to, at once: nobody can come in between."""
+    mapping, folio.mapping = folio.mapping, None
+    mapping.freed = True
+
+
+def load_and_follow(folio: Folio) -> Path:
+    """Load a pointer, and follow it unless it is NULL."""
+    mapping = yield folio_mapping(folio)
+    if mapping:
+        yield mapping_unmovable(mapping)
+
+
+def take_away(folio: Folio) -> Path:
+    """The other thread's only step."""
+    yield detach_and_free(folio)
+
+
+def smallest_race() -> Scenario:
+    """Two threads, three steps, one pointer: it is loaded and followed, and taken away with what it led to.
+
+    Of its three schedules one fails. No kernel's steps are so large: it is there to be understood first.
+    """
+    zone, mapping = _zone(1)
+    folio = zone.folio(0)
+    paths = {"reader": partial(load_and_follow, folio), "owner": partial(take_away, folio)}
+    return Scenario("smallest_race()", zone, paths, (mapping, folio))
 
 
 def opposite_orders(kernel: ModuleType, mode: Mode = Mode(async_migrate=True, unevictable=True)) -> Scenario:

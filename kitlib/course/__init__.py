@@ -1,6 +1,9 @@
-"""The notebooks as a course; no other part of kitlib needs it, and a learner needs `progress` alone.
+"""The notebooks as a course; no other part of kitlib needs it.
 
-progress: which exercises hold, read from the saved notebooks. publish: notebooks executed, and exercises made
-from their solutions. handouts: saved notebooks as web pages.
+Predictions: what a learner predicts in a notebook, kept on this machine and shown beside what is: `question`,
+the `record`, `predictions`. progress: which exercises hold, read from the saved notebooks. publish: notebooks
+executed, and exercises made from their solutions. handouts: saved notebooks as web pages.
 """
-__all__ = ["handouts", "progress", "publish"]
+from .predictions import Predictions
+
+__all__ = ["Predictions", "handouts", "predictions", "progress", "publish", "question", "record"]

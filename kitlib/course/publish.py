@@ -7,6 +7,7 @@ writes what is saved as web pages that need no network. Run it in the project's 
 requirements-dev.txt names.
 """
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from nbclient import NotebookClient
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearOutput, ClearSolutions
 from traitlets.config import Config, PyFileConfigLoader
 
-from . import handouts
+from . import handouts, record
 
 FOLDERS = ("notebooks", "exercises", "solutions")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -27,11 +28,14 @@ CLEARED = (ClearSolutions, ClearHiddenTests, ClearMarkScheme, ClearOutput)
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    """Run every cell in `folder` in a new kernel; an error that no tag allows ends it."""
+    """Run every cell in `folder` in a new kernel; an error that no tag allows ends it.
+
+    Nobody's predictions are read or kept.
+    """
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources)
     client.store_widget_state = False
-    return client.execute()
+    return client.execute(env=os.environ | {record.VARIABLE: ""})
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -65,7 +65,7 @@ class AddressSpace:
         self.i_locked = False           # the inode's i_lock
         self.i_pages_locked = False     # the lock of i_pages, the tree lock
         self.i_count = 1                # references on the inode: whoever drops the last one evicts it
-        self.nrpages = 0                # folios in the page cache, where truncation is modelled; else 0
+        self.nrpages = 0                # folios in the page cache: truncation and reclaim count down
 
     def snapshot(self) -> tuple:
         """All of the mapping that threads can change, as values."""

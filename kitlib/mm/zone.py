@@ -116,7 +116,8 @@ class Zone:
                    mappings: Sequence[AddressSpace] = ()) -> "Zone":
         """A zone with one byte of `kinds` a page, each an index into `palette`.
 
-        Runs of free pages (0) become buddy blocks. `mappings` are numbered from 1, as in Kind.mapping.
+        Runs of free pages (0) become buddy blocks. `mappings` are numbered from 1, as in Kind.mapping; each
+        counts the pages that are in it.
         """
         self = cls(len(kinds))
         joined, self.order = _join_free_pages(kinds, len(palette), len(palette) + 1)
@@ -128,6 +129,8 @@ class Zone:
                 planes[1::2] = joined.translate(high)
             setattr(self, column, array(getattr(self, column).typecode, bytes(planes)))
         self.mappings += mappings
+        for number, owner in enumerate(mappings, 1):
+            owner.nrpages = sum(kinds.count(at) for at, kind in enumerate(palette) if kind.mapping == number)
         return self
 
     def part(self, name: str, start_pfn: int, end_pfn: int) -> "Zone":

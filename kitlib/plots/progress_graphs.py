@@ -6,7 +6,9 @@ stategraph.py has every state.
 """
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -23,6 +25,10 @@ from .proof_states import (CANNOT, LEGEND, STATE_KINDS, draw_legend, draw_states
 
 CELL, BARS = 22, 12                     # pixels: a position; a bar of a lock, with its margin
 _HATCH, _STEPS = "#6B7580", 80          # more steps of one thread than that are no picture
+
+
+Position = tuple[int, int]              # steps of the first thread, of the second
+Regions = Mapping[str, tuple[Position, Position]]       # words, with the lower left and upper right corner
 
 
 class Progress(NamedTuple):
@@ -107,17 +113,22 @@ def _ways(proof: Proof, schedule: str) -> list[list[str]]:
     return ways
 
 
-def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
+def progress_graph(proof: Proof, schedule: str = "", title: str = "",
+                   regions: Regions = MappingProxyType({})) -> Chart:
     """Two threads' positions, which of them can, must or do crash, and what a lock excludes.
 
     Shown as a staircase is `schedule`, or the shortest that fails, or where none does each thread first and
-    alone. `places` has the positions.
+    alone. `regions` are framed and numbered, with their words in the legend. `places` has the positions.
     """
     progress, ways = _progress(proof), _ways(proof, schedule)
     if max(progress.size) > _STEPS:
         raise ValueError(f"{max(progress.size)} steps of one thread are too many for one picture: "
                          "write a scenario with fewer folios, or state_graph(proof)")
-    plan = _Plane(progress, _step_names(proof, progress, ways[0]), _legend(proof, progress, ways))
+    if unknown := [corner for corners in regions.values() for corner in corners
+                   if not all(0 <= n <= most for n, most in zip(corner, progress.size))]:
+        raise ValueError(f"{unknown[0]} is no corner here: write steps from (0, 0) to {progress.size}")
+    legend = _legend(proof, progress, ways, regions)
+    plan = _Plane(progress, _step_names(proof, progress, ways[0]), legend)
     figure, axes = sheet(plan.width, plan.height, title or f"{proof.scenario.name}: progress")
     _draw_axes(axes, plan)
     # A row's neighbours are one rectangle: the hatching of squares one by one would not join.
@@ -133,8 +144,10 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "") -> Chart:
     for number, way in enumerate(ways):
         positions = [map(way[:n].count, progress.names) for n in range(len(way) + 1)]
         draw_way(axes, [plan.at(*at) for at in positions], number)
+    for number, corners in enumerate(regions.values(), 1):
+        _draw_region(axes, number, *(plan.at(*corner) for corner in corners))
     draw_legend(axes, (plan.right, plan.top), plan.legend)
-    figure.text = describe_progress(proof, schedule)
+    figure.text = describe_progress(proof, schedule, regions)
     figure.places = {at: figure.shares(*plan.at(*at)) for at in progress.kinds}
     return figure
 
@@ -143,8 +156,8 @@ def _worst(kinds: Counter) -> str:
     return max(kinds, key=STATE_KINDS.index)
 
 
-def _legend(proof: Proof, progress: Progress, ways: list[list[str]]) -> list[tuple]:
-    """Rows for the kinds that are found, for some of the states, for what is excluded, for the schedules."""
+def _legend(proof: Proof, progress: Progress, ways: list[list[str]], regions: Iterable[str]) -> list[tuple]:
+    """Rows for the kinds that are found, some of the states, what is excluded, regions, the schedules."""
     some = [_worst(kinds) for kinds in progress.kinds.values() if len(kinds) > 1]
     rows = samples(proof, {which for kinds in progress.kinds.values() for which in kinds}, "s", CELL - 3)
     if bad := [which for which in STATE_KINDS[2:] if which in some]:
@@ -156,7 +169,19 @@ def _legend(proof: Proof, progress: Progress, ways: list[list[str]]) -> list[tup
                      "bar: where one can hold it"))
     if len(progress.kinds) + len(progress.locked) < math.prod(most + 1 for most in progress.size):
         rows.append((lambda axes, x, y: None, "nothing drawn: never reached"))
+    rows += [(lambda axes, x, y, number=number: _draw_region(axes, number, (x, y), (x, y)), words)
+             for number, words in enumerate(regions, 1)]
     return rows + [way_sample(schedule_text(way, progress.names), number) for number, way in enumerate(ways)]
+
+
+def _draw_region(axes: Axes, number: int, low: tuple[float, float], high: tuple[float, float]) -> None:
+    """A frame around the positions between two corners, with its number in the middle."""
+    (left, bottom), (right, top) = low, high
+    axes.add_patch(Rectangle((left - CELL / 2, top - CELL / 2), right - left + CELL, bottom - top + CELL,
+                             fill=False, edgecolor=INK, linewidth=pt(2), zorder=6))
+    axes.text((left + right) / 2, (bottom + top) / 2, number, size=pt(13), family=SANS, weight="bold",
+              color=INK, ha="center", va="center_baseline", zorder=9,
+              bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
 def _draw_bar(axes: Axes, x: float, y: float, wide: float, high: float) -> None:
@@ -180,7 +205,7 @@ def _draw_cell(axes: Axes, points: list[tuple[float, float]], which: str, whole:
     draw_states(axes, points, which, "s", CELL - 3 if whole else CELL / 2 + 1)
 
 
-def describe_progress(proof: Proof, schedule: str = "") -> str:
+def describe_progress(proof: Proof, schedule: str = "", regions: Regions = MappingProxyType({})) -> str:
     """The progress graph in words: how many positions of which kind, what a lock excludes, what is shown."""
     progress, ways = _progress(proof), _ways(proof, schedule)
     worst = Counter(map(_worst, progress.kinds.values()))
@@ -193,6 +218,8 @@ def describe_progress(proof: Proof, schedule: str = "") -> str:
     if progress.locked:
         locks = " and of ".join(sorted(progress.held))
         lines.append(f"{len(progress.locked):,} positions excluded by the lock of {locks}")
+    lines += [f"region {number}, {first} {left} to {right} and {second} {low} to {high}: {words}"
+              for number, (words, ((left, low), (right, high))) in enumerate(regions.items(), 1)]
     shown = " and ".join(schedule_text(way, progress.names) for way in ways)
     ends = "no schedule fails" if proof.safe else f"shortest to fail: {proof.shortest}, {proof.bug}"
     return "\n".join([*lines, f"shown: {shown}; {ends}"])

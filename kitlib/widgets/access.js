@@ -18,6 +18,12 @@ function mend(box) {
     set(one, "aria-label", label(one));
     set(one, "aria-valuenow", String(Math.round(parseFloat(one.firstChild?.style.width) || 0)));
   });
+  // Each time that a source is drawn its marked line, the last of them, stands in the middle.
+  each(".kit-scroll:not([data-seen])", (one) => {
+    const at = [...one.querySelectorAll(".kit-next, .kit-crash, .kit-asked")].at(-1);
+    one.dataset.seen = "";
+    if (at) one.scrollTop = at.offsetTop - (one.clientHeight - at.offsetHeight) / 2;
+  });
   // A new element that says it is a status is seldom spoken; a change within one that was there before is.
   each(".widget-html-content [role=status], .widget-html-content [role=alert]", (said) => {
     set(said.closest(".widget-html-content"), "role", said.getAttribute("role"));

@@ -1,6 +1,6 @@
 """What an experiment can be set to, and what a sweep with these settings goes over."""
 from ..compaction.control import CALLERS
-from ..experiments import KERNELS
+from .knobs import KERNELS_ALONE
 from .settings import Setting, choice, count, several, share, switch
 
 _VARIED = {"unmovable": "unmovable folios (guest_memfd)", "unevictable": "mlocked folios",
@@ -17,7 +17,7 @@ def experiment_settings() -> list[Setting]:
     """A setting for everything in USUAL_SWEEP."""
     return [choice("vary", "share of", _VARIED), share("low", "from", 0.6), share("high", "to", 0.6),
             count("steps", "steps", 2, 41), choice("pages", "pages in the zone", (1024, 4096, 16384)),
-            several("kernels", "kernels", tuple(KERNELS), rows=3),
+            several("kernels", "kernels", KERNELS_ALONE, rows=2),
             several("callers", "callers", tuple(CALLERS), rows=6),
             count("seeds", "seeds", 1, 100), choice("show", "show", _RESULTS),
             switch("grouped", "group the unmovable folios"),

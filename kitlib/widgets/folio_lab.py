@@ -5,6 +5,7 @@ out what comes before it (free and compound pages) and after it (the LRU lock), 
 second thread.
 """
 import functools
+from collections.abc import Iterable
 from html import escape
 from types import ModuleType
 
@@ -12,7 +13,7 @@ import ipywidgets
 
 from .. import plots, scenarios
 from ..concurrency import tree
-from ..kernels import after, before, check_kernel, name as name_of, racy
+from ..kernels import after, before, check_kernel, name as name_of
 from ..mm import a_ops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNEVICTABLE, AS_UNMOVABLE, AddressSpace, clear_bit, flag_names, set_bit
@@ -45,10 +46,14 @@ _MOST = 999                         # references, page-table entries
 
 
 class FolioLab(View):
-    """A folio, with all that isolate_folio() asks of it: `box` is displayed, `set()` drives it in code."""
+    """A folio, with all that isolate_folio() asks of it: `box` is displayed, `set()` drives it in code.
 
-    def __init__(self, kind: str = "guest_memfd", kernel: ModuleType = after, mode: Mode = Mode()):
-        self.kernels = {name_of(one): one for one in (before, racy, after, check_kernel(kernel))}
+    `kernels` are offered, and `kernel`, which decides first.
+    """
+
+    def __init__(self, kind: str = "guest_memfd", kernel: ModuleType = after, mode: Mode = Mode(), *,
+                 kernels: Iterable[ModuleType] = (before, after)):
+        self.kernels = {name_of(one): one for one in map(check_kernel, (*kernels, kernel))}
         self.guard = Guard()
         self.result, self.patch, self.tree = (ipywidgets.HTML() for _ in range(3))
         self.source = ipywidgets.HTML(layout=growing("500px"))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import ipywidgets
 
 from ..compaction.control import CALLERS
-from ..experiments import KERNELS
 from .box import wrap
 from .settings import Setting, Settings, Words, choice, count, share, switch
 
@@ -17,6 +16,7 @@ SHARES = {"free": "free pages", "unmovable": "pages of guest_memfd", "unevictabl
 USUAL_RUN = {"memory": MADE_UP, "pages": 4096, "free": 0.4, "unmovable": 0.1, "unevictable": 0.1,
              "pinned": 0.05, "dirty": 0.05, "seed": 0, "caller": "compact_memory", "kernel": "after",
              "compact_unevictable_allowed": True}
+KERNELS_ALONE = ("before", "after")     # without a second thread `racy` is no question
 _PAGES = (1024, 4096, 16384, 65536, 131072)
 
 
@@ -28,7 +28,7 @@ def knobs(memories: Sequence[str]) -> list[Setting]:
             choice("pages", "pages", {pages: f"{pages:,}" for pages in _PAGES}),
             *(share(name, name, 1.0, tooltip=tip, **layout) for name, tip in SHARES.items()),
             count("seed", "seed", 0, 9999), choice("caller", "who compacts", tuple(CALLERS)),
-            choice("kernel", "kernel", tuple(KERNELS)),
+            choice("kernel", "kernel", KERNELS_ALONE),
             switch("compact_unevictable_allowed", "vm.compact_unevictable_allowed")]
 
 

@@ -52,7 +52,7 @@ def things(machine: Machine) -> list[Thing]:
     pointers = [(name, variable, owned) for name in machine.paths
                 for variable, owned in held_pointers(machine, name)]
     used.update(dict.fromkeys(owned for _, _, owned in pointers))
-    mappings = [one for one in machine.memory.mappings[1:] if one in used or one.nrpages or _gone(one)]
+    mappings = [one for one in machine.memory.mappings[1:] if one in used or _gone(one)]
     return [*(_folio(one, held) for one in folios),
             *(_mapping(one, machine, held, pointers) for one in mappings)]
 

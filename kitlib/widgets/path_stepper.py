@@ -17,6 +17,7 @@ from ..mm.verdict import Mode, check_mode
 from ..step import Path
 from . import objects
 from .box import Box, growing, html_table, title, wrap
+from .source import scrolling
 from .stepping import StepperView, beginnings, thread_source, where
 
 _KNOWN = 1000                       # steps that are looked ahead, so that the slider has an end
@@ -39,11 +40,11 @@ class PathStepper(StepperView):
         self.stepper = Stepper(_machine(path, kernel, kind, check_mode(mode)))
         self.begin = beginnings(self.machine)
         self._look_ahead()
-        self.source, self.events = ipywidgets.HTML(layout=growing("480px", by=3)), ipywidgets.HTML()
-        right = ipywidgets.VBox([self.objects, self.events], layout=growing("340px", by=2))
+        self.source, self.events = ipywidgets.HTML(layout=growing("430px", by=3)), ipywidgets.HTML()
+        right = ipywidgets.VBox([self.objects, self.events], layout=growing("300px", by=2))
         head = title("One path, step by step", "A path runs from one <code>yield</code> to the next at once; "
                      "at a <code>yield</code> another CPU may run.")
-        below = wrap(self.source, right, gap="0 20px")
+        below = wrap(self.source, right, gap="0 16px")
         self.box = Box([head, self.time.box, self.guard.strip, self.status, below],
                        describe=self.describe, max_width="1200px")
         with self.guard:
@@ -69,11 +70,12 @@ class PathStepper(StepperView):
         machine, name, rows = self.machine, self.thread, _rows(self.machine)
         ended = objects.why_not(machine, name, frames.holders(machine))
         head = f"<b>{escape(name)}</b>: {escape(ended or 'its next step is at the marked line')}"
-        self.source.value = f"<p class='kit-words'>{head}</p>{thread_source(machine, name, self.begin[name])}"
+        shown = scrolling(thread_source(machine, name, self.begin[name]), f"source of {name}")
+        self.source.value = f"<p class='kit-words'>{head}</p>{shown}"
         columns = [at for at, name in enumerate(frames.EVENTS) if name != "thread" or len(machine.paths) > 1]
         table = html_table([frames.EVENTS[at] for at in columns],
                            ([escape(str(row[at])) for at in columns] for row in rows))
-        self.events.value = f"<b>Events</b><div class='kit-wide'>{table}</div>"
+        self.events.value = f"<b>Events</b><div class='kit-events'>{table}</div>"
 
     def _look_ahead(self) -> None:
         try:

@@ -1,7 +1,8 @@
-"""You are the scheduler: whose step comes next, in one race, beside the proof over every schedule.
+"""You are the scheduler: whose step comes next, in one race; the proof over every schedule waits to be asked.
 
-Changing the race proves it again at once, within _LIMIT states; then the same schedule is followed as far as
-it goes. Leaves out what explore.py leaves out: weak memory ordering, and RCU's delay unless a step models it.
+Changing the race proves it again at once, within _LIMIT states; then the same schedule is followed as
+far as it goes. Leaves out what explore.py leaves out: weak memory ordering, and RCU's delay unless a step
+models it.
 """
 from collections.abc import Iterator
 from html import escape
@@ -10,20 +11,20 @@ from types import ModuleType
 import ipywidgets
 
 from .. import frames, plots
-from ..concurrency.explore import Proof, percent, prove
+from ..concurrency.explore import prove
 from ..concurrency.sched import Scenario, Stepper, letters
 from ..kernels import (after, after_unlock, before, blocking, cached, check_kernel, name as name_of,
                        no_null_check, racy)
 from ..races import truncation_race
-from .box import Box, growing, status_html, title
+from .box import Box, growing, title
 from .drawing import Drawing
+from .proof_words import verdict, verdict_html
 from .settings import Setting, Settings, switch, toggles
 from .stepping import StepperView, beginnings
 from .thread_column import ThreadColumn
 
 _LIMIT = 40_000                      # states: about a second at the most
 _COLUMNS = 6                         # threads at the most
-_ENORMOUS = 10 ** 15                 # schedules that nobody cares to read digit by digit
 _USUAL = {"folios": 1, "compactors": 1, "truncators": 1, "reclaimers": 0, "mlockers": 0, "truncate": "locked",
           "evict_cycles": "both", "migrate": False, "reuse": False}
 _COUNTS = {"folios": (1, 2), "compactors": (0, 1, 2), "truncators": (1, 2), "reclaimers": (0, 1),
@@ -36,22 +37,24 @@ _TIPS = {"truncate": "until when truncation holds the folio lock",
          "evict_cycles": "whom the end of the inode waits for"}
 _SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
              "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
-_COLOURS = {True: "kit-good", False: "kit-bad", None: "kit-warn"}
 
 
 class RaceStepper(StepperView):
     """A race: `box` is displayed; `set()`, `step()`, `replay()`, `play()` drive it in code.
 
     `arguments` are those of truncation_race(); those that have no control (`mode`, `dirty`, ...) stay as they
-    are given. `verdict=False` leaves out what is to be found: the verdict, and the shortest schedule that
-    fails.
+    are given. The verdict, and with it the shortest schedule that fails, is shown when it is asked for, until
+    the race is changed; with `verdict=True` always; with `verdict=False`, where it is to be found, never.
+    `more` unfolds all that a first look does not need; what is not as usual is never folded away.
     """
 
-    def __init__(self, kernel: ModuleType = racy, verdict: bool = True, **arguments):
+    def __init__(self, kernel: ModuleType = racy, *, verdict: bool | None = None, more: bool = False,
+                 **arguments):
         super().__init__()
-        self.tells = verdict
-        kernels = (before, racy, after, cached, after_unlock, no_null_check, blocking, check_kernel(kernel))
-        self.kernels = {name_of(one): one for one in kernels}
+        self.tells, self.asked_for = verdict, None
+        kernels = (racy, after, check_kernel(kernel), before, cached, after_unlock, no_null_check, blocking)
+        self.kernels = {name_of(one): one for one in kernels} | {name_of(kernel): kernel}
+        self.few = {name_of(one) for one in kernels[:3]}
         self.fixed = {name: value for name, value in arguments.items() if name not in _USUAL}
         self.progress = Drawing(self.guard, "progress graph: every order at once", "ring", self.render)
         self.lanes = Drawing(self.guard, "swim lanes: this schedule", "row", self.render)
@@ -60,7 +63,7 @@ class RaceStepper(StepperView):
         start |= {name: value for name, value in arguments.items() if name in _USUAL}
         self.settings = Settings(self.guard, _declared(self.kernels), self._make, self.render, start=start,
                                  position=lambda: (self.stepper.schedule, self.stepper.t))
-        self._make_controls()
+        self._make_controls(more)
         self.columns = [ThreadColumn(self) for _ in range(_COLUMNS)]
         self.box = Box(self._layout(), describe=self.describe, picture=self._picture, max_width="1200px",
                        also=[column.box for column in self.columns])
@@ -88,35 +91,72 @@ class RaceStepper(StepperView):
         """Take the last change of settings back, to the schedule and the position from before it."""
         self.settings.undo()
 
+    def ask(self) -> None:
+        """Show the verdict on this race."""
+        with self.guard.aloud():
+            if self.tells is False:
+                raise ValueError("this race keeps its verdict to itself: "
+                                 "write RaceStepper(kernel, verdict=True)")
+            self.asked_for = self.proof
+            self.render()
+
     def play(self) -> None:
         """Replay the shortest schedule that fails."""
         with self.guard.aloud():
             if not self.proof.shortest:
-                raise ValueError(f"there is no failing schedule to play: {verdict(self.proof)}")
+                raise ValueError(f"there is no failing schedule to play: {self._verdict}")
             self.replay(self.proof.shortest)
 
     def describe(self) -> str:
-        """Settings, verdict, position, threads and objects, as text that is the same in every run."""
+        """The race, the verdict if it is shown, position, threads, objects: the same text in every run."""
         hints = self.hints if self.hint_box.value else {}
         lines = [f"race      {self.proof.scenario.name}"]
-        if self.tells:
-            lines.append(f"verdict   {verdict(self.proof)}")
+        if self._is_told:
+            lines.append(f"verdict   {self._verdict}")
         threads = [column.describe(hints.get(name, "")) for name, column in self._shown()]
         return "\n".join([*lines, *self._lines(), *threads, *self.guard.lines(10)])
 
     def render(self) -> None:
         """Draw everything: controls, verdict, position, threads, objects."""
         super().render()
-        self.verdict.value = _verdict_html(self.proof) if self.tells else ""
+        self._show_controls()
         self.schedule.value, self.schedule_error.value = self.stepper.text, ""
         letter, turn = letters(self.machine.paths), self.turn
         self.time.step.description = f"Step ({letter[turn]})" if turn else "Step"
-        self.play_button.layout.display = None if self.proof.shortest and self.tells else "none"
         hints, held = self.hints if self.hint_box.value else {}, frames.holders(self.machine)
         for name, column in self._shown():
             column.show(name, letter[name], held, hints.get(name, ""))
         self.threads.children = [column.box for _, column in self._shown()]
         self._draw()
+
+    @property
+    def _kernel(self) -> ModuleType:
+        return self.kernels[self.settings.values["kernel"]]
+
+    @property
+    def _verdict(self) -> str:
+        return verdict(self.proof, self._kernel)
+
+    @property
+    def _is_told(self) -> bool:
+        return self.asked_for is self.proof if self.tells is None else self.tells
+
+    @property
+    def _is_unfolded(self) -> bool:
+        """Whether there is more to see: it was asked for, or something in it is not as usual."""
+        values, ticked = self.settings.values, (self.hint_box, self.progress.ticked, self.lanes.ticked)
+        return (self.more.value or values["kernel"] not in self.few or any(one.value for one in ticked)
+                or any(values[name] != usual for name, usual in _USUAL.items()))
+
+    def _show_controls(self) -> None:
+        told, unfolded = self._is_told, self._is_unfolded
+        self.verdict.value = verdict_html(self.proof, self._kernel) if told else ""
+        self.verdict_row.layout.display = None if told else "none"
+        self.play_button.layout.display = None if told and self.proof.shortest else "none"
+        self.verdict_button.layout.display = "none" if told or self.tells is False else None
+        self.folded.layout.display = None if unfolded else "none"
+        kernels = self.settings.controls["kernel"]
+        (kernels.remove_class if unfolded else kernels.add_class)(f"kit-first-{len(self.few)}")
 
     def _shown(self) -> Iterator[tuple[str, ThreadColumn]]:
         """The threads of this race with their columns; there are columns for more."""
@@ -134,7 +174,7 @@ class RaceStepper(StepperView):
 
     def _picture(self) -> plots.Picture | None:
         """The schedule so far, or the shortest that fails, or all at once; nothing where that would tell."""
-        if not (self.tells or self.stepper.text):
+        if not (self._is_told or self.stepper.text):
             return None
         schedule = self.stepper.text or self.proof.shortest
         if not schedule:
@@ -176,28 +216,35 @@ class RaceStepper(StepperView):
         else:
             self.render()
 
-    def _make_controls(self) -> None:
+    def _make_controls(self, more: bool) -> None:
         self.verdict, self.schedule_error = ipywidgets.HTML(layout=growing("520px")), ipywidgets.HTML()
         tip = "replay the shortest schedule that fails"
         self.play_button = self.guard.button("Play the shortest", tip, self.play)
+        self.verdict_button = self.guard.button("Verdict", "what every order of this race comes to", self.ask)
+        self.more = ipywidgets.ToggleButton(value=more, description="More", layout={"width": "auto"},
+                                            tooltip="all kernels, locks, threads, hints and pictures")
+        self.more.observe(self.guard(lambda _: self.render()), "value")
         self.hint_box = ipywidgets.Checkbox(description="what each step leads to", indent=False,
                                             layout={"width": "auto"})
         self.hint_box.observe(self.guard(lambda _: self.render()), "value")
         self.schedule = ipywidgets.Text(description="schedule", placeholder="C2T5C1", continuous_update=False,
-                                        layout={"width": "320px"}, style={"description_width": "60px"})
+                                        layout={"width": "250px"}, style={"description_width": "60px"})
         self.schedule.observe(self.guard(self._typed), "value")
         self.threads = ipywidgets.GridBox().add_class("kit-threads")
 
     def _layout(self) -> list[ipywidgets.Widget]:
         controls = self.settings.controls
+        self.folded = ipywidgets.VBox([
+            _row("locks", *map(controls.get, _LOCKS)), _row("threads", *map(controls.get, _COUNTS)),
+            _row("besides", *map(controls.get, _SWITCHES)),
+            _row("show", self.hint_box, self.progress.ticked, self.lanes.ticked)])
+        self.verdict_row = _row("", self.verdict, self.play_button)
         return [title("You are the scheduler", "Compaction looks at the folios of one file while the file is "
                       "truncated and its inode freed. Whose step comes next?"),
-                _row("kernel", controls["kernel"], self.settings.undo_button),
-                _row("locks", *map(controls.get, _LOCKS)), _row("threads", *map(controls.get, _COUNTS)),
-                _row("besides", *map(controls.get, _SWITCHES)), _row("", self.verdict, self.play_button),
-                _row("", self.time.box, self.schedule),
-                _row("show", self.hint_box, self.progress.ticked, self.lanes.ticked), self.schedule_error,
-                self.guard.strip, self.status, self.objects, self.threads, self.progress.box, self.lanes.box]
+                _row("kernel", controls["kernel"], self.settings.undo_button, self.more), self.folded,
+                self.verdict_row, _row("", self.time.box, self.schedule, self.verdict_button),
+                self.schedule_error, self.guard.strip, self.status, self.objects, self.threads,
+                self.progress.box, self.lanes.box]
 
 
 def _declared(kernels: dict[str, ModuleType]) -> list[Setting]:
@@ -215,39 +262,6 @@ def _declared(kernels: dict[str, ModuleType]) -> list[Setting]:
 def _row(words: str, *shown: ipywidgets.Widget) -> ipywidgets.HBox:
     head = [ipywidgets.HTML(f"<b>{words}</b>", layout={"width": "60px"})] if words else []
     return ipywidgets.HBox([*head, ipywidgets.HBox(shown).add_class("kit-settings")])
-
-
-def verdict(proof: Proof) -> str:
-    """The proof in one line: SAFE, UNSAFE, or NO PROOF. Schedules are not counted where they have no end."""
-    if proof.safe is None:
-        return (f"NO PROOF: no bug in the first {_LIMIT:,} states, and the rest was not looked at. "
-                "Too large a race to prove here.")
-    if proof.safe:
-        if proof.schedules is None:
-            return f"SAFE: every schedule ({proof.why_no_count})"
-        if proof.schedules < _ENORMOUS:
-            return f"SAFE: all {proof.schedules:,} schedules"
-        return f"SAFE: all schedules, {_number(proof.schedules)} of them"
-    bugs = " or ".join(proof.bugs)
-    if proof.schedules is None:
-        rest = "a schedule can go on for ever" if proof.graph.complete else "not every schedule was looked at"
-        return f"UNSAFE: {bugs}, shortest {proof.shortest}; {rest}"
-    share = percent(proof.failing_schedules / proof.schedules)
-    failing = f"{_number(proof.failing_schedules)} of {_number(proof.schedules)} schedules ({share})"
-    return f"UNSAFE: {bugs} in {failing}, shortest {proof.shortest}"
-
-
-def _verdict_html(proof: Proof) -> str:
-    word, _, rest = verdict(proof).partition(": ")
-    orders = "every order" if proof.graph.complete else "the first of the many orders"
-    scope = (f"{proof.scenario.name}: {proof.states:,} states; {orders} of these steps, which are as fine "
-             "as they are written; sequentially consistent memory; no RCU delay.")
-    chip = f"<span class='kit-chip {_COLOURS[proof.safe]}'>{word}:</span>"
-    return status_html(f"{chip} <b>{escape(rest)}</b><br>{escape(scope)}")
-
-
-def _number(count: int) -> str:
-    return f"{count:,}" if count < _ENORMOUS else f"about {count:.1e}".replace("e+", "e")
 
 
 def _count(name: str, number: int) -> str:

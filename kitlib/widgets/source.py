@@ -109,6 +109,11 @@ def source_html(at: Place, mark: str = "next", around: int | None = None) -> str
     return f"{calls}<table class='kit-source'>{''.join(rows)}</table>"
 
 
+def scrolling(html: str, name: str) -> str:
+    """HTML in a part of the page that scrolls by itself, its marked line in view; `name` is what is heard."""
+    return f"<div class='kit-scroll' tabindex='0' role='region' aria-label='{escape(name)}'>{html}</div>"
+
+
 def way_html(code: CodeType, answers: Mapping[int, str]) -> str:
     """The function with the lines marked at which it asked, each with what it was answered."""
     rows = "".join(_row(number, line, "asked" if number in answers else "", answers.get(number, ""))

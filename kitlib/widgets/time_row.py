@@ -14,7 +14,7 @@ class TimeRow:
         self.step = button("Step", "one step on", view.step)
         self.step.button_style = "primary"
         self.last = button("Last", "to the end, as far as it is known", view.last)
-        self.slider = ipywidgets.IntSlider(min=0, max=0, description="step", layout={"width": "320px"},
+        self.slider = ipywidgets.IntSlider(min=0, max=0, description="step", layout={"width": "280px"},
                                            style={"description_width": "40px"})
         self.slider.observe(view.guard(self._slid), "value")
         # While the slider is set to where the view is, it is heard as if it were moved: that is no jump.

@@ -414,5 +414,6 @@ def test_a_saved_notebook_reads_as_html_without_scripts_and_without_a_network(se
                for at in range(pictures.count()))
     text = page.inner_text("body")
     assert len(re.findall(r"\w+", text)) > 500
-    assert "verdict   UNSAFE" in text or name != "06_race_with_truncation"
+    if name == "06_race_with_truncation":           # the stepper, and its verdict folded away in the answer
+        assert "schedule  not begun" in text and "verdict   UNSAFE" not in text
     context.close()

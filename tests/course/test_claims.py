@@ -13,23 +13,18 @@ A file a notebook, a row a claim: cell, sentence or a part of it, functions, com
 or several of them, with "; " between. Its words decide whether a sentence is about the kernel: `is_claim`.
 """
 import csv
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from prose import ROOT, read, sentences, text_cells
 
-ROOT = Path(__file__).parents[2]
 LEDGER = Path(__file__).parent / "claims"
 HEADER = ["cell", "claim", "function", "commit or release", "shown by"]
 BOOKS = sorted(path for folder in ("notebooks", "solutions") for path in (ROOT / folder).glob("*.ipynb"))
 book = pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 
-# A paragraph, a point of a list, a row of a table.
-UNIT = re.compile(r"\n\s*\n|\n(?=\* |\d+\. |\| |    )")
-END = re.compile(r"""(?<=[.!?])([*)"]*)\s+(?=[A-Z`"*(\[\d]|
-                     (?:secretmem|guest_memfd|ramfs|mlocked|kcompactd|compact_memory)\b)""", re.VERBOSE)
 COMMIT, RELEASE = r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b", r"\bv?[67]\.\d+\b|\bRFC\b"
 FUNCTION = r"(?<![.\w])([a-z_]+)\(\)"
 FLAG = r"\b(?:AS|PG|ISOLATE|MIGRATE|GFP|PF|COMPACT|NR|ZONE|CONFIG)_[A-Z]+|__GFP|-E[A-Z]{3,}"
@@ -49,7 +44,7 @@ TO_DO = re.compile(r"""[*(]*(?:\*\*Try[^*]*\*\*\ )?(?:Afterwards\ you|If\ you\ a
     Take|Think|Try|Write)\b""", re.VERBOSE)
 POINTS_ELSEWHERE = re.compile(r"\([^()]*\b(?:notebook|exercise)s?\b[^()]*\)|\(?\[[^\]]*\]\([^)]*\.ipynb\)\)?")
 
-SHOWN = re.compile(r"recording( \S+)?|run ((\d\d):)?(\d\d)|test (test_\w+)|C (\S+\.[ch])|message|"
+SHOWN = re.compile(r"recording( \S+)?|run ((\d\db?):)?(\d\d)|test (test_\w+)|C (\S+\.[ch])|message|"
                    r"mail \d{4}-\d\d(?:-\d\d)? .+|errata ([WM]\d+)|told|nothing")
 # The files that were read at the commit of the patch; all others were read at the releases.
 READ_AT_THE_PATCH = {"mm/compaction.c", "mm/migrate.c", "include/linux/pagemap.h"}
@@ -63,29 +58,6 @@ class Row(NamedTuple):
     function: str
     commit: str
     shown: str
-
-
-def read(path):
-    return json.loads(path.read_text(encoding="utf-8"))["cells"]
-
-
-def text_cells(path):
-    """Of each text cell: (id, its units, one a line, with single blanks between words, without headings)."""
-    for cell in read(path):
-        if cell["cell_type"] == "markdown":
-            units = UNIT.split(re.sub(r"^#.*$", "", "".join(cell["source"]), flags=re.MULTILINE))
-            told = [" ".join(unit.split()) for unit in units if not unit.startswith(("    ", "|---"))]
-            yield cell["id"], "\n".join(told)
-
-
-def sentences(text):
-    """The sentences of a cell's text; a row of a table is one."""
-    for unit in filter(None, text.split("\n")):
-        begin = 0
-        for end in () if unit.startswith("|") else END.finditer(unit):
-            yield unit[begin:end.end(1)]
-            begin = end.end()
-        yield unit[begin:]
 
 
 def is_claim(sentence):

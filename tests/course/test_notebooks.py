@@ -6,13 +6,16 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from prose import COURSE, lesson as numbered
 
 from kitlib.course import publish
 
 ROOT = Path(__file__).parents[2]
 ALL = sorted(path for folder in publish.FOLDERS for path in (ROOT / folder).glob("*.ipynb"))
-GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"        # no lesson: it only defines, and nothing in it runs
-LESSONS = [path for path in ALL if path.parent.name == "notebooks" and path != GLOSSARY]
+# No lessons: the one only defines and nothing in it runs, the others only ask.
+GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"
+SKILL_TESTS = sorted((ROOT / "notebooks").glob("skill_test*.ipynb"))
+LESSONS = [numbered(number) for number in COURSE]
 EXERCISES = [path for path in ALL if path.parent.name == "exercises"]
 MARKERS = ("NBVAL_IGNORE_OUTPUT", "NBVAL_SKIP", "NBVAL_RAISES_EXCEPTION", "NBVAL_CHECK_OUTPUT",
            "PYTEST_VALIDATE_IGNORE_OUTPUT")
@@ -36,7 +39,8 @@ def code_cells(path):
 
 
 def test_there_are_notebooks_to_look_at():
-    assert len(LESSONS) == 13 and len(EXERCISES) >= 10 and len(ALL) == len(LESSONS) + 1 + 2 * len(EXERCISES)
+    assert len(LESSONS) == len(set(LESSONS)) == 14 and len(EXERCISES) >= 10
+    assert len(ALL) == len(LESSONS) + 1 + len(SKILL_TESTS) + 2 * len(EXERCISES)
 
 
 @each
@@ -103,7 +107,6 @@ def test_a_lesson_has_its_form(path):
     assert "Three things to remember" in last
     assert re.search(r"^Exercise: .*\]\(\.\./exercises/.* Next: ", last, re.MULTILINE)
     assert 15 <= len(cells) <= 36
-    assert sum("prediction = ..." in cell.source for cell in cells) >= 3
 
 
 @lesson
@@ -115,11 +118,20 @@ def test_prose_outweighs_code(path):
 
 
 @lesson
-def test_every_why_names_a_function_or_a_commit(path):
+def test_a_why_is_short(path):
     for cell in read(path).cells:
         if cell.cell_type == "markdown" and cell.source.startswith("**Why"):
-            why = cell.source.split("\n\n")[0]
-            assert "()`" in why or re.search(r"[0-9a-f]{12}", why) or "commit" in why, why
+            assert len(cell.source.split("\n\n")[0].split()) <= 80, cell.source
+
+
+@lesson
+def test_predictions_are_answered_and_counted(path):
+    code = [cell.source for cell in code_cells(path)]
+    asked = [key for source in code for key in re.findall(r'\.ask\(\s*"(\w+)"', source)]
+    answered = [key for source in code for key in re.findall(r'\.answer\(\s*"(\w+)"', source)]
+    assert len(asked) >= 3 and sorted(asked) == sorted(answered) and len(set(asked)) == len(asked)
+    assert code[-1].rstrip().endswith("predictions.count()")
+    assert not any("prediction = ..." in source for source in code)
 
 
 @each
@@ -137,7 +149,7 @@ def test_the_glossary_defines_every_term_once_and_in_order():
     cells = read(GLOSSARY).cells
     assert all(cell.cell_type == "markdown" for cell in cells)
     lines = [line for cell in cells for line in cell.source.splitlines() if line.startswith("* ")]
-    defined = [re.fullmatch(r"\* \*\*(.+?)\*\*: .+ \(\[\d\d\]\(\S+\.ipynb\)\)", line) for line in lines]
+    defined = [re.fullmatch(r"\* \*\*(.+?)\*\*: .+ \(\[\d\db?\]\(\S+\.ipynb\)\)", line) for line in lines]
     assert all(defined), [line for line, match in zip(lines, defined) if not match]
     terms = [re.sub(r"[^0-9a-z]", "", match[1].casefold()) for match in defined]
     assert len(terms) > 50 and terms == sorted(set(terms))

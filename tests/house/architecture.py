@@ -15,7 +15,8 @@ from test_structure import FLOOR, KITLIB, NAMES, ROOT, STRANGERS, imports, top
 
 PICTURE = ROOT / "notebooks/images/architecture.svg"
 # From the left to the right and from the roof to the ground: so ordered, few arrows cross.
-ROWS = [["course", "widgets"],
+ROWS = [["course"],
+        ["widgets"],
         ["plots", "check"],
         ["recordings", "experiments"],
         ["scan", "frames", "scenarios", "races"],

@@ -1,4 +1,6 @@
 """Mappings, folios and zones: values as in the kernel, state in columns, errors that say what to write."""
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -193,6 +195,14 @@ def test_pageblocks_are_aligned():
     blocks = [(pageblock_start_pfn(p), pageblock_end_pfn(p)) for p in (0, 511, 512)]
     assert blocks == [(0, 512), (0, 512), (512, 1024)]
     assert [block_end_pfn(p, 2) for p in range(5)] == [4, 4, 4, 4, 8]
+
+
+def test_a_mapping_counts_the_folios_that_point_to_it():
+    assert kl.one_folio("guest_memfd").mapping.nrpages == 1
+    for zone in (kl.random_zone(5000, seed=3), kl.zone_of("ramfs", "anon", "ramfs", repeat=2)):
+        pointing = Counter(folio.mapping for folio in zone.folios)
+        assert all(mapping.nrpages == pointing[mapping] for mapping in zone.mappings[1:])
+        assert sum(pointing.values()) > pointing[None] > 0
 
 
 def test_columns_hold_any_kind():

@@ -71,6 +71,46 @@ def test_with_a_reused_inode_another_inode_is_read_in_some_order(kernel):
     assert prove(race(kl.after, reuse=True)).safe
 
 
+def test_of_the_smallest_races_three_orders_one_fails_and_a_quarter_of_its_coin_flip_runs():
+    proof = prove(races.smallest_race())
+    assert (proof.schedules, proof.failing_schedules, proof.coin_flip) == (3, 1, 0.25)
+    assert proof.bugs == {"use after free": "R1O1R1"}
+
+
+@pytest.mark.parametrize("schedule, crash", [("R2O1", None), ("O1R1", None), ("R1O1R1", "use after free")])
+def test_the_smallest_race_ends_as_its_order_says(schedule, crash):
+    stepper = kl.Stepper(races.smallest_race().machine())
+    stepper.replay(schedule)
+    machine = stepper.machine
+    assert machine.crash.result.bug == crash if crash else not machine.next
+    assert races.smallest_race().objects[0].freed is False      # each race has memory of its own
+
+
+LOCK = """        if not (yield folio_trylock(folio)):
+            return (yield from isolate_fail_put(folio, "locked by somebody else"))
+"""
+READ = "        mapping = yield folio_mapping(folio)\n"
+ASK = "        is_unmovable = mapping and (yield mapping_unmovable(mapping))\n"
+UNLOCK = "        yield folio_unlock(folio)\n"
+
+
+@pytest.mark.parametrize("changes, shortest", [
+    ({READ: "", LOCK: READ + LOCK}, "C8T21C2"), ({ASK + UNLOCK: UNLOCK + LOCK + ASK + UNLOCK}, "C11T21C2"),
+], ids=["read again, before the trylock", "read in one hold of the lock, asked in the next"])
+def test_other_mistakes_around_the_lock_are_found_as_well(changes, shortest):
+    source = inspect.getsource(kl.after)
+    for right, wrong in changes.items():
+        assert source.count(right) == 1
+        source = source.replace(right, wrong)
+    proof = prove(race(kernel_from(source)))
+    assert (proof.bug, proof.shortest) == ("use after free", shortest)
+
+
+def test_two_compactors_that_wait_for_the_lock_of_one_folio_do_not_wait_for_ever():
+    proof = prove(race(kl.blocking, compactors=2))
+    assert proof.safe and proof.states == 4_650 and proof.schedules > 10**16
+
+
 def test_waiting_for_the_lock_is_safe_against_truncation_and_deadlocks_in_opposite_orders():
     assert prove(race(kl.blocking)).safe and prove(race(kl.blocking, folios=2)).safe
     assert prove(kl.opposite_orders(kl.blocking)).bug == "deadlock"

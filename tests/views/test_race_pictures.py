@@ -277,6 +277,24 @@ def test_the_axes_name_the_steps_along_the_schedule(proofs):
         assert {f"{step} {number}" for number, step in enumerate(group.step, 1)} <= set(words(chart))
 
 
+def test_a_region_has_a_frame_around_its_positions_and_its_words_in_the_legend_and_in_the_text(proofs):
+    regions = {"before the lock": ((10, 0), (11, 1)), "after": ((12, 0), (13, 21))}
+    plain, chart = (plots.progress_graph(proofs["after"], regions=some) for some in ({}, regions))
+    frames_of = [patch for patch in chart.axes[0].patches if not patch.get_fill()]
+    cell, legend = progress_graphs.CELL, max(chart.places.values())[0]
+    inside = {patch.get_bbox().bounds for patch in frames_of if chart.shares(patch.get_x(), 0)[0] < legend}
+    corners = [[(place[0], place[1]) for place in map(chart.places.get, pair)] for pair in regions.values()]
+    assert len(frames_of) == 2 * len(regions) and len(inside) == len(regions)
+    for (left, low, wide, high), pair in zip(sorted(inside), corners):
+        middles = (left + cell / 2, low + high - cell / 2), (left + wide - cell / 2, low + cell / 2)
+        assert np.allclose([chart.shares(*middle) for middle in middles], pair)
+    assert {*regions, "1", "2"} <= set(words(chart)) and not {*regions, "1", "2"} & set(words(plain))
+    assert "region 2, compaction 12 to 13 and truncation 0 to 21: after" in chart.text
+    says = "(14, 0) is no corner here: write steps from (0, 0) to (13, 21)"
+    with pytest.raises(ValueError, match=re.escape(says)):
+        plots.progress_graph(proofs["after"], regions={"outside": ((14, 0), (14, 1))})
+
+
 def test_another_schedule_can_be_shown(proofs):
     assert "shown: C3T2" in repr(plots.progress_graph(proofs["after"], schedule="C3T2"))
     with pytest.raises(ScheduleError, match="C8T2 cannot be followed: at step 10"):

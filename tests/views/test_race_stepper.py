@@ -1,6 +1,7 @@
 """Path stepper and race stepper without a browser: a click is a step, the proof is prove()'s."""
 import random
 import re
+from pathlib import Path
 from types import ModuleType
 
 import ipywidgets
@@ -8,17 +9,19 @@ import pytest
 from front_end import click, send
 
 import kitlib as kl
-from kitlib import frames, races
+from kitlib import check, frames, races
 from kitlib.concurrency.automaton import RepeatUntil
 from kitlib.concurrency.explore import FATES, prove
 from kitlib.concurrency.sched import Machine, Scenario, ScheduleError, Stepper, letters
-from kitlib.mm.folio import folio_mapping, folio_put, folio_trylock, folio_unlock
+from kitlib.kernels.labels import isolate_fail_put, isolate_success
+from kitlib.mm.folio import folio_mapping, folio_put, folio_test_clear_lru, folio_trylock, folio_unlock
 from kitlib.mm.mapping import mapping_unmovable
-from kitlib.widgets import PathStepper, RaceStepper, race_stepper
+from kitlib.widgets import PathStepper, RaceStepper, proof_words, race_stepper
 from kitlib.widgets.guard import Guard
 from kitlib.widgets.objects import deadlock, held_pointers
 from kitlib.widgets.source import place, source
 
+CSS = Path(race_stepper.__file__).with_name("kit.css").read_text()
 KERNELS = (kl.before, kl.racy, kl.after, kl.cached, kl.after_unlock, kl.no_null_check, kl.blocking)
 NAMES = [kernel.__name__.rpartition(".")[2] for kernel in KERNELS]
 SETTINGS = ["kernel", "folios", "compactors", "truncators", "reclaimers", "mlockers", "truncate",
@@ -33,6 +36,10 @@ def text_of(html):
     return re.sub(r"<[^>]*>", "", html)
 
 
+def hidden(widget):
+    return widget.layout.display == "none"
+
+
 def replayed(view, fresh):
     """`fresh`, brought to the state of `view`."""
     state = view.state
@@ -45,12 +52,11 @@ def buttons(view):
     """Every button that can be clicked now."""
     there = [view.time.first, view.time.back, view.time.step, view.time.last]
     if isinstance(view, RaceStepper):
-        there.append(view.settings.undo_button)
+        there += [view.settings.undo_button, view.verdict_button]
         for column in view.columns[:len(view.machine.paths)]:
             there += [column.step_button, column.run_button]
-        if view.proof.shortest:
-            there.append(view.play_button)
-    return [one for one in there if not one.disabled]
+        there.append(view.play_button)
+    return [one for one in there if not (one.disabled or hidden(one))]
 
 
 def random_event(view, dice):
@@ -207,7 +213,8 @@ def test_a_crash_is_a_position_and_shown_in_words():
     {}, {"truncate": "unlock_early"}, {"compactors": 0, "reclaimers": 1, "evict_cycles": "tree_lock"},
     {"migrate": True, "reuse": True}, {"dirty": False, "mode": kl.Mode()}], ids=str)
 def test_the_verdict_bar_is_that_of_prove(kernel, arguments):
-    view, proof = RaceStepper(kernel, **arguments), prove(kl.truncation_race(kernel, **arguments))
+    view = RaceStepper(kernel, verdict=True, **arguments)
+    proof = prove(kl.truncation_race(kernel, **arguments))
     said = text_of(view.verdict.value)
     assert proof.scenario.name in said.replace("&#x27;", "'")
     if proof.safe:
@@ -225,16 +232,104 @@ def test_a_race_that_is_to_be_broken_keeps_its_verdict_to_itself():
     race.set(kernel="cached")
     shown = race.describe() + race.verdict.value
     assert "UNSAFE" not in shown and race.proof.shortest not in shown
-    assert race.play_button.layout.display == "none"
+    assert hidden(race.play_button) and hidden(race.verdict_button) and hidden(race.verdict_row)
     assert race.box.picture() is None
+    with pytest.raises(ValueError, match="write RaceStepper\\(kernel, verdict=True\\)"):
+        race.ask()
+    race.guard.errors.clear()
     race.replay("C7T21C2")
     assert "use after free" in race.describe()
 
 
+def test_a_race_begins_with_two_kernels_and_nothing_else_to_choose():
+    view = RaceStepper()
+    assert hidden(view.folded) and not hidden(view.settings.undo_button)
+    kernels = view.settings.controls["kernel"]
+    assert [name for name, _ in kernels.options[:2]] == ["racy", "after"]
+    assert "kit-first-2" in kernels._dom_classes and ".kit-first-2 " in CSS and ".kit-first-3 " in CSS
+    send(view.more, True)
+    assert not hidden(view.folded) and "kit-first-2" not in kernels._dom_classes
+    send(view.more, False)
+    assert hidden(view.folded) and "kit-first-2" in kernels._dom_classes
+    assert not hidden(RaceStepper(more=True).folded)
+
+
+def test_a_kernel_of_the_learners_stands_beside_the_first_two():
+    kernels = RaceStepper(broken_kernel(drops_a_reference)).settings.controls["kernel"]
+    assert [name for name, _ in kernels.options[:3]] == ["racy", "after", "mine"]
+    assert "kit-first-3" in kernels._dom_classes
+    named_before = broken_kernel(drops_a_reference)
+    named_before.__name__ = "before"
+    assert RaceStepper(named_before).kernels["before"] is named_before
+
+
+@pytest.mark.parametrize("change", [
+    {"kernel": "cached"}, {"truncators": 2}, {"evict_cycles": "i_lock"}, {"migrate": True}], ids=str)
+def test_what_is_not_as_usual_is_never_folded_away(change):
+    view = RaceStepper()
+    view.set(**change)
+    assert not hidden(view.folded) and "kit-first-2" not in view.settings.controls["kernel"]._dom_classes
+    view.undo()
+    assert hidden(view.folded)
+    if "kernel" not in change:
+        assert not hidden(RaceStepper(**change).folded)
+
+
+def test_the_verdict_is_told_when_it_is_asked_for_and_until_the_race_is_changed():
+    view = RaceStepper()
+    assert hidden(view.verdict_row) and hidden(view.play_button) and not hidden(view.verdict_button)
+    assert "UNSAFE" not in view.describe() + view.verdict.value and view.box.picture() is None
+    click(view.verdict_button)
+    assert "verdict   UNSAFE: use after free in " in view.describe() and view.box.picture() is not None
+    assert not hidden(view.verdict_row) and not hidden(view.play_button) and hidden(view.verdict_button)
+    view.step("C")
+    assert "verdict   UNSAFE: " in view.describe()
+    view.set(kernel="after")
+    assert "SAFE" not in view.describe() and hidden(view.verdict_row) and not hidden(view.verdict_button)
+    view.ask()
+    assert "verdict   SAFE: all " in view.describe() and hidden(view.play_button)
+
+
+def test_a_verdict_that_is_always_wanted_follows_the_race():
+    view = RaceStepper(verdict=True)
+    view.set(kernel="after")
+    assert "verdict   SAFE: all " in view.describe() and hidden(view.verdict_button)
+
+
+def not_begun(folio, mode):
+    refused, _, _ = yield from check.ex07.up_to_the_lock(folio, mode)
+    if refused:
+        return refused
+    if not (yield folio_test_clear_lru(folio)):
+        return (yield from isolate_fail_put(folio, "isolated by somebody else"))
+    return isolate_success()
+
+
+def test_a_decision_that_is_not_begun_is_not_called_safe():
+    view = RaceStepper(broken_kernel(not_begun), verdict=True)
+    assert view.proof.safe
+    assert "verdict   NOT BEGUN: mine takes no folio lock and asks no mapping." in view.describe()
+    assert text_of(view.verdict.value).startswith("NOT BEGUN: ") and "kit-warn" in view.verdict.value
+    assert "SAFE" not in view.describe() + view.verdict.value
+    view.set(kernel="after")
+    assert "verdict   SAFE: all " in view.describe()
+
+
+def test_a_decision_that_does_not_even_begin_as_it_should_is_judged_all_the_same():
+    view = RaceStepper(broken_kernel(drops_a_reference), verdict=True)
+    assert view.proof.safe is False and "verdict   UNSAFE: " in view.describe()
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
+def test_every_kernel_of_the_kit_decides(kernel):
+    assert proof_words.decides(kernel)
+
+
 def test_beyond_the_limit_the_bar_says_loudly_that_nothing_is_proved(monkeypatch):
     monkeypatch.setattr(race_stepper, "_LIMIT", 50)
-    view = RaceStepper(kl.after)
-    assert text_of(view.verdict.value).startswith("NO PROOF: ") and "kit-warn" in view.verdict.value
+    view = RaceStepper(kl.after, verdict=True)
+    assert text_of(view.verdict.value).startswith("NO PROOF: no bug in the first 5")
+    assert "kit-warn" in view.verdict.value
     view.hint_box.value = True
     assert set(view.hints.values()) == {"not known: the limit of states was hit"}
     assert "not known" in view.columns[0].reason.value
@@ -263,7 +358,7 @@ def test_a_race_that_can_go_on_for_ever_has_a_verdict_without_a_number_of_schedu
     mapping.freed = bad
     proof = prove(Scenario("waits for the lock", folio.zone, {"C": RepeatUntil(attempt), "T": holder}))
     assert proof.safe is not bad and proof.schedules is None
-    assert race_stepper.verdict(proof) == words
+    assert proof_words.proof_text(proof) == words
 
 
 def fate_by_brute_force(scenario, schedule):
@@ -416,7 +511,7 @@ def test_unknown_settings_are_refused_with_the_legal_ones_and_nothing_is_changed
     view = RaceStepper()
     told = view.describe()
     assert list(view.settings.legal) == SETTINGS
-    for wrong, error, says in [({"kernel": "newer"}, ValueError, "write one of 'before', 'racy'"),
+    for wrong, error, says in [({"kernel": "newer"}, ValueError, "write one of 'racy', 'after', 'before'"),
                                ({"folios": 3}, ValueError, "write one of 1, 2"),
                                ({"migrate": 1}, ValueError, "write one of False, True"),
                                ({"reclaim": 1}, TypeError, "no setting is called 'reclaim'")]:
@@ -432,7 +527,7 @@ def test_unknown_settings_are_refused_with_the_legal_ones_and_nothing_is_changed
 
 
 def test_a_kernel_handed_in_is_one_of_the_choices_and_keeps_its_arguments():
-    view = RaceStepper(broken_kernel(drops_a_reference), dirty=False)
+    view = RaceStepper(broken_kernel(drops_a_reference), verdict=True, dirty=False)
     assert view.state["kernel"] == "mine" and view.proof.safe is False and "dirty=False" in view.verdict.value
     view.set(kernel=kl.after)
     assert view.proof.scenario.name == "truncation_race(after, dirty=False)"
@@ -470,6 +565,8 @@ def test_after_400_random_events_a_race_is_the_replay_of_its_state(seed):
     fresh = RaceStepper(view.kernels[view.settings.values["kernel"]],
                         **{name: value for name, value in view.settings.values.items() if name != "kernel"})
     fresh.hint_box.value = True
+    if view.asked_for is view.proof:
+        fresh.ask()
     assert replayed(view, fresh).describe() == view.describe()
     assert fresh.state == view.state and fresh.objects.value == view.objects.value
 

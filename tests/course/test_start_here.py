@@ -1,0 +1,70 @@
+"""Notebook 00: the three problems are those of the recordings and the model, the course's times add up."""
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import kitlib as kl
+from kitlib import recordings
+from kitlib.compaction import control_for
+
+ROOT = Path(__file__).parents[2]
+CELLS = json.loads((ROOT / "notebooks/00_start_here.ipynb").read_text(encoding="utf-8"))["cells"]
+TEXT = "\n".join("".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown")
+PROBLEMS = TEXT.split("## Three problems\n")[1].split("\n## ")[0]
+# Of the course: notebook, question, minutes, exercises, minutes; the last row has the sums.
+*ROWS, SUMS = [[cell.strip() for cell in line.strip("|").split("|")]
+               for line in TEXT.split("## The course\n")[1].splitlines()
+               if line.startswith("| ") and "minutes" not in line]
+NUMBER = r"\d+b?"
+LESSONS = {re.search(NUMBER, row[0])[0]: int(row[2]) for row in ROWS if row[2]}
+EXERCISES = {number: int(minutes) for row in ROWS
+             for number, minutes in zip(re.findall(r"\[(\d+)\]", row[3]), row[4].split(", "))}
+
+
+@pytest.mark.parametrize("name", ["6.12-gmem-u1-s356-flip", "6.12-gmem-u1-s356"])
+def test_work_for_nothing_is_told_as_it_was_recorded(name):
+    run = recordings.load(name)
+    asked, moved = len(run.tried_pfns), run.meta["vmstat_delta"]["pgmigrate_success"]
+    assert f"{run.meta['allocated_pages']['gmem']:,} pages that cannot move" in PROBLEMS
+    assert re.search(rf"asked (for a new place )?{asked:,} times, and moved {moved:,} pages", PROBLEMS)
+
+
+def test_the_two_lines_crash_where_a_coin_decides_as_rarely_as_is_told():
+    proof = kl.prove(kl.truncation_race(kl.racy))
+    assert f"one run in {1 / proof.coin_flip:,.0f} crashes" in PROBLEMS
+
+
+def test_a_page_of_a_gigabyte_is_so_many_pages():
+    assert f"{(1 << 30) // 4096:,} ordinary pages" in PROBLEMS
+
+
+def test_the_scanner_takes_a_pinned_page_of_a_file_and_migration_gives_it_up():
+    verdict = kl.run_path(kl.after.isolate_folio(kl.one_folio("file, pinned"), kl.Mode()))
+    assert verdict.label == "isolate_success" and "no mapping" in TEXT
+    cc = control_for("compact_memory", kl.zone_of("file, pinned", *["slab"] * 1023, *["free", "slab"] * 512))
+    kl.compact_zone(cc)
+    assert {str(code): pages for code, pages in cc.failed.items()} == {"-EAGAIN": 1}
+
+
+def test_every_lesson_and_exercise_stands_once_in_the_course_and_exercises_in_their_order():
+    table = "\n".join(" ".join(row) for row in ROWS)
+    lessons = [path.name for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+    assert re.findall(r"\]\((\w+\.ipynb)\)", table) == [name for name in lessons if not name.startswith("00")]
+    exercises = [path.name for path in sorted((ROOT / "exercises").glob("*.ipynb"))]
+    assert re.findall(r"exercises/(\w+\.ipynb)", table) == exercises
+
+
+def test_the_times_of_the_course_add_up():
+    sums = [sum(LESSONS.values()), sum(EXERCISES.values())]
+    assert [int(SUMS[2]), int(SUMS[4])] == sums and len(LESSONS) == len(ROWS)
+    assert f"All of it takes about {sum(sums) / 60:.0f} hours." in TEXT
+
+
+def test_the_short_way_takes_as_long_as_its_parts():
+    words = r"\*\*The short way\*\* takes (\d+) h (\d+) min: notebooks (.+), then exercises (.+)\."
+    hours, minutes, *parts = re.search(words, TEXT).groups()
+    lessons, exercises = (re.findall(NUMBER, part) for part in parts)
+    taken = sum(map(LESSONS.get, lessons)) + sum(map(EXERCISES.get, exercises))
+    assert taken == 60 * int(hours) + int(minutes) and (len(lessons), len(exercises)) == (5, 2)
