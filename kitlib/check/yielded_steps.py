@@ -83,7 +83,8 @@ def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
         return unsolved(unbegun)
     if inspect.isgenerator(returned):
         return None
-    return Report([Finding("your function is a path", f"it returns {shown(returned)} at once", "yes",
+    at_once = shown(returned) or "an empty text"
+    return Report([Finding("your function is a path", f"it returns {at_once} at once", "yes",
                            "write `yield` before each step, as mapping = yield folio_mapping(folio)")])
 
 

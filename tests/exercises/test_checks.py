@@ -265,6 +265,17 @@ def test_what_would_be_the_answer_is_never_told_of_ones_own():
     assert "AS_UNMOVABLE is set: yes" in code.expected()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "exercises").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_an_exercise_as_it_is_handed_out_is_not_begun_and_nothing_in_it_is_safe(path):
+    cells = nbformat.read(path, as_version=4).cells
+    for cell in cells:
+        if cell.cell_type == "code" and cell.metadata["nbgrader"]["grade"]:
+            said, points = cell.outputs
+            assert said.text.startswith("Not solved yet: ") and points.data["text/plain"] == "0.0"
+    written_by_the_learner = [cell.outputs for cell in cells if "isolate_folio=isolate_folio" in cell.source]
+    assert "SAFE" not in repr(written_by_the_learner)
+
+
 def test_without_the_gate_nothing_else_counts():
     gate, rest = Finding("gate", "no", "yes", at_most=1 / 6), Finding("rest", "yes", "yes")
     assert Report([gate, *[rest] * 9]).points(6) == 1 and "at most 1 point of 6" in repr(Report([gate]))

@@ -123,6 +123,7 @@ WRONG = [
     (endless, "what should end it?"),
     (endless_without_a_step, "what should end it?"),
     (lambda folio, mode, mapping: "unevictable", "write `yield` before each step"),
+    (lambda folio, mode, mapping: "", "it returns an empty text at once"),
     (lambda folio: "", "the error is raised in"),
 ]
 

@@ -34,7 +34,7 @@ def copied(ask, junk, of, names=None):
 
 
 def in_order(keys, groups=None):
-    """Copied values, in the order of the findings, to these keys; in groups of so many where there are groups."""
+    """Copied values, in the order of the findings, to these keys; so many to each where there are groups."""
     def arranged(answers):
         values = [int(value) if value.isdigit() else value for value in answers.values()]
         if groups:
