@@ -46,6 +46,12 @@ class Finding(NamedTuple):
         return self.came_out == self.expected
 
 
+class _Told(str):
+    """A text that a notebook shows as it is, in lines."""
+
+    __repr__ = str.__str__
+
+
 class Report:
     """What a check found, all of it; its text ends with how many findings hold.
 
@@ -83,7 +89,7 @@ class Report:
             hints = [f"{finding.tried}: {_grown(finding.hint)}" for finding in self.findings
                      if finding.is_answer and not finding.holds]
             lines += [self.elsewhere()] if self.elsewhere else hints
-        return "\n".join(lines)
+        return _Told("\n".join(lines))
 
     def __repr__(self):
         if self.unsolved:
@@ -93,7 +99,7 @@ class Report:
             lines.append(f"{'holds ' if finding.holds else 'FAILS '} {finding.tried}: {finding.came_out}")
             lines += [] if finding.holds else self._help(finding)
         if not self.passed and self.tries < TOLD_IN_FULL:
-            lines.append("The next try says more; print(report.expected()) says what was expected.")
+            lines.append("The next try says more; report.expected() says what was expected.")
         elif not self.passed and self.nearly:
             lines.append(f"Nearly the answer: {self.nearly}.")
         held = sum(finding.holds for finding in self.findings)

@@ -257,8 +257,8 @@ def test_what_was_not_begun_is_no_try_and_what_is_right_ends_the_count():
 def test_what_would_be_the_answer_is_never_told_of_ones_own():
     for _ in range(4):
         report = check.ex01.twenty_folios({1: "isolated", 2: "unevictable"}, "x")
-    assert "expected" not in repr(report).replace("report.expected()", "")
-    assert report.expected().startswith("An example, not yours:")
+    assert "expected" not in repr(report).replace("report.expected() says what was expected", "")
+    assert repr(report.expected()).startswith("An example, not yours:\n")
     assert str(check.ex01.twenty_folios_for("x")) not in report.expected()
     assert "nobody locks a clean" in check.ex02.why_both({"AS_UNMOVABLE alone": "moved"}).expected()
     code = check.ex02.set_the_flag(lambda mapping: kl.mm.set_bit(kl.AS_UNEVICTABLE, mapping))

@@ -72,7 +72,8 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     ("C2T1C1T2C17T1", WAITS, "compaction has folio 0, truncation has folio 1; a deadlock must come"),
     ("no", WAITS, "After no step"),
     ("T3C20", WAITS, "the proof has a shortest deadlock ready"),
-    (DEADLOCK, {"compaction": "folio 0", "truncation": "folio 1"}, "compaction sleeps at folio_lock(folio 1)"),
+    (DEADLOCK, {"compaction": "folio 0", "truncation": "folio 1"},
+     "compaction sleeps at folio_lock(folio 1)"),
     (DEADLOCK, None, "truncation sleeps at folio_lock(folio 0)"),
 ])
 def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
