@@ -12,8 +12,8 @@ from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, co
                              drain_pages_zone, fragmentation_index)
 from ..mm.swap import folio_putback_lru, lru_add_drain
 from ..mm.verdict import Code, MigrateMode, Mode, Result
-from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, pageblock_end_pfn,
-                       pageblock_nr_pages, pageblock_start_pfn)
+from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, block_end_pfn,
+                       pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn)
 from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
 from .events import BeginEvent, EndEvent, MigrateEvent
 from .freepages import pageblock_present, release_freepages
@@ -89,19 +89,15 @@ def _drain_lru_batch(cc: CompactControl, mode: Mode) -> None:
 
 
 def _run(cc: CompactControl, mode: Mode) -> Status:
-    """The loop of compact_zone(): isolate, migrate, until it is finished.
-
-    It is that of v6.8 for every release. Recordings bear it out for vm.compact_memory; for the other callers
-    that of 6.1 is another one: it does not go over a pageblock again, and after a failed direct asynchronous
-    migration it leaves the rest of the chunk.
-    """
+    """The loop of compact_zone(): isolate, migrate, until it is finished."""
     zone, cached = cc.zone, cc.zone.cached_migrate_pfn
     # 0: there is none. The pageblock at pfn 0 is taken for one that something was migrated from.
-    last_migrated_block = 0
+    last_migrated_pfn = 0
     # Until an asynchronous run has isolated something, the synchronous position goes along with its own.
     update_cached = cc.mode == MigrateMode.ASYNC and cached[0] == cached[1]
     while (status := compact_finished(cc)) == Status.CONTINUE:
-        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        began = cc.migrate_pfn
+        cc.finish_pageblock = pageblock_start_pfn(last_migrated_pfn) == pageblock_start_pfn(began)
         # Once, or twice in a pageblock in which something has failed.
         rescan = True
         while rescan:
@@ -113,25 +109,43 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
                     cached[1] = cached[0]
                 break
             update_cached = False
-            last_migrated_block = max(zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
+            last_migrated_pfn = migrated_from(cc, began)
             result = _migrate(cc)
             # No target is left because the scanners met: compact_finished() will say so.
             if result == Result.ENOMEM and not compact_scanners_met(cc):
                 return Status.CONTENDED
             # What failed must not be looked at again soon: the rest of the pageblock now, and its skip bit.
             within = cc.migrate_pfn % pageblock_nr_pages() != 0
-            rescan = bool(result) and within and cc.mode < MigrateMode.SYNC and not (
+            rescan = bool(result) and cc.release.rescans and within and cc.mode < MigrateMode.SYNC and not (
                 cc.ignore_skip_hint or cc.finish_pageblock)
             if rescan:
                 cc.finish_pageblock = True
                 if cc.order == PAGEBLOCK_ORDER:
-                    last_migrated_block = 0
-        if cc.order > 0 and last_migrated_block and (
-                last_migrated_block < cc.migrate_pfn >> cc.order << cc.order):
+                    last_migrated_pfn = 0
+            # Or the rest of the chunk is passed over: it can no longer become one free block.
+            elif result and not cc.release.rescans and _in_chunks(cc):
+                cc.migrate_pfn, last_migrated_pfn = block_end_pfn(cc.migrate_pfn - 1, cc.order), 0
+        if cc.order > 0 and last_migrated_pfn and (
+                last_migrated_pfn < cc.migrate_pfn >> cc.order << cc.order):
             # A block of this order is behind the scanner: its pages may merge, for compact_finished() to see.
             drain_pages_zone(zone)
-            last_migrated_block = 0
+            last_migrated_pfn = 0
     return status
+
+
+def _in_chunks(cc: CompactControl) -> bool:
+    """Whether one page that stays makes the rest of its aligned 2^order pages useless to the caller."""
+    return cc.direct_compaction and cc.mode == MigrateMode.ASYNC
+
+
+def migrated_from(cc: CompactControl, began: int) -> int:
+    """last_migrated_pfn, after a scan that began at `began` has isolated something.
+
+    The pageblock scanned is another one where `began` lies in one that was passed over.
+    """
+    if not cc.release.notes_scanned_block:
+        return began
+    return max(cc.zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn - 1))
 
 
 def _migrate(cc: CompactControl) -> Result | int:
@@ -175,7 +189,7 @@ def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
     compound = flags & PG.HEAD and not flags & PG.BUDDY
     if flags & PG.TAIL or (compound and cc.zone.order[pfn] >= PAGEBLOCK_ORDER):
         return False
-    if cc.mode != MigrateMode.ASYNC or not cc.direct_compaction:
+    if not _in_chunks(cc):
         return True
     kind = cc.zone.migratetype[pfn >> PAGEBLOCK_ORDER]
     return kind == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and kind == MIGRATE_CMA)

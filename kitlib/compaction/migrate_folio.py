@@ -19,7 +19,7 @@ IN_THE_WAY = PG.LOCKED | PG.WRITEBACK | PG.PRIVATE
 _LOCKED, _SWAPBACKED = PG.LOCKED, PG.SWAPBACKED
 
 
-class MigrateFolio:
+class Folios:
     """One call of migrate_pages(): its folios, each at rest, or unmapped with a target of its own, or done.
 
     Every folio is isolated: the caller holds a reference on it, and it is on no LRU list, so that nobody else

@@ -12,7 +12,7 @@ from ..mm.verdict import MigrateMode, Result
 from .control import CompactControl
 from .events import MigratePagesEvent
 from .freepages import compaction_alloc, compaction_free
-from .migrate_folio import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, MigrateFolio
+from .migrate_folio import EAGAIN, ENOMEM, IN_THE_WAY, SUCCESS, Folios
 from .rehearsal import Outcome, flags_unmapped, move_as_rehearsed, outcomes_of
 
 NR_MAX_BATCHED_MIGRATION = 512
@@ -37,7 +37,7 @@ class _Migration:
     def __init__(self, cc: CompactControl, get_new_folio: Callable, put_new_folio: Callable):
         self.cc, self.zone = cc, cc.zone
         self.get_new_folio, self.put_new_folio = get_new_folio, put_new_folio
-        self.folio = MigrateFolio(cc, get_new_folio, put_new_folio)
+        self.folios = Folios(cc, get_new_folio, put_new_folio)
         self.failed: dict[Result, int] = {}             # base pages, by reason
         self.split: list[int] = []                      # base pages of large folios that had no target
         # What a folio comes to, by mode and looks: nobody else writes to folios or mappings during a call.
@@ -47,11 +47,11 @@ class _Migration:
         cc, vmstat = self.cc, self.zone.vmstat
         # The list is walked from its head, which is the folio isolated last.
         result = self._all(cc.migratepages[::-1])
-        cc.migratepages[:] = self.folio.left
-        vmstat["nr_isolated_anon"] -= self.folio.swapbacked
-        vmstat["nr_isolated_file"] -= self.folio.succeeded - self.folio.swapbacked
+        cc.migratepages[:] = self.folios.left
+        vmstat["nr_isolated_anon"] -= self.folios.swapbacked
+        vmstat["nr_isolated_file"] -= self.folios.succeeded - self.folios.swapbacked
         # Base pages in every counter; folios in what is returned.
-        cc.nr_succeeded, failed = self.folio.succeeded, sum(self.failed.values())
+        cc.nr_succeeded, failed = self.folios.succeeded, sum(self.failed.values())
         vmstat["pgmigrate_success"] += cc.nr_succeeded
         vmstat["pgmigrate_fail"] += failed
         for why, pages in self.failed.items():
@@ -96,15 +96,15 @@ class _Migration:
             # In the first passes not even a synchronous mode waits: the others may be done by then.
             force = more < NR_MAX_MIGRATE_PAGES_RETRY - PASSES_BEFORE_FORCE
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode, force)
+                result, target = self.folios.unmap(pfn, mode, force)
                 if result == ENOMEM:
                     self._give_up_for_want_of_a_target(pfn, again)
                     return result
                 # A target does not wait for the next pass: it goes back, and another one is asked for then.
                 if target is not None:
-                    result = self.folio.move(pfn, target, mode)
+                    result = self.folios.move(pfn, target, mode)
                     if result:
-                        self.folio.undo(pfn, target)
+                        self.folios.undo(pfn, target)
                 if result == EAGAIN and more:
                     again.append(pfn)
                 elif result:
@@ -176,7 +176,7 @@ class _Migration:
         # After all others, in the order of the folios: what is returned last is the next to be given.
         for target in kept:
             self.put_new_folio(self.cc, target, 0)
-        self.folio.done([pfn for pfn, _, _ in moved], 0)
+        self.folios.done([pfn for pfn, _, _ in moved], 0)
         return ending, self._give_up_all(stay, refused)
 
     def _settle_one(self, pfn: int, outcome: Outcome) -> Result:
@@ -187,7 +187,7 @@ class _Migration:
             return ENOMEM
         if outcome.result == SUCCESS:
             move_as_rehearsed(self.cc, [(pfn, target, outcome)])
-            self.folio.done([pfn], 0)
+            self.folios.done([pfn], 0)
         else:
             self.put_new_folio(self.cc, target, 0)
             self._give_up(pfn, outcome.result)
@@ -200,7 +200,7 @@ class _Migration:
         for _ in range(passes):
             again = []
             for pfn in folios:
-                result, target = self.folio.unmap(pfn, mode)
+                result, target = self.folios.unmap(pfn, mode)
                 # Neither a target nor a reason: it was freed meanwhile, and is done.
                 if target is not None:
                     unmapped.append((pfn, target))
@@ -225,12 +225,12 @@ class _Migration:
         for more in range(passes - 1, -1, -1):
             again = []
             for pfn, target in unmapped:
-                result = self.folio.move(pfn, target, mode)
+                result = self.folios.move(pfn, target, mode)
                 if result == EAGAIN and more:
                     again.append((pfn, target))
                 # Given up: for good, or since this was the last pass.
                 elif result:
-                    self.folio.undo(pfn, target)
+                    self.folios.undo(pfn, target)
                     if result == EAGAIN:
                         stay.append(pfn)
                     else:
@@ -260,7 +260,7 @@ class _Migration:
         zone.order[pfn] = 0
         # The head first, then the tails, each put in front of those before it.
         self.split += [*range(pfn + pages - 1, pfn, -1), pfn]
-        self.folio.left.update(dict.fromkeys(self.split))
+        self.folios.left.update(dict.fromkeys(self.split))
         return True
 
     def _give_up(self, pfn: int, why: Result) -> None:

@@ -41,6 +41,7 @@ from ..step import Path
 from .control import CompactControl
 
 _LOCKED, _WAITED_FOR = PG.LOCKED, PG.LOCKED | PG.WRITEBACK
+_WRITTEN = PG.ANON | PG.SWAPBACKED
 
 
 class Outcome(NamedTuple):
@@ -72,10 +73,12 @@ def flags_unmapped(cc: CompactControl, pfn: int) -> int:
     """A folio's flags once try_to_migrate() has taken its page-table entries down (mm/rmap.c).
 
     A dirty entry leaves PG_dirty. Page tables are left out here: anonymous memory was written through each of
-    its entries, and file pages that were have PG_dirty already.
+    its entries, unless MADV_FREE has cleaned them, and PG_swapbacked with them (mm/madvise.c); file pages
+    that were written have PG_dirty already.
     """
     flags = cc.zone.flags[pfn]
-    written = flags & PG.ANON and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
+    anon = flags & _WRITTEN == _WRITTEN
+    written = anon and cc.zone.mapcount[pfn] and cc.release.dirties_from_pte
     return flags | PG.DIRTY if written else flags
 
 

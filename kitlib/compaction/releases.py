@@ -14,9 +14,9 @@ class Release(NamedTuple):
     """How a release counts and batches, as distinct from how it decides.
 
     What has a default is so in every release unless RELEASES says otherwise; one that lacks such a rule shows
-    what the rule is worth. The loop of compact_zone() is that of v6.8 in every release: 6.1's differs for
-    kcompactd and for allocations (see compact_zone.py). `writes_out` is no decision of a kernel's: all of
-    them call fallback_migrate_folio(), and its answer changed.
+    what the rule is worth. Skip bits, which vm.compact_memory ignores, are set as in v6.8 in every release.
+    `writes_out` is no decision of a kernel's: all of them call fallback_migrate_folio(), and its answer
+    changed.
     """
 
     # The pages of one call are unmapped together, then moved, then the refused ones tried again; without:
@@ -46,18 +46,25 @@ class Release(NamedTuple):
     dirties_from_pte: bool = True
     # What is dirty and has no migrate_folio is written out for MIGRATE_SYNC; without: -EBUSY.
     writes_out: bool = True
+    # Where something was isolated last is the pageblock that was scanned; without: where the search for one
+    # began.
+    notes_scanned_block: bool = True
+    # Where something failed, callers that mind skip bits scan the rest of the pageblock at once; without: a
+    # direct asynchronous one goes on behind the chunk.
+    rescans: bool = True
 
 
 # From this release on. Recordings of 6.1 and of 6.12 and later bear them out, for vm.compact_memory; the
 # releases in between are inferred.
 RELEASES = {
     # batches, counts_jumped, pcp_doubles, takes_large, adjusts_wanted
-    (0, 0): Release(False, False, True, False, False),
-    (6, 3): Release(True, False, True, False, False),
-    (6, 4): Release(True, True, True, False, False),
+    (0, 0): Release(False, False, True, False, False, notes_scanned_block=False, rescans=False),
+    (6, 3): Release(True, False, True, False, False, notes_scanned_block=False),
+    (6, 4): Release(True, True, True, False, False, notes_scanned_block=False),
     (6, 7): Release(True, True, False, False, False),
     (6, 9): Release(True, True, False, True, True, last_target_first=False),
-    # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage.
+    # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage. On 30 April
+    # 2025, after v6.15-rc4, it was not in Linus' tree yet (a mail of its author's); a day after v6.15 it was.
     (6, 16): Release(True, True, False, True, True, last_target_first=False, writes_out=False),
 }
 

@@ -38,8 +38,16 @@ class Table(NamedTuple):
             return f"<td style='text-align:left;{style}'>{escape(words)}</td>"
 
         rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)
-        below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
-        return f"<p><b>{escape(self.heading)}</b></p><table>{rows}</table>{below}"
+        below = "".join(f"<p style='margin:0'>{escape(line)}</p>" for line in self.below)
+        heading = f"<p style='margin:0'><b>{escape(self.heading)}</b></p>"
+        return f"{heading}<table style='margin:4px 0'>{rows}</table>{below}"
+
+
+def score(outcomes: Sequence[str]) -> str:
+    """How many of them are right; "" is one that was not answered."""
+    missing = outcomes.count("")
+    left_out = f" ({missing} not answered)" if missing else ""
+    return f"{outcomes.count('right')} of {len(outcomes)} right{left_out}"
 
 
 class Asked:
@@ -48,6 +56,7 @@ class Asked:
     def __init__(self, question: Question, record: Record):
         self.question, self.record = question, record
         self.items: list[Item] | None = None            # judged; None before the answer was shown
+        self.view: PredictionView | None = None         # None before it was shown
 
     @property
     def entry(self) -> dict:
@@ -69,8 +78,14 @@ class Asked:
         """Whether the answer was shown while a guess stood."""
         return bool(self.counted) and "of" in self.entry
 
+    def show(self) -> PredictionView:
+        """The view of it, anew; one that was shown before is not told of later changes."""
+        self.view = PredictionView(self)
+        return self.view
+
     def keep(self, guess: dict[str, str]) -> None:
         """Keep a guess; {} takes it back, unless its answer was shown."""
+        self.record.refresh()
         if guess == self.guess:
             return
         if self.is_answered:
@@ -78,26 +93,38 @@ class Asked:
             entry |= {"later": guess} if guess and guess != self.counted else {}
         else:
             entry = {"guess": guess} if guess else {}
+            self.items = None                           # whatever was judged was not this
         self._write(entry)
 
-    def judge(self, answer: object, within: float | None) -> list[Item]:
+    def judge(self, answer: object, within: float | None = None) -> list[Item]:
         """Show what was said beside what is: from now on the guess counts as it stands."""
+        self.record.refresh()
         self.items = self.question.judged(self.counted, answer, within)
         if self.counted:
             right = sum(item.right for item in self.items)
             entry = self.entry | {"right": right, "of": len(self.items)}
             if entry != self.entry:
                 self._write(entry)
+        if self.view:
+            self.view.render()
         return self.items
+
+    def forget(self) -> None:
+        """As if nothing had been said, and no answer been shown."""
+        self.items = None
+        self.record.refresh()
+        self._write({})
+        if self.view:
+            self.view.render()
 
     def said(self) -> str:
         """What the view says below the controls."""
         if not self.guess:
-            return "Nothing predicted yet."
-        words = "; ".join(f"{item}: {said}" if item else said for item, said in self.counted.items())
+            return "Nothing said yet."
+        words = self.question.said(self.counted)
         if not self.is_answered:
             return f"Kept: {words}."
-        return f"The answer was shown, and this counts: {words}. What you say now comes after the answer."
+        return f"This counts: {words}. What you say now comes after the answer."
 
     @property
     def outcome(self) -> str:
@@ -122,7 +149,6 @@ class Predictions:
     def __init__(self, notebook: str):
         self.record = Record(notebook)
         self.asked: dict[str, Asked] = {}
-        self.views: dict[str, PredictionView] = {}
 
     def ask(self, key: str, words: str, *, several: Sequence | None = None, choices: Sequence | None = None,
             rows: Sequence | None = None, guess: object = ...) -> PredictionView:
@@ -133,20 +159,18 @@ class Predictions:
         asked = Asked(question(key, words, several, choices, rows), self.record)
         if said := asked.question.read(guess):
             asked.keep(said)
-        self.asked[key], self.views[key] = asked, PredictionView(asked)
-        return self.views[key]
+        self.asked[key] = asked
+        return asked.show()
 
     def answer(self, key: str, is_: object, because: str = "", within: float | None = None) -> Table:
         """What was said beside what is. `within=2`: right is anything from half of it to twice as much."""
         asked = self._known(key)
         items = asked.judge(is_, within)
-        self.views[key].render()
         below = [asked.outcome] if len(items) > 1 or not asked.counted else []
         if within is not None:
             below.append(f"right is anything from {in_words(is_ / within)} to {in_words(is_ * within)}")
         if asked.guess != asked.counted:
-            later = "; ".join(f"{item}: {said}" if item else said for item, said in asked.guess.items())
-            below.append(f"after the answer you said {later}")
+            below.append(f"after the answer you said {_later(asked)}")
         return Table(asked.question.words, _compared(items, bool(asked.counted)),
                      [*below, *([f"because: {because}"] if because else [])])
 
@@ -161,14 +185,11 @@ class Predictions:
 
     def forget(self, key: str | None = None) -> None:
         """Forget what was predicted, of one question or of the whole notebook, to begin anew."""
-        keys = [self._known(key).question.key] if key is not None else [*self.record.entries]
-        for one in keys:
-            self.record.entries.pop(one, None)
-        self.record.save()
-        for one, asked in self.asked.items():
-            if key in (None, one):
-                asked.items = None
-                self.views[one].render()
+        for asked in self.asked.values() if key is None else [self._known(key)]:
+            asked.forget()
+        if key is None:
+            self.record.entries.clear()                 # and what was asked in an older notebook
+            self.record.save()
 
     def _known(self, key: str) -> Asked:
         if key not in self.asked:
@@ -180,10 +201,14 @@ class Predictions:
 def _compared(items: list[Item], is_predicted: bool) -> list[tuple[str, ...]]:
     """A row an item: its name if there are several, what was said, what it is, and whether that is right."""
     heads = ("", "you said", "it is", "") if is_predicted else ("", "it is")
-    rows = [(item.name, item.said or "nothing", item.is_, _word(item)) if is_predicted
+    rows = [(item.name, item.said or "nothing", item.is_, item.outcome) if is_predicted
             else (item.name, item.is_) for item in items]
     return [row if len(items) > 1 or items[0].name else row[1:] for row in (heads, *rows)]
 
 
-def _word(item: Item) -> str:
-    return "right" if item.right else "wrong" if item.said else ""
+def _later(asked: Asked) -> str:
+    """What was said once the answer was known: of rows, those that were changed."""
+    if asked.question.ticks or asked.question.is_one:
+        return asked.question.said(asked.guess)
+    changed = asked.guess.items() - asked.counted.items()
+    return "; ".join(f"{row}: {said}" for row, said in sorted(changed))

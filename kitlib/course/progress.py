@@ -1,17 +1,20 @@
-"""How far a learner is: what the checks said in each exercise, read from the saved notebooks.
+"""How far a learner is: what the checks said in each exercise, and what was predicted in each notebook.
 
-Nothing is run, nothing is recorded elsewhere and nothing leaves the machine: whoever has edited an answer
-since must run its check again and save. Leaves out answers in words but for whether something was written: a
-person marks them.
+Exercises are read from the saved notebooks, predictions from their record. Nothing is run, and nothing leaves
+the machine: whoever has edited an answer since must run its check again and save. Leaves out answers in words
+but for whether something was written: a person marks them.
 """
 import json
 from pathlib import Path
 
 import pandas as pd
 
+from . import record
+
 # What stands where an answer in words is asked for; nbgrader_config.py says the same.
 UNANSWERED = "*Your answer here.*"
 _COLUMNS = ["state", "points", "of", "in words"]
+_SORTS = ["right", "wrong", "answer not shown"]
 
 
 def exercises(folder: str | Path) -> pd.DataFrame:
@@ -26,6 +29,21 @@ def exercises(folder: str | Path) -> pd.DataFrame:
                          'write exercises("../exercises") in a notebook of the kit')
     titles, rows = zip(*map(_row, paths))
     return pd.DataFrame(rows, index=titles, columns=_COLUMNS)
+
+
+def predictions() -> pd.DataFrame:
+    """One row a notebook in which something was predicted: how much is right, wrong, or not shown yet."""
+    file = record.path()
+    rows = {notebook: [_sort(entry) for entry in entries.values()]
+            for notebook, entries in (record.kept_in(file) if file else {}).items() if notebook.isalnum()}
+    return pd.DataFrame([map(sorts.count, _SORTS) for sorts in rows.values()],
+                        index=pd.Index(rows, name="notebook"), columns=_SORTS)
+
+
+def _sort(entry: dict) -> str:
+    if "of" not in entry:
+        return _SORTS[2]
+    return _SORTS[entry.get("right") != entry["of"]]
 
 
 def _row(path: Path) -> tuple[str, tuple]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
-YES, NO = "yes", "no"
+YES, NO, NONE = "yes", "no", "none of them"
 MOST = 300                              # characters of an item, or of what is said of it
 _NUMBER = re.compile(r"[-+]?\d[\d,_ ]*(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?\.\d+", re.IGNORECASE)
 _WORDS = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
@@ -22,6 +22,11 @@ class Item(NamedTuple):
     said: str | None
     is_: str
     right: bool
+
+    @property
+    def outcome(self) -> str:
+        """One of: right, wrong, "" where nothing was said."""
+        return "right" if self.right else "wrong" if self.said else ""
 
 
 class Question(NamedTuple):
@@ -74,12 +79,22 @@ class Question(NamedTuple):
 
     def describe(self) -> str:
         """The question and what may be answered, as text that is the same in every run."""
-        ways = f"one of: {', '.join(self.choices)}" if self.choices else "a number or a word"
+        named = self.items if self.ticks else self.choices
+        listed = ("; " if any("," in name for name in named) else ", ").join(named)
+        ways = f"one of: {listed}" if self.choices else "a number or a word"
         if self.ticks:
-            return f"{self.words}\n  any number of: {', '.join(self.items)}"
+            return f"{self.words}\n  any number of: {listed}"
         if self.is_one:
             return f"{self.words}\n  {ways}"
         return "\n".join([self.words, *(f"  {item}" for item in self.items), f"  each {ways}"])
+
+    def said(self, guess: Mapping[str, str]) -> str:
+        """A guess in a few words."""
+        if self.ticks:
+            return ", ".join(item for item in self.items if guess.get(item) == YES) or NONE
+        if self.is_one:
+            return guess.get("", "")
+        return f"{len(guess)} of {len(self.items)} rows"
 
     def _named(self, value: object) -> set[str]:
         is_many = isinstance(value, Iterable) and not isinstance(value, str)

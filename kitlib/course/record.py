@@ -37,9 +37,13 @@ class Record:
 
     def __init__(self, notebook: str):
         self.notebook, self.file, self.entries = notebook, path(), {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read again what is kept: the same notebook may be open a second time."""
         if self.file:
             try:
-                self.entries = kept_in(self.file).get(notebook, {})
+                self.entries = kept_in(self.file).get(self.notebook, {})
             except (OSError, ValueError, RecursionError) as error:
                 self._do_without(f"{self.file} cannot be read ({error}): what you predict now is kept until "
                                  "the kernel ends. Delete the file to begin anew.")

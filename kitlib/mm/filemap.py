@@ -76,7 +76,10 @@ def page_cache_replace(mapping: AddressSpace, dst: Folio, src: Folio) -> None:
 
 @atomic
 def folio_migrate_flags(dst: Folio, src: Folio) -> None:
-    """The flags that go with the contents, but for PG_dirty (mm/migrate.c). Caller holds both folio locks."""
+    """The flags that go with the contents, but for PG_dirty (mm/migrate.c). Caller holds both folio locks.
+
+    In the kernel PG_swapbacked goes with the mapping, and PG_mlocked with the page-table entries.
+    """
     dst.unevictable, dst.mlocked, dst.swapbacked = src.unevictable, src.mlocked, src.swapbacked
     dst.uptodate = src.uptodate
 

@@ -290,6 +290,7 @@ def move(dst: Folio, src: Folio) -> Result:
     if src.refcount != expected:
         return Result.EAGAIN
     zone = src.zone
+    # PG_mlocked comes along here; in the kernel by the page-table entries (mlock_vma_folio(), mm/mlock.c).
     carried = PG.UNEVICTABLE | PG.DIRTY | PG.MLOCKED | PG.SWAPBACKED | PG.ANON | PG.PRIVATE | PG.UPTODATE
     zone.flags[dst.pfn] = zone.flags[dst.pfn] & ~carried | zone.flags[src.pfn] & carried
     zone.mapping[dst.pfn], zone.mapping[src.pfn] = zone.mapping[src.pfn], 0

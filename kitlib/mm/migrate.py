@@ -1,7 +1,8 @@
 """A folio's place in the page cache goes to another folio, in the steps of migration (mm/migrate.c).
 
-For races: where nobody comes between, as in a run over a whole zone, a move is one step (folio.py). Leaves
-out large folios, buffers, counters and the copy of the contents.
+For races: where nobody comes between, as in a run over a whole zone, a move is one step (folio.py). So is
+fallback_migrate_folio(), also in a race. Leaves out large folios, buffers, counters and the copy of the
+contents.
 """
 from collections.abc import Callable
 

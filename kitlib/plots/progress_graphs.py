@@ -130,6 +130,7 @@ def progress_graph(proof: Proof, schedule: str = "", title: str = "",
     legend = _legend(proof, progress, ways, regions)
     plan = _Plane(progress, _step_names(proof, progress, ways[0]), legend)
     figure, axes = sheet(plan.width, plan.height, title or f"{proof.scenario.name}: progress")
+    figure.colours = 32                 # few, and many cells: half of them are shades of letters
     _draw_axes(axes, plan)
     # A row's neighbours are one rectangle: the hatching of squares one by one would not join.
     for y in dict.fromkeys(y for _, y in sorted(progress.locked)):

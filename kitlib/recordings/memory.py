@@ -16,6 +16,7 @@ from .schema import NONE_STARTS_HERE
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
 # Those that say something of folios alone: the model takes nothing else on the LRU.
 KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: PG.SWAPBACKED, 33: PG.MLOCKED}
+KPF_PRIVATE = 35
 KPF_OF = {ours: bit for bit, ours in (KPF | KPF_OF_FOLIO).items()}
 KPF_BUDDY = 10
 KNOWN_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram_aops)}     # others move
@@ -30,8 +31,6 @@ def memory_of(recording) -> Zone:
     if len(waiting):
         for name, column in counts.items():
             column[waiting] = arrays[f"lru_batch_{name}"]
-    batches = np.zeros(len(kpageflags), np.int16)
-    np.add.at(batches, waiting, 1)
     refcount, mapcount, mapping, anon = counts.values()
 
     flags = np.zeros(len(kpageflags), np.uint16)
@@ -42,15 +41,12 @@ def memory_of(recording) -> Zone:
     flags[in_free_block & ~first_free] = PG.FREE_TAIL
     flags[first_free] = PG.BUDDY
     flags[first_free & (recording.buddy_order > 0)] |= PG.HEAD
-    on_lru = flags & PG.LRU != 0
-    in_use = on_lru | (batches > 0)
+    in_use = flags & PG.LRU != 0
+    in_use[waiting] = True
     flags[~in_use & ~in_free_block & ~first_free] |= PG.SLAB
     folio = in_use & (flags & PG.TAIL == 0)
-    for bit, ours in KPF_OF_FOLIO.items():
+    for bit, ours in (KPF_OF_FOLIO | {KPF_PRIVATE: PG.PRIVATE}).items():
         flags[folio & ((kpageflags >> np.uint64(bit)) & np.uint64(1) != 0)] |= ours
-    # One reference more than page cache and page tables account for is that of the folio's buffers.
-    cached = folio & ~anon & (mapping != 0)
-    flags[cached & (refcount - batches - mapcount > 1)] |= PG.PRIVATE
     compound_order = np.where(recording.compound_order == NONE_STARTS_HERE, 0, recording.compound_order)
     order = np.where(first_free, recording.buddy_order, compound_order)
 
@@ -86,9 +82,10 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
         return None
     high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
     pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
-    # How long nothing but freeing has gone on was not always recorded: then at least a batch was freed.
-    pcp.freed_in_a_row = int(recording.arrays.get("pcp_free_count", recording.pcp_batch)[number])
-    pcp.free_factor = int(recording.arrays.get("pcp_free_factor", (0,) * (number + 1))[number])
+    # How long nothing but freeing has gone on was not always recorded (-1): then at least a batch was freed.
+    count, factor = (int(recording.arrays[name][number]) if name in recording.arrays else -1
+                     for name in ("pcp_free_count", "pcp_free_factor"))
+    pcp.freed_in_a_row, pcp.free_factor = count if count >= 0 else batch, max(0, factor)
     here = recording.pcp_zone == number
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)

@@ -33,6 +33,8 @@ class Recording:
             return self.__dict__["arrays"][array_name]
         except KeyError:
             known = ", ".join(SCHEMA)
+            if array_name in SCHEMA:
+                raise AttributeError(f"array {array_name!r} of {self.name} was not recorded") from None
             raise AttributeError(f"a recording has no array {array_name!r}: write one of {known}") from None
 
     def __getitem__(self, array_name: str) -> np.ndarray:

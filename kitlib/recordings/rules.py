@@ -91,7 +91,8 @@ RULES: dict[str, Callable[..., Lacking]] = {
     "LRU batches": _nobody_waits,
     # What one search of the free scanner finds last is given first, before 6.9: split_map_pages().
     "last target first": lambda recording: Lacking(release={"last_target_first": False}),
-    # A page keeps its page flags where it moves: folio_migrate_flags().
+    # A page keeps its page flags where it moves: folio_migrate_flags(), folio_migrate_mapping() for
+    # PG_swapbacked, and the page-table entries for PG_mlocked.
     "page flags": _nothing_but_where_it_is,
     # A page whose page-table entry is dirty arrives dirty: try_to_migrate_one().
     "dirty page-table entry": lambda recording: Lacking(release={"dirties_from_pte": False}),

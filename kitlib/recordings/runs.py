@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .. import scan
-from ..compaction.compact_zone import compact_zone, isolate_migratepages
+from ..compaction.compact_zone import compact_zone, isolate_migratepages, migrated_from
 from ..compaction.control import CompactControl, control_for
 from ..compaction.events import FreeEvent, IsolateEvent
 from ..mm.swap import lru_add_drain
@@ -91,12 +91,13 @@ def _scan_alone(cc: CompactControl, recording: Recording, stop_pfn: int) -> None
     cc.migrate_pfn = cc.zone.start_pfn
     # The last pageblock is the free scanner's, and may be cut off by the zone's end.
     cc.free_pfn = pageblock_start_pfn(min(pageblock_end_pfn(stop_pfn - 1), cc.zone.end_pfn))
-    last_migrated_block = 0
+    last_migrated_pfn = 0
     while cc.migrate_pfn < min(stop_pfn, cc.free_pfn):
-        cc.finish_pageblock = pageblock_start_pfn(cc.migrate_pfn) == last_migrated_block
+        began = cc.migrate_pfn
+        cc.finish_pageblock = pageblock_start_pfn(last_migrated_pfn) == pageblock_start_pfn(began)
         isolate_migratepages(cc, recording.mode)
         if cc.nr_migratepages:
-            last_migrated_block = pageblock_start_pfn(cc.migrate_pfn - 1)
+            last_migrated_pfn = migrated_from(cc, began)
         # As after a migration that left nothing isolated: otherwise too_many_isolated() would hold.
         cc.zone.vmstat.update(nr_isolated_anon=0, nr_isolated_file=0)
         cc.migratepages.clear()
@@ -161,22 +162,37 @@ def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
 def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
     """Every range of both scanners as predicted, beside the kernel's: one row a range, scanner by scanner.
 
-    Column scanner ("migrate" or "free"), then those of `replay`; agrees: all four numbers are equal. attrs:
-    recording, its name; without; meet_pfn, where the migrate scanner ended: for each zone its name, the
-    model's pfn and the kernel's (-1: not visited); moved, how many pages moved, and arrived, how many of them
-    have the kernel's bits (see arrivals).
+    Column scanner ("migrate" or "free"), then those of `replay`; agrees: all four numbers are equal. Then
+    moved, how many pages moved from the model's range (free: to places in it), and arrived, how many of these
+    have the kernel's bits (see arrivals). attrs: recording, its name; without; meet_pfn, where the migrate
+    scanner ended: for each zone its name, the model's pfn and the kernel's (-1: not visited); moved and
+    arrived, of the whole run.
     """
     predicted, zones, rows = predict(recording, without), recording.zone_name.tolist(), []
-    agrees = beside_the_kernel(recording, predicted["moves"], predicted["flags"]).agrees
+    pages = beside_the_kernel(recording, predicted["moves"], predicted["flags"])
     for scanner, kernel in (("migrate", recording.isolate_ranges), ("free", recording.free_ranges)):
         model = predicted[f"{scanner}_ranges"]
         for number, zone in enumerate(zones):
             rows += _beside((scanner, zone), _of_zone(model, number), _of_zone(kernel, number))
     frame = _frame(rows, ["scanner", *REPLAY_COLUMNS])
+    for scanner, place in (("migrate", "source"), ("free", "target")):
+        here = frame.scanner == scanner
+        frame.loc[here, ["moved", "arrived"]] = _within(frame[here], pages[place].to_numpy(), pages.agrees)
+    frame = frame.astype({"moved": int, "arrived": int})
     met = list(zip(zones, predicted["meet_pfn"], predicted["kernel_meet_pfn"]))
     frame.attrs = {"recording": recording.name, "without": check_rules(without), "meet_pfn": met,
-                   "moved": len(agrees), "arrived": int(agrees.sum())}
+                   "moved": len(pages), "arrived": int(pages.agrees.sum())}
     return frame
+
+
+def _within(ranges: pd.DataFrame, pfns: np.ndarray, agrees: pd.Series) -> np.ndarray:
+    """How many of the pages lie in each of the model's ranges, and how many of these agree: n x 2."""
+    order = np.argsort(pfns)
+    agree_below = np.concatenate([[0], np.cumsum(agrees.to_numpy()[order])])
+    # A range that the kernel alone has is empty here.
+    begin, end = (np.searchsorted(pfns[order], ranges[side].fillna(0).to_numpy(int))
+                  for side in ("start_pfn", "end_pfn"))
+    return np.column_stack([end - begin, agree_below[end] - agree_below[begin]])
 
 
 def arrivals(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:

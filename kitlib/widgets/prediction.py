@@ -12,8 +12,6 @@ import ipywidgets
 from .box import Box, View, growing, status_html, wrap
 from .guard import Guard
 
-NONE = "none of them"
-
 
 class AskedModel(Protocol):
     """What the view needs of a question that was asked: question.Question, and what was said by item."""
@@ -35,20 +33,25 @@ class PredictionView(View):
         self.asked, self.question = asked, asked.question
         self.guard = Guard()
         self.controls = {item: self._control(item) for item in self.question.items}
-        self.none = ipywidgets.Checkbox(description=NONE, indent=False, layout={"width": "auto"})
+        self.none = ipywidgets.Checkbox(description="none of them", indent=False, layout={"width": "auto"})
         self.clear = self.guard.button("Clear", "take the guess back", lambda: self._keep({}))
         self.status = ipywidgets.HTML(layout={"width": "auto"})
         self._is_following = False
-        words = ipywidgets.HTML(f"<div class='kit-words'><b>{escape(self.question.words)}</b></div>")
+        first, line, more = map(escape, self.question.words.partition("\n"))
+        words = ipywidgets.HTML(f"<div class='kit-words'><b>{first}</b>{line}{more}</div>")
         below = wrap(self.clear, self.status, gap="4px 12px")
         self.box = Box([words, *self._rows(), self.guard.strip, below],
-                       describe=self.question.describe, max_width="900px")
+                       describe=self.describe, also=[self.none], max_width="900px")
         self.box.add_class("kit-prediction")
         with self.guard:
             self.render()
         for item, control in self.controls.items():
             control.observe(self.guard(partial(self._heard, item)), "value")
         self.none.observe(self.guard(self._heard_none), "value")
+
+    def describe(self) -> str:
+        """The question and what may be answered; not what was."""
+        return self.question.describe()
 
     def render(self) -> None:
         """Let the controls and the sentence below show what is kept."""

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {' and '.join(MISS
 KERNELS = """
 import types
 import kitlib as kl
+from kitlib.course import Predictions
 from kitlib.widgets import *
 
 def divides(folio, mode):
@@ -35,6 +36,14 @@ def kernel(path):
     made = types.ModuleType("mine")
     made.isolate_folio, made.move_to_new_folio = path, kl.after.move_to_new_folio
     return made
+
+def ask():
+    return Predictions("06").ask("fates", "What becomes of each?", rows=["ramfs", "secretmem", "guest_memfd"],
+                                 choices=["left", "moved", "refused"])
+
+def without_record(view):
+    view.asked.record = None
+    return view
 """
 
 
@@ -90,6 +99,8 @@ WIDGETS = {
     "ExperimentPanel": Try("ExperimentPanel(steps=2, seeds=1, pages=1024)", "Run", "4 of 4 runs done",
                            "ExperimentPanel(high=0.1)",
                            key("End", "slider", "from"), "the first must be the smaller"),
+    "Prediction": Try("ask()", "moved", "Kept: 1 of 3 rows.", "without_record(ask())", press("moved"),
+                      "AttributeError"),
 }
 CELLS = {"import": KERNELS, **{name: one.code for name, one in WIDGETS.items()}, "other": "0"}
 NAMED = {"button", "slider", "checkbox", "textbox", "spinbutton", "combobox", "listbox", "radio", "image",

@@ -4,6 +4,7 @@ Code runs, links lead somewhere, tables are complete.
 """
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -51,6 +52,11 @@ def test_every_module_is_in_the_readme():
                for name in [path.stem, *(inside.stem for inside in path.glob("*.py") if path.name in READ)]}
     assert {name for name in modules if not name.startswith("_")} - named == set()
     assert {name for row in rows if row[0] in READ for name in row} - modules == set()
+
+
+def test_the_newest_version_in_the_changelog_is_the_packages():
+    newest = re.search(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == newest[1]
 
 
 def test_the_code_of_the_recipes_runs_and_each_prints_a_verdict(capsys):

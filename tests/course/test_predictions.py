@@ -80,7 +80,7 @@ def test_clear_takes_a_guess_back_and_then_nothing_is_kept(file, key):
     assert not view.clear.disabled
     click(view.clear)
     assert predictions.asked[key].guess == {} and json.loads(file.read_text()) == {} and view.clear.disabled
-    assert "Nothing predicted yet." in view.status.value
+    assert "Nothing said yet." in view.status.value
 
 
 def test_none_of_them_is_a_guess_and_nothing_ticked_is_none():
@@ -111,6 +111,17 @@ Predictions: 0 right, 0 wrong, 4 not predicted
     assert not file.exists()
 
 
+def test_run_all_before_anything_was_said_takes_nothing_from_what_is_said_then(file):
+    predictions = Predictions("06")
+    views = ask_all(predictions)
+    predictions.answer("first", "eviction")
+    by_hand(views["first"], "eviction")
+    assert repr(predictions.count()).endswith("  answer not shown  What of fates?")
+    assert predictions.asked["first"].outcome == "answer not shown"
+    predictions.answer("first", "eviction")
+    assert predictions.asked["first"].outcome == "right"
+
+
 def test_what_stood_when_the_answer_was_shown_counts_and_later_words_are_marked(file):
     predictions = Predictions("06")
     views = ask_all(predictions, references=2)
@@ -125,11 +136,22 @@ What of references?
 after the answer you said 3"""
     again = Predictions("06")
     ask_all(again, references=3)
-    assert "this counts: 2." in again.views["references"].status.value
+    assert "This counts: 2." in again.asked["references"].view.status.value
     again.answer("references", 3)
     assert repr(again.count()).startswith("Predictions: 0 right, 1 wrong, 0 not predicted")
-    click(again.views["references"].clear)
+    click(again.asked["references"].view.clear)
     assert again.asked["references"].guess == {"": "2"}
+
+
+@pytest.mark.parametrize("key, kept, later", [
+    ("crash", "Kept: C3T21C1.", "T21C1, C3T21C1"), ("fates", "Kept: 2 of 2 rows.", "secretmem: left")])
+def test_what_is_kept_and_what_is_changed_later_is_said_shortly(key, kept, later):
+    predictions = Predictions("06")
+    view = ask_all(predictions, **WRONG)[key]
+    assert kept in view.status.value
+    predictions.answer(key, RIGHT[key])
+    by_hand(view, RIGHT[key])
+    assert f"after the answer you said {later}" in repr(predictions.answer(key, RIGHT[key]))
 
 
 def test_forget_begins_anew(file):
@@ -138,9 +160,9 @@ def test_forget_begins_anew(file):
     for key, is_ in RIGHT.items():
         predictions.answer(key, is_)
     predictions.forget("first")
-    assert predictions.views["first"].controls[""].value is None
+    assert predictions.asked["first"].view.controls[""].value is None
     assert "first" not in json.loads(file.read_text())["06"] and "fates" in json.loads(file.read_text())["06"]
-    by_hand(predictions.views["first"], "eviction")
+    by_hand(predictions.asked["first"].view, "eviction")
     predictions.answer("first", "eviction")
     assert predictions.asked["first"].outcome == "right"
     predictions.forget()
@@ -242,6 +264,8 @@ def test_a_question_is_text_without_state_and_dots_are_no_guess():
                          "What of crash?\n  any number of: T21C1, C4T21C1, C3T21C1",
                          "What of first?\n  one of: truncation, eviction",
                          "What of fates?\n  ramfs\n  secretmem\n  each one of: left, moved, refused"]
+    assert question("x", "Why?", choices=["dirty", "dirty, and no migrate_folio"]).describe() == (
+        "Why?\n  one of: dirty; dirty, and no migrate_folio"), "where a comma would not part them"
     predictions = Predictions("06")
     ask_all(predictions, fates={"ramfs": ..., "secretmem": ...})
     assert predictions.record.entries == {}
@@ -312,3 +336,15 @@ def test_a_reader_of_the_screen_hears_each_control_by_name():
             else:
                 assert control.description == (item or "guess")
         assert "role='status'" in view.status.value
+
+
+def test_an_old_view_of_a_notebook_that_is_open_twice_loses_nothing(file):
+    old = ask_all(Predictions("06"))
+    new = Predictions("06")
+    ask_all(new, first="truncation")
+    new.answer("first", "eviction")
+    by_hand(old["references"], 3)
+    by_hand(old["first"], "eviction")
+    kept = json.loads(file.read_text())["06"]
+    assert kept["references"] == {"guess": {"": "3"}}
+    assert kept["first"] == {"guess": {"": "truncation"}, "right": 0, "of": 1, "later": {"": "eviction"}}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import PyFileConfigLoader
 
-from kitlib.course import progress
+from kitlib.course import Predictions, Quiz, progress, record
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,3 +64,20 @@ def test_unsolved_nothing_holds_and_solved_all_does():
 def test_the_sign_of_an_open_answer_is_the_markers():
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
     assert config.ClearSolutions.text_stub == progress.UNANSWERED
+
+
+def test_predictions_are_counted_by_notebook_and_tests_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv(record.VARIABLE, str(tmp_path / "kept.json"))
+    assert progress.predictions().empty
+    for notebook, guesses in (("06", ["1", "2"]), ("07b", ["2"])):
+        predictions = Predictions(notebook)
+        for key, guess in enumerate(guesses):
+            predictions.ask(str(key), "How many?", guess=guess)
+            predictions.answer(str(key), 2)
+    predictions.ask("later", "How many?", guess=1)
+    quiz = Quiz("12").first()
+    quiz.controls[quiz.question.items[0]].value = "true"
+    table = progress.predictions()
+    assert table.T.to_dict("list") == {"06": [1, 1, 0], "07b": [1, 0, 1]}
+    monkeypatch.setenv(record.VARIABLE, "")
+    assert progress.predictions().empty

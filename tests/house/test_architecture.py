@@ -42,7 +42,7 @@ def test_an_arrow_for_each_import_that_follows_from_no_other_and_the_words_of_ev
 
 
 @pytest.mark.parametrize("more", [
-    {}, {"check": {"plots"}, "course": {"check"}, "races": {"mm"}, "experiments": {"races"}}],
+    {}, {"check": {"plots"}, "races": {"mm"}, "experiments": {"races"}}],
     ids=["today", "more"])
 def test_no_arrow_leads_up_or_through_a_box(more):
     boxes = architecture.boxes()

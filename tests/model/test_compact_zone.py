@@ -1,6 +1,7 @@
 """compact_zone(): no page is lost, counters agree, nothing stays isolated, no unmovable folio has moved."""
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -293,6 +294,37 @@ def test_the_second_call_in_a_pageblock_takes_the_rest():
     cc = sources_and_targets(("slab", 512), ("anon", 200), ("slab", 312))
     assert compact_zone(cc) == Status.COMPLETE
     assert scans_of(cc) == [(0, 512, 512, 0), (512, 544, 32, 32), (544, 1024, 480, 168), (1024, 1536, 512, 0)]
+
+
+def ranges_of(zone, release="6.8"):
+    cc = control_for("compact_memory", zone, release=release)
+    compact_zone(cc)
+    return [(event.start_pfn, event.end_pfn) for event in cc.trace if type(event) is IsolateEvent]
+
+
+@pytest.mark.parametrize("release, then", [("6.1", 1024), ("6.8", 544), ("7.2", 544)])
+def test_after_a_failure_direct_async_scans_the_rest_of_the_pageblock_or_leaves_the_rest_of_the_chunk(
+        release, then):
+    zone = kl.zone_of(*["slab"] * 512, "file, pinned", *["anon"] * 1023, *["free", "slab"] * 1024)
+    cc = control_for("direct async", zone, order=9, release=release)
+    compact_zone(cc)
+    starts = [event.start_pfn for event in cc.trace if type(event) is IsolateEvent]
+    assert starts[:3] == [0, 512, then] and zone.vmstat["pgmigrate_fail"] >= 1
+
+
+def test_so_it_does_in_a_pageblock_in_which_the_zone_begins():
+    zone = kl.zone_of(*["slab"] * 512, *["anon"] * 512, *["free", "slab"] * 1024)
+    assert ranges_of(zone.part("Odd", 700, zone.end_pfn))[:2] == [(700, 732), (732, 1024)]
+
+
+@pytest.mark.parametrize("release, thirds", [("6.1", [1056, 1088]), ("6.8", [1056]), ("7.2", [1056])])
+def test_behind_a_pageblock_that_is_passed_over_older_releases_stop_a_second_time(release, thirds):
+    """The pageblock at 512 is one compound page. last_migrated_pfn is where the search began, up to 6.6."""
+    zone = kl.zone_of(*["anon", "slab"] * 256, *["slab"] * 512, *["anon"] * 300, *["slab"] * 212,
+                      *["free", "slab"] * 1024)
+    zone.make_compound(512, 9)
+    places = [1024, *thirds, 1536]
+    assert ranges_of(zone, release)[:len(places)] == [(0, 512), *pairwise(places)]
 
 
 def test_the_first_call_takes_all_of_the_pageblock_at_pfn_0():

@@ -4,7 +4,7 @@ from test_migrate import ASYNC, OK, SYNC, Asked, counted, every_mode, isolated, 
 
 import kitlib as kl
 from kitlib.compaction.freepages import compaction_alloc, compaction_free
-from kitlib.compaction.migrate_folio import MigrateFolio
+from kitlib.compaction.migrate_folio import Folios
 from kitlib.compaction.migrate_pages import migrate_pages
 from kitlib.compaction.rehearsal import Outcome, outcome_of
 from kitlib.kernels import made_of
@@ -27,11 +27,11 @@ def rehearsed(cc, pfn=0, mode=SYNC, **how):
 
 def by_path(cc, pfn=0, mode=SYNC):
     """The outcome of a try, and what the page is afterwards."""
-    zone, folio = cc.zone, MigrateFolio(cc, compaction_alloc, compaction_free)
-    _, target = folio.unmap(pfn, mode)
-    result = folio.move(pfn, target, mode)
+    zone, folios = cc.zone, Folios(cc, compaction_alloc, compaction_free)
+    _, target = folios.unmap(pfn, mode)
+    result = folios.move(pfn, target, mode)
     if result:
-        folio.undo(pfn, target)
+        folios.undo(pfn, target)
         return Outcome(result)
     return Outcome(result, zone.flags[target], zone.refcount[target], zone.mapcount[target])
 

@@ -201,7 +201,7 @@ def test_an_unseen_recording_is_compared_and_scored():
 
 # --- what compare() says
 
-COLUMNS = ["scanner", *recordings.runs.REPLAY_COLUMNS]
+COLUMNS = ["scanner", *recordings.runs.REPLAY_COLUMNS, "moved", "arrived"]
 
 
 def test_a_comparison_holds_every_range_of_both_sides_in_order():
