@@ -49,10 +49,10 @@ def race_for(learner: str = "") -> dict:
 def beginnings_for(learner: str = "") -> dict[str, str]:
     """How each of a learner's schedules must begin, by case: a crash can still come then, and need not."""
     dice = random.Random(seed_of(learner))
-    return {case: a_beginning(proof_of(case, learner), dice) for case in CASES}
+    return {case: a_beginning(learners_proof(case, learner), dice) for case in CASES}
 
 
-def proof_of(case: str, learner: str) -> Proof:
+def learners_proof(case: str, learner: str) -> Proof:
     """The proof of a learner's race in one of CASES."""
     kernel, truncate = CASES[case]
     return prove(truncation_race(kernel, truncate=truncate, **race_for(learner)))
@@ -73,7 +73,7 @@ def break_it(broken: Mapping[str, tuple[str, str]], learner: str = "") -> Report
                         '"use after free")')
     findings = []
     for case, beginning in beginnings_for(learner).items():
-        findings += _broken(case, proof_of(case, learner), answers[case], beginning)
+        findings += _broken(case, learners_proof(case, learner), answers[case], beginning)
     return Report(findings)
 
 

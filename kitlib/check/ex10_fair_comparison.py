@@ -168,7 +168,8 @@ def _in_vain(frame: pd.DataFrame) -> Finding:
     tried, right = "the column in_vain", frame.targets - frame.migrated
     if "in_vain" not in frame:
         return Finding(tried, "missing", "targets that were not used",
-                       'there is no such column:\nadd it: frame["in_vain"] = ..., from targets and what became of them',
+                       'there is no such column:\n'
+                       'add it: frame["in_vain"] = ..., from targets and what became of them',
                        at_most=_WITHOUT_THE_MEASURE)
     given = pd.to_numeric(frame.in_vain, errors="coerce")
     failed = frame[[name for name in MEASURES if name.startswith("failed_")]].sum(axis=1)

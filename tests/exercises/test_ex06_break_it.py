@@ -5,7 +5,7 @@ from answers import told
 
 import kitlib as kl
 from kitlib.check import ex06 as check
-from kitlib.check.ex06_break_it import CASES, RACES, fewest_from, proof_of, switches
+from kitlib.check.ex06_break_it import CASES, RACES, fewest_from, learners_proof, switches
 from kitlib.concurrency.sched import schedule_text
 
 UAF, NULL = "use after free", "null dereference"
@@ -27,7 +27,7 @@ def learner_of(race):
 
 def with_few_switches(learner):
     """A learner's answers, by going on with one thread for as long as it goes, then with the other."""
-    return {case: _crash(proof_of(case, learner), beginning)
+    return {case: _crash(learners_proof(case, learner), beginning)
             for case, beginning in check.beginnings_for(learner).items()}
 
 
@@ -107,7 +107,7 @@ def test_half_of_the_kernels_broken_gives_half_of_the_points():
 
 @pytest.mark.parametrize("learner", ["", "nina", "nina9", "max", "Ada"])
 def test_what_the_proof_has_ready_earns_nothing_and_every_learners_beginning_can_be_gone_on_from(learner):
-    ready = {case: (proof_of(case, learner).fewest_switches, proof_of(case, learner).bug) for case in CASES}
+    ready = {case: (learners_proof(case, learner).fewest_switches, learners_proof(case, learner).bug) for case in CASES}
     assert check.break_it(ready, learner).points(4) == 0
     assert check.break_it(with_few_switches(learner), learner).passed
 
@@ -126,7 +126,7 @@ def test_the_races_are_dealt_out_evenly_and_none_is_longer():
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_schedule_with_this_beginning_has_fewer_switches(case):
-    proof, beginning = proof_of(case, "Ada"), check.beginnings_for("Ada")[case]
+    proof, beginning = learners_proof(case, "Ada"), check.beginnings_for("Ada")[case]
     assert switches(with_few_switches("Ada")[case][0]) == fewest_from(proof, beginning)
 
 

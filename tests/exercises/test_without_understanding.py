@@ -9,7 +9,7 @@ import pytest
 import kitlib as kl
 from kitlib import check, experiments
 from kitlib.check import tries
-from kitlib.check.ex06_break_it import CASES, proof_of
+from kitlib.check.ex06_break_it import CASES, learners_proof
 from kitlib.concurrency.sched import Stepper
 from kitlib.frames import holders
 from kitlib.mm.mapping import mapping_set_unmovable, mapping_unmovable
@@ -93,7 +93,7 @@ def why_cma_fails():
 
 
 def break_it():
-    ready = {case: (proof_of(case, LEARNER).fewest_switches, proof_of(case, LEARNER).bug) for case in CASES}
+    ready = {case: (learners_proof(case, LEARNER).fewest_switches, learners_proof(case, LEARNER).bug) for case in CASES}
     yield check.ex06.break_it(ready, LEARNER).points(4)
     proof = kl.prove(kl.truncation_race(kl.after, **check.ex06.race_for(LEARNER)))
     claim = {"some schedule crashes": "no", "how I know": "every state was looked at",
