@@ -11,7 +11,8 @@ from ..mm.zone import Zone
 from .ex05_cma_zone import (END, START, allocate_elsewhere, blockers, contig, is_drivers, is_free, is_pfn,
                             later, pages_in_use, zone_for)
 from .one_cpu import REASONS_TO_STAY
-from .report import Finding, Report, attempt, begun, compared, seed_of, shown, text_of, unsolved
+from .report import Finding, Report, attempt, begun, compared, example, seed_of, shown, text_of, unsolved
+from .tries import in_steps
 
 __all__ = ["REASONS_TO_STAY", "allocate_elsewhere", "contig", "mended", "now_or_never", "pages_in_use",
            "preparations_for", "the_preparation", "why_it_fails", "zone_for"]
@@ -19,6 +20,9 @@ __all__ = ["REASONS_TO_STAY", "allocate_elsewhere", "contig", "mended", "now_or_
 _GOES = "goes"
 
 
+@in_steps("ask of each row of the table: on the LRU? a reference too many? unevictable and locked? "
+          "AS_UNMOVABLE? "
+          "-EAGAIN is for what is isolated all the same")
 def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     """Exercise "why does CMA fail?": who blocks alloc_contig_range() (mm/page_alloc.c, 0003e2a41468).
 
@@ -27,21 +31,51 @@ def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     if not isinstance(blocking, Mapping) or not begun(blocking):
         return unsolved('write which pages stay, and why, as blocking = '
                         '{17: "mapping is unmovable", 230: "-EAGAIN"}')
-    zone = zone_for(learner)
-    stays, findings = blockers(zone), []
     # Pages that go are not asked for: who writes them down as well earns nothing with them.
     answers = {pfn: why for pfn, why in blocking.items() if begun(why) and text_of(why).casefold() != _GOES}
-    for pfn in sorted({pfn for pfn in answers if is_pfn(pfn)} | set(stays)):
-        answer, expected = answers.get(pfn, _GOES), stays.get(pfn, _GOES)
+    return Report(_reasons(answers, learner) + _no_pfns(answers), elsewhere=example(
+        lambda name: pages_in_use(zone_for(name)).to_string(), _right, learner))
+
+
+def _reasons(answers: dict, learner: str) -> list[Finding]:
+    zone = zone_for(learner)
+    stays, findings = blockers(zone), []
+    for pfn in sorted(pfn for pfn in answers if is_pfn(pfn)):
+        answer, expected = answers[pfn], stays.get(pfn, _GOES)
         hint = _why_hint(zone, pfn, expected, text_of(answer))
         code = f"-{text_of(answer).upper()}"                    # of whoever leaves out the minus
         findings.append(compared(f"pfn {pfn}", code if code == expected else answer, expected, hint))
-    return Report(findings + _no_pfns(answers))
+    forgotten = sorted(set(stays) - set(answers))
+    return findings + _not_named(forgotten, "pages that stay and that you have not named", [
+        _FORGOTTEN.get(stays[pfn], "") for pfn in forgotten])
+
+
+def _not_named(pfns: list[int], tried: str, hints: list[str]) -> list[Finding]:
+    """A finding for each forgotten page; which it is is not told."""
+    return [Finding(f"{tried}, {number} of {len(pfns)}", "not named", "named", hint)
+            for number, hint in enumerate(hints, 1)]
+
+
+def _right(learner: str) -> list[Finding]:
+    return [compared(f"pfn {pfn}", None, why) for pfn, why in blockers(zone_for(learner)).items()]
 
 
 def _no_pfns(answers: Iterable) -> list[Finding]:
     hint = f"write pfns, numbers from {START} to {END - 1}"
     return [Finding(shown(pfn), "no pfn", "a pfn", hint) for pfn in answers if not is_pfn(pfn)]
+
+
+_FORGOTTEN = {
+    "mapping is unmovable": "one more belongs to the file whose mapping can never move:\nlook at its "
+                            "AS_ flags",
+    "locked by somebody else": "one more is locked, unevictable, and has a mapping:\nthe scanner never "
+                               "waits for it",
+    "not on the LRU": "one more has no PG_lru:\nit waits in a CPU's batch, and the scanner asks for "
+                      "that first",
+    "no mapping, extra references": "count references:\none anonymous page has more than page tables hold",
+    "-EAGAIN": "count references:\none file page has more than page tables and page cache hold, so "
+               "migration gives up",
+}
 
 
 def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
@@ -50,14 +84,14 @@ def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
         if is_free(zone, pfn):
             return "the page is free"
         if folio.unevictable:
-            return ("unevictable is not unmovable: CMA takes unevictable folios whatever "
+            return ("unevictable is not unmovable:\nCMA takes unevictable folios whatever "
                     "vm.compact_unevictable_allowed says, and this one moves")
         if folio.locked or folio.writeback or folio.dirty:
-            return ("alloc_contig_range() migrates with MIGRATE_SYNC: "
+            return ("alloc_contig_range() migrates with MIGRATE_SYNC:\n"
                     "it waits for locks and writeback, and writes dirt out")
-        return "nothing holds it: it is isolated and moves"
+        return "nothing holds it:\nit is isolated and moves"
     if expected == "-EAGAIN" and answer == _GOES:
-        return ("count its references: page tables, page cache, and one more, "
+        return ("count its references:\npage tables, page cache, and one more, "
                 "so migration never gets it for itself")
     if expected == "-EAGAIN" and answer.startswith("-"):
         return ("folio_migrate_mapping() says it whenever it finds a reference too many, "
@@ -65,21 +99,24 @@ def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
                 "-EBUSY is what alloc_contig_range() makes of it in the end")
     return {
         "mapping is unmovable": (
-            "the driver's file: its mapping has AS_UNMOVABLE, and the scanner leaves its folios"),
+            "the driver's file:\nits mapping has AS_UNMOVABLE, and the scanner leaves its folios"),
         "locked by somebody else": (
-            "unevictable with a mapping: the scanner tries its lock, does not get it, and goes on; "
+            "unevictable with a mapping:\nthe scanner tries its lock, does not get it, and goes on; "
             "it never waits"),
         "not on the LRU": (
-            "no PG_lru: it waits in a CPU's batch to be put on the LRU, and the scanner asks for that first"),
+            "no PG_lru:\nit waits in a CPU's batch to be put on the LRU, and the scanner asks for that "
+            "first"),
         "no mapping, extra references": (
-            "anonymous, and refcount is more than mapcount: the scanner takes it for pinned"),
+            "anonymous, and refcount is more than mapcount:\nthe scanner takes it for pinned"),
         "-EAGAIN": (
-            "a pinned file folio is isolated: "
+            "a pinned file folio is isolated:\n"
             "the scanner's test for extra references is for folios without a mapping; "
             "migration then finds one too many"),
-    }.get(expected, "try it alone: alloc_contig_range() on this page only")
+    }.get(expected, "try it alone:\nalloc_contig_range() on this page only")
 
 
+@in_steps("locks, batches and pins come to an end; only what the file's own flag says stays for as long "
+          "as the file")
 def now_or_never(never: list[int], learner: str) -> Report:
     """Exercise "why does CMA fail?", who stays for good: the pfns that block the range on every later try."""
     if not isinstance(never, list | tuple | set) or not begun(never):
@@ -90,18 +127,21 @@ def now_or_never(never: list[int], learner: str) -> Report:
     for_good = blockers(zone)
     named = [pfn for pfn in never if is_pfn(pfn)]
     findings = []
-    for pfn in sorted({*named, *for_good}):
-        came_out, expected = ("never" if pfn in group else "later" for group in (named, for_good))
-        findings.append(Finding(f"pfn {pfn}", came_out, expected, _fate_hint(stays.get(pfn))))
-    return Report(findings + _no_pfns(never))
+    for pfn in sorted({*named}):
+        expected = "never" if pfn in for_good else "later"
+        findings.append(compared(f"pfn {pfn}", "never", expected, _fate_hint(stays.get(pfn))))
+    forgotten = sorted(set(for_good) - set(named))
+    hint = "one more stays for good:\nno kernel clears the flag, as long as the file keeps the page"
+    return Report(findings + _no_pfns(never) + _not_named(
+        forgotten, "pages that stay for good and that you have not named", [hint] * len(forgotten)))
 
 
 def _fate_hint(why: str | None) -> str:
     return {
-        None: "this page does not block the range at all: it goes on the first try",
+        None: "this page does not block the range at all:\nit goes on the first try",
         "mapping is unmovable": (
-            "no kernel clears the flag: as long as the file keeps the page, every try leaves it"),
-        "locked by somebody else": "a folio lock is held for a moment: a later scan gets it",
+            "no kernel clears the flag:\nas long as the file keeps the page, every try leaves it"),
+        "locked by somebody else": "a folio lock is held for a moment:\na later scan gets it",
         "not on the LRU": (
             "the batch is drained sooner or later (in the kernel by alloc_contig_range() itself); "
             "then the page is on the LRU"),
@@ -130,7 +170,7 @@ PREPARATIONS = (
      "compact_memory passes by an unmovable mapping as CMA does, and moves its neighbours for nothing"),
     ("create the driver's file without AS_UNMOVABLE; its migrate_folio still refuses with -EINVAL",
      _flag_cleared,
-     "then the folios are isolated, and the callback refuses them: "
+     "then the folios are isolated, and the callback refuses them:\n"
      "the same end, with more work. The flag is not what keeps them here"),
     ("create the driver's file with mapping_set_gfp_mask(mapping, GFP_HIGHUSER), without __GFP_MOVABLE",
      _elsewhere, ""),
@@ -149,6 +189,7 @@ def _lettered(learner: str) -> dict[str, tuple]:
     return dict(zip("ABCDE", shuffled, strict=True))
 
 
+@in_steps("what must change is where the driver's pages lie, before anything is asked of them")
 def the_preparation(choice: str, learner: str) -> Report:
     """Exercise "why does CMA fail?", which preparation would have helped: a letter, tried on their zone."""
     if not begun(choice):
@@ -163,6 +204,9 @@ def the_preparation(choice: str, learner: str) -> Report:
     return Report([Finding(f"{what}; then alloc_contig_range()", str(contig(zone)), "0", why_not)])
 
 
+@in_steps("each page of task 1: release its lock; drain the batch (PG_lru, and one reference less); "
+          "drop the pin; "
+          "allocate_elsewhere() for the driver's")
 def mended(mend: Callable, learner: str) -> Report:
     """Exercise "why does CMA fail?", mend it: after `mend(zone)` alloc_contig_range() gives 0.
 
@@ -201,11 +245,11 @@ def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     came_out = f"{len(pages)} pages"
     if len(pages) == len(were) and pages != were:
         came_out += ", changed"
-    hint = ("nobody may free or change the file's pages: "
+    hint = ("nobody may free or change the file's pages:\n"
             "allocate_elsewhere(zone, pfn) says where they should have been allocated")
     if zone.mappings[GMEM].flags != original.mappings[GMEM].flags:
         came_out += ", its flags changed"
-        hint = ("the flag says the truth about the file: "
+        hint = ("the flag says the truth about the file:\n"
                 "without it the folios are isolated, and refused with -EINVAL")
     return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
 

@@ -1,14 +1,21 @@
-"""Exercise 06, "break it in the fewest switches": schedules that crash, and where others could still have."""
+"""Exercise 06, "break it in the fewest switches": schedules that crash, and where others could still have.
+
+Each begins as the check says, from where no proof has a schedule ready.
+"""
+import random
 from collections.abc import Mapping
 
 from ..concurrency.explore import FATES, Proof, prove
-from ..concurrency.sched import Event, Stepper, letters
+from ..concurrency.graph import Graph
+from ..concurrency.sched import Event, Stepper, letters, read_schedule
 from ..kernels import after, after_unlock, cached, no_null_check, racy
+from ..mm.verdict import Mode
 from ..races import truncation_race
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
-from .schedules import followed, how_to_go_on
+from .schedules import a_beginning, begins, followed, how_to_go_on
+from .tries import in_steps
 
-__all__ = ["break_it", "no_order_breaks_it", "race_for"]
+__all__ = ["beginnings_for", "break_it", "no_order_breaks_it", "race_for"]
 
 # What is to be broken: the kernel, and how long truncation holds the folio lock.
 CASES = {
@@ -19,68 +26,111 @@ CASES = {
     "after, unlock_early": (after, "unlock_early"),
     "after_unlock, unlock_early": (after_unlock, "unlock_early"),
 }
-RACES = ({}, {"folios": 2}, {"dirty": False}, {"folios": 2, "dirty": False})
+# All of one folio: nobody's is longer than another's.
+RACES = ({}, {"dirty": False}, {"mode": Mode()}, {"dirty": False, "mode": Mode()})
 HOW = {
     "many were tried": (
-        "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000: "
+        "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000:\n"
         "who tries a thousand has seen nothing"),
     "every state was looked at": (
-        "a state is where both threads are and what memory looks like: "
+        "a state is where both threads are and what memory looks like:\n"
         "there are few, and whatever an order does goes through them"),
     "it is in v6.8": (
-        "what is merged can still be wrong: "
+        "what is merged can still be wrong:\n"
         "the lines of 2011 that followed the mapping without a lock stood until 69d763fc6d3a (2018)"),
 }
 
 
 def race_for(learner: str = "") -> dict:
-    """A learner's own race, as arguments of truncation_race() and RaceStepper(); "" for the notebook's."""
+    """A learner's own race, as arguments of truncation_race() and RaceStepper()."""
     return dict(RACES[seed_of(learner) % len(RACES)])
 
 
+def beginnings_for(learner: str = "") -> dict[str, str]:
+    """How each of a learner's schedules must begin, by case: a crash can still come then, and need not."""
+    dice = random.Random(seed_of(learner))
+    return {case: a_beginning(learners_proof(case, learner), dice) for case in CASES}
+
+
+def learners_proof(case: str, learner: str) -> Proof:
+    """The proof of a learner's race in one of CASES."""
+    kernel, truncate = CASES[case]
+    return prove(truncation_race(kernel, truncate=truncate, **race_for(learner)))
+
+
+@in_steps("let compaction go on until it has read the pointer that it will follow; then truncation "
+          "until the damage is "
+          "done; then compaction to the crash. Begin as the check says, and let who has the turn go on")
 def break_it(broken: Mapping[str, tuple[str, str]], learner: str = "") -> Report:
     """Exercise "break it in the fewest switches" (0003e2a41468).
 
-    `broken` has by case of CASES a schedule that crashes, and the name of its bug.
+    `broken` has by case of CASES a schedule that crashes and begins as beginnings_for(learner) says, and the
+    name of its bug.
     """
     answers = by_name(broken, CASES)
     if not answers:
         return unsolved('write for each kernel a schedule and the name of its bug, as ("C2T5C1", '
                         '"use after free")')
     findings = []
-    for case, (kernel, truncate) in CASES.items():
-        proof = prove(truncation_race(kernel, truncate=truncate, **race_for(learner)))
-        findings += _broken(case, proof, answers[case])
+    for case, beginning in beginnings_for(learner).items():
+        findings += _broken(case, learners_proof(case, learner), answers[case], beginning)
     return Report(findings)
 
 
-def _broken(case: str, proof: Proof, answer: object) -> list[Finding]:
+def _broken(case: str, proof: Proof, answer: object, beginning: str) -> list[Finding]:
     is_pair = isinstance(answer, tuple | list) and len(answer) == 2
     schedule, named = answer if is_pair else (answer, "not named")
+    fewest = fewest_from(proof, beginning)
     if not begun(schedule):
-        return _unbroken(case, "no schedule yet", proof,
+        return _unbroken(case, "no schedule yet", proof, fewest,
                          "take its buttons in the stepper, and copy the schedule from the field")
     stepper = Stepper(proof.scenario.machine())
     stopped, crash = followed(stepper, schedule), stepper.machine.crash
     tried = f"{case}: {shown(schedule)}"
+    if not begins(schedule, beginning, proof):
+        return _unbroken(tried, "it begins otherwise", proof, fewest,
+                         f"play {beginning} first, in your own race:\nthen go on from where both stand")
     if stopped and crash:
-        return _unbroken(tried, stopped, proof,
-                         "it has crashed before its end: leave out what comes after the crash")
+        return _unbroken(tried, stopped, proof, fewest,
+                         "it has crashed before its end:\nleave out what comes after the crash")
     if not crash:
         as_far = f"{stepper.text} is as far as it goes; " if stopped else ""
-        return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof,
+        return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof, fewest,
                          how_to_go_on(stepper, stopped) or as_far + missed(proof, stepper))
     return [Finding(f"{tried}, how it ends", "a crash", "a crash"),
             compared(f"{tried}, the name of the bug", named, crash.result.bug,
                      f"the last step is {crash.step}({crash.on}): {crash.result}"),
-            Finding(f"{tried}, switches", str(switches(stepper.text)), str(switches(proof.fewest_switches)),
-                    _too_many(proof, stepper))]
+            Finding(f"{tried}, switches", str(switches(stepper.text)), str(fewest), _TOO_MANY)]
 
 
-def _unbroken(tried: str, came_out: str, proof: Proof, hint: str) -> list[Finding]:
+def _unbroken(tried: str, came_out: str, proof: Proof, fewest: int, hint: str) -> list[Finding]:
     return [Finding(f"{tried}, how it ends", came_out, "a crash", hint),
-            Finding(f"{tried}, the name of the bug", "no crash, and no bug to name", proof.bug),
-            Finding(f"{tried}, switches", "no crash", str(switches(proof.fewest_switches)))]
+            Finding(f"{tried}, the name of the bug", "no crash, and no bug to name", proof.bug,
+                    is_answer=True),
+            Finding(f"{tried}, switches", "no crash", str(fewest))]
+
+
+def fewest_from(proof: Proof, beginning: str) -> int:
+    """The fewest switches of a crash that begins like this, those of the beginning counted."""
+    names = read_schedule(beginning, proof.scenario.paths)
+    at = 0
+    for name in names:
+        at = dict(proof.graph.successors(at))[name]
+    turn, other = names[-1], next(name for name in proof.graph.names if name != names[-1])
+    switched, reached = switches(beginning), _goes_on(proof.graph, {at}, turn)
+    while not any(proof.graph.endings.get(state) for state in reached):
+        turn, other = other, turn
+        switched, reached = switched + 1, _goes_on(proof.graph, reached, turn)
+    return switched
+
+
+def _goes_on(graph: Graph, states: set[int], name: str) -> set[int]:
+    """Where a thread can be when the others stand still, from any of these states on."""
+    reached = set(states)
+    for at in states:
+        while (at := dict(graph.successors(at)).get(name)) is not None and at not in reached:
+            reached.add(at)
+    return reached
 
 
 def switches(schedule: str) -> int:
@@ -88,14 +138,9 @@ def switches(schedule: str) -> int:
     return sum(letter.isupper() for letter in schedule) - 1
 
 
-def _too_many(proof: Proof, stepper: Stepper) -> str:
-    shortest = Stepper(proof.scenario.machine())
-    shortest.replay(proof.shortest)
-    if stepper.t <= shortest.t and shortest.text != proof.fewest_switches:
-        return ("no schedule has fewer steps than yours, and yet one has fewer switches: it is longer. "
-                "Who can go on a little longer at one time, and need not come back?")
-    return ("it crashes, with a switch that it does not need: "
-            "a thread that need not stop just there can go on, or start later")
+_TOO_MANY = ("it crashes, with a switch that it does not need:\n"
+             "a thread that need not stop just there can go on, or start later. "
+             "A schedule with more steps may have fewer switches")
 
 
 def missed(proof: Proof, stepper: Stepper) -> str:
@@ -114,9 +159,9 @@ def missed(proof: Proof, stepper: Stepper) -> str:
     following = dict(proof.graph.successors(at))
     for name, to in following.items():
         if proof.graph.endings.get(to):
-            return f"it stops just before the crash: one more {called[name]}"
+            return f"it stops just before the crash:\none more {called[name]}"
     names = [called[name] for name, to in following.items() if proof.fate_of(to) != FATES[0]]
-    return f"it stops while it can still crash: go on with {' or '.join(names)}"
+    return f"it stops while it can still crash:\ngo on with {' or '.join(names)}"
 
 
 def _lost(stepper: Stepper, event: Event) -> str:
@@ -126,23 +171,24 @@ def _lost(stepper: Stepper, event: Event) -> str:
     what = f"step {event.t}, {event.step}({event.on})"
     if event.thread != "compaction":
         stands_before = stepper.machine.next.get("compaction", "its end")
-        return (f"too early: {before} {what} of {event.thread}. "
+        return (f"too early: {before} {what} of {event.thread}.\n"
                 f"Compaction stands before {stands_before} and has not yet read the pointer that it will "
                 "follow: let it go further first")
     if event.step == "folio_trylock" and event.result:
-        return (f"too late: {before} {what}. "
-                "From here on compaction has the folio lock, and finds the folio in its mapping: "
+        return (f"too late: {before} {what}.\n"
+                "From here on compaction has the folio lock, and finds the folio in its mapping:\n"
                 "truncation has to go by before that")
     if event.step == "folio_trylock":
-        return (f"in between: {before} {what}. Truncation holds the folio lock just now, "
+        return (f"in between: {before} {what}.\nTruncation holds the folio lock just now, "
                 "so compaction gives up: truncation has to go on first")
     if event.step in ("mapping_unmovable", "has_migrate_folio"):
-        return (f"too late: {before} {what}. "
+        return (f"too late: {before} {what}.\n"
                 "The mapping was alive when it was asked, and an answer cannot dangle: "
                 "truncation has to go by between reading the pointer and this step")
     return f"{before} {what}, which answered {event.result}"
 
 
+@in_steps("let kl.prove() look at every order of your own race, and read its verdict, states and schedules")
 def no_order_breaks_it(answer: Mapping[str, object], learner: str = "") -> Report:
     """Exercise "can it be broken?": what `kl.prove` says of `after` in the learner's own race.
 
@@ -156,7 +202,7 @@ def no_order_breaks_it(answer: Mapping[str, object], learner: str = "") -> Repor
     expected = {"some schedule crashes": "no" if proof.safe else "yes",
                 "how I know": "every state was looked at" if proof.graph.complete else "many were tried",
                 "states": f"{proof.states:,}", "schedules": f"{proof.schedules:,}"}
-    hints = {"some schedule crashes": "read the verdict: SAFE is said of all schedules",
+    hints = {"some schedule crashes": "read the verdict:\nSAFE is said of all schedules",
              "how I know": HOW.get(text_of(answers["how I know"]).casefold(),
                                    f"choose one of {', '.join(map(repr, HOW))}"),
              "states": _which_number(answers["states"], proof),

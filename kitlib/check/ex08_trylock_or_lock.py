@@ -1,4 +1,5 @@
 """Exercise 08, "trylock or lock?": schedules in which somebody waits, for whom, and what a trylock costs."""
+import random
 from collections.abc import Mapping, Sequence, Set
 
 from .. import frames
@@ -10,9 +11,11 @@ from ..races import opposite_orders, truncation_race
 from ..scenarios import KINDS
 from .one_cpu import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
-from .schedules import followed, how_to_go_on
+from .schedules import a_beginning, begins, followed, how_to_go_on
+from .tries import in_steps
 
-__all__ = ["a_deadlock", "compaction_sleeps", "decision", "harmless", "mode_for", "what_trylock_costs"]
+__all__ = ["a_deadlock", "beginning_for", "compaction_sleeps", "decision", "harmless", "mode_for",
+           "what_trylock_costs"]
 
 LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
@@ -20,9 +23,9 @@ COMPACT_MEMORY = Mode()             # the mode of a write to /proc/sys/vm/compac
 DOES = ("it waits", f"it skips the folio: {LOCKED}", "it isolates the folio",
         "it asks the mapping without the lock")
 SKIPPED = {
-    "a bug": "nothing breaks: compaction takes what it can get, and gives no promise for a single folio",
+    "a bug": "nothing breaks:\ncompaction takes what it can get, and gives no promise for a single folio",
     "lost for compaction": (
-        "nobody marks the folio: the next scan that comes by asks it anew, and finds it unlocked"),
+        "nobody marks the folio:\nthe next scan that comes by asks it anew, and finds it unlocked"),
     "a false negative, tried again by a later scan": "",
 }
 
@@ -32,6 +35,7 @@ def mode_for(learner: str = "") -> Mode:
     return LEARNERS_MODES[seed_of(learner) % len(LEARNERS_MODES)]
 
 
+@in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes")
 def compaction_sleeps(schedule: str, learner: str = "") -> Report:
     """Exercise "let compaction sleep": a schedule of truncation_race(blocking).
 
@@ -51,7 +55,7 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
     return Report([Finding(f"{shown(schedule)}, and compaction", came_out,
                            "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
-                           "whoever goes first has the lock: "
+                           "whoever goes first has the lock:\n"
                            "when does truncation take it, and when does it give it back?")])
 
 
@@ -64,31 +68,43 @@ def _standing(machine: Machine, name: str) -> str:
 
 def _why_stopped(stepper: Stepper, stopped: str) -> str:
     if "compaction sleeps" in stopped:
-        return "this is the place: who sleeps does no step, so the schedule ends before it"
+        return "this is the place:\nwho sleeps does no step, so the schedule ends before it"
     if "truncation sleeps" in stopped:
-        return ("the other way round: compaction has the lock, and truncation waits. "
+        return ("the other way round:\ncompaction has the lock, and truncation waits. "
                 "Let truncation take it first")
-    return how_to_go_on(stepper, stopped) or "that thread has no step left: stop before"
+    return how_to_go_on(stepper, stopped) or "that thread has no step left:\nstop before"
 
 
 def _why_awake(machine: Machine) -> str:
     asks = machine.next.get("compaction")
     if asks is None:
-        return ("compaction has come through to its end: "
+        return ("compaction has come through to its end:\n"
                 "truncation must hold the folio lock when compaction asks for it")
     if asks.name != "folio_lock":
         passed = any(event.thread == "compaction" and event.step == "folio_lock" for event in machine.trace)
-        return ("compaction has the lock already: truncation must take it before" if passed else
-                "compaction has not come to folio_lock() yet: go on with C until that is its next step")
+        return ("compaction has the lock already:\ntruncation must take it before" if passed else
+                "compaction has not come to folio_lock() yet:\ngo on with C until that is its next step")
     if any(event.step == "folio_unlock" for event in machine.trace):
-        return "truncation has unlocked the folio already: stop it before"
-    return "the lock is free: truncation must take it, which is its second step"
+        return "truncation has unlocked the folio already:\nstop it before"
+    return "the lock is free:\ntruncation must take it, which is its second step"
 
 
+_OTHERWISE = ("beginning_for() says how yours must begin:\n"
+              "the proof has a shortest deadlock ready, and that one is not asked for")
+
+
+def beginning_for(learner: str = "") -> str:
+    """How a learner's deadlock must begin: it can still come then, and need not."""
+    proof = prove(opposite_orders(blocking, mode_for(learner)))
+    return a_beginning(proof, random.Random(seed_of(learner)))
+
+
+@in_steps("three steps of truncation: it has folio 1 and will ask for folio 0. Then compaction, until "
+          "it sleeps at folio 1")
 def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one.
 
-    And the folio that each thread waits for.
+    It begins as beginning_for(learner) says. And the folio that each thread waits for.
     """
     threads = ("compaction", "truncation")
     if not begun(schedule):
@@ -99,11 +115,13 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = frames.holders(machine)
     tried, waited_for = f"{shown(schedule)}, at its end", "you say that {} waits for"
+    nobody = [Finding(waited_for.format(name), "no deadlock, and no answer", "nothing, as nobody is stuck")
+              for name in threads]
+    if not begins(schedule, beginning_for(learner), proof):
+        return Report([Finding(tried, "it begins otherwise", "deadlock", _OTHERWISE), *nobody])
     if not stuck:
         came_out = stopped or ", ".join(f"{name} {_standing(machine, name)}" for name in threads)
-        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)),
-                       *(Finding(waited_for.format(name), "no deadlock, and no answer",
-                                 "nothing, for nobody is stuck") for name in threads)])
+        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)), *nobody])
     findings, named = [Finding(tried, "deadlock", "deadlock")], by_name(waits, threads)
     for name in threads:
         step = machine.next[name]
@@ -124,6 +142,7 @@ def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> st
             f"truncation has {has['truncation']}; a deadlock {fate}")
 
 
+@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers")
 def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "and the trylock?": what `after` does where blocking slept, and what to choose.
 
@@ -141,7 +160,7 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
                 next(name for name in safe if safe[name]))
     hints = ("replay your schedule with kl.truncation_race(kl.after), go on with C, "
              "and look at the answer of folio_trylock()",
-             "ask kl.prove(kl.opposite_orders(kl.after)): "
+             "ask kl.prove(kl.opposite_orders(kl.after)):\n"
              "a thread that never sleeps on a lock is in no circle of sleepers",
              "the scanner may hold a spinlock and its task may hold this very folio; "
              "a skipped folio costs one candidate, a deadlock the machine")
@@ -165,6 +184,9 @@ def _where_blocking_sleeps(mode: Mode) -> str:
     return DOES[2] if verdict.isolated else f"it skips the folio: {verdict.why}"
 
 
+@in_steps("for each kind compare check.decision(kl.before, kind, kl.Mode()) with that of kl.after; then "
+          "with the lock "
+          "turned round")
 def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took.
 
@@ -183,7 +205,8 @@ def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     for what, right, hint in ((asked[0], left, _why_left), (asked[1], taken, _why_taken)):
         mine = _kinds(answers[what])
         wrong = next((name for name in (*mine, *right) if (name in mine) != (name in right)), None)
-        findings.append(Finding(what, _list(names, mine), _list(names, right), hint(wrong) if wrong else ""))
+        findings.append(Finding(what, _list(names, mine), _list(names, right), hint(wrong) if wrong else "",
+                                is_answer=True))
     later = "a false negative, tried again by a later scan" if taken else "lost for compaction"
     hint = SKIPPED.get(text_of(answers[asked[2]]).casefold(),
                        f"choose one of {', '.join(map(repr, SKIPPED))}")
@@ -204,7 +227,7 @@ def _list(names: list[str], chosen: list[str]) -> str:
 
 def _why_left(kind: str) -> str:
     if kind not in {one.name for one in KINDS}:
-        return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
+        return f"no kind is called {kind!r}:\nkitlib.scenarios.KINDS has their names"
     return (f"{kind!r}: before says {decision(before, kind, COMPACT_MEMORY)!r}, "
             f"after says {kernels_decision(kind, COMPACT_MEMORY)!r}. "
             f"Asked for are kinds that before has isolated, and that after skips because they are {LOCKED}")
@@ -212,5 +235,5 @@ def _why_left(kind: str) -> str:
 
 def _why_taken(kind: str) -> str:
     if kind not in {one.name for one in KINDS}:
-        return f"no kind is called {kind!r}: kitlib.scenarios.KINDS has their names"
+        return f"no kind is called {kind!r}:\nkitlib.scenarios.KINDS has their names"
     return f"{kind!r} without its lock: after says {kernels_decision(kind, COMPACT_MEMORY, 'locked')!r}"

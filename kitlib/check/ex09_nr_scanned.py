@@ -3,7 +3,8 @@ from ..compaction.releases import release_of
 from ..kernels import before
 from .ex09_scan_calls import CHUNK_PAGES, ScanCall, scans_for
 from .ex09_write_nr_scanned import counts_like_the_kernel
-from .report import Report, by_name, compared, text_of, unsolved
+from .report import Finding, Report, by_name, compared, example, text_of, unsolved
+from .tries import in_steps
 
 __all__ = ["account_for_scans", "counts_like_the_kernel", "scans_for"]
 
@@ -11,10 +12,10 @@ _NUMBERS = ("nr_scanned", "nr_taken", "migrate_pfn")
 _STILL_TAKEN = ("secretmem", "anon, mlocked")          # unevictable, and taken all the same
 _THREE = ("write three numbers, in this order: "
          "nr_scanned, nr_taken, migrate_pfn, or ... for one that you leave open")
-_A_JUMP = "v6.8 adds all pages of a free block or compound page, not 1: the jump counts as if walked"
+_A_JUMP = "v6.8 adds all pages of a free block or compound page, not 1:\nthe jump counts as if walked"
 _GENERAL = {
     "nr_scanned": (
-        "walk from the first page: what does each page, or each block that is jumped over, "
+        "walk from the first page:\nwhat does each page, or each block that is jumped over, "
         "add to the count?"),
     "nr_taken": (
         "go through the pages of the range, and ask of each what notebook 02 asks; "
@@ -24,6 +25,9 @@ _GENERAL = {
 }
 
 
+@in_steps("three columns on paper: pfn, nr_scanned so far, pages in hand; one line for each page or "
+          "block that is "
+          "come to; stop at 32 in hand, or when a chunk is done")
 def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "") -> Report:
     """Exercise "account for nr_scanned": what isolate_migratepages_block() (0003e2a41468) counts, by title.
 
@@ -33,15 +37,21 @@ def account_for_scans(answers: dict[str, tuple[int, int, int]], learner: str = "
     answers = by_name(answers, calls)
     if not answers:
         return unsolved("write three numbers in place of the dots: nr_scanned, nr_taken, migrate_pfn")
+    return Report(_accounted(answers, learner), elsewhere=example(
+        lambda name: "\n".join(f"{title}: {call}" for title, call in scans_for(name).items()),
+        lambda name: _accounted(dict.fromkeys(calls, (None,) * 3), name), learner))
+
+
+def _accounted(answers: dict, learner: str) -> list[Finding]:
     findings = []
-    for title, call in calls.items():
+    for title, call in scans_for(learner).items():
         numbers, likely = answers[title], miscounts(call)
         are_three = isinstance(numbers, tuple | list) and len(numbers) == len(_NUMBERS)
         for place, (name, right) in enumerate(zip(_NUMBERS, call.run(), strict=True)):
             number = numbers[place] if are_three else None
             hint = likely[name].get(text_of(number), _GENERAL[name]) if are_three else _THREE
             findings.append(compared(f"{title}: {name}", number, right, hint))
-    return Report(findings)
+    return findings
 
 
 def miscounts(call: ScanCall) -> dict[str, dict[str, str]]:
@@ -67,26 +77,27 @@ def _of_pages(call: ScanCall) -> dict[str, list[tuple[int, str]]]:
     stop = "the first call in a pageblock ends as soon as 32 pages are taken (COMPACT_CLUSTER_MAX)"
     return {
         "nr_scanned": [
-            (taken, "refused pages and free ones are looked at, too: "
+            (taken, "refused pages and free ones are looked at, too:\n"
                     "nr_scanned counts every look, nr_taken those that were taken"),
             (without_the_stop[0], stop)],
         "nr_taken": [
             (sum(kind not in _STILL_TAKEN for kind in kinds),
-             "unevictable is not unmovable: mlocked and secretmem pages are taken, "
+             "unevictable is not unmovable:\nmlocked and secretmem pages are taken, "
              "whatever migration says of them"),
-            (taken + pinned, "an anonymous page with one reference more than page tables is pinned: "
+            (taken + pinned, "an anonymous page with one reference more than page tables is pinned:\n"
                              "the scanner refuses it"),
-            (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable: "
+            (call.run(kernel=before)[1], "the mapping of guest_memfd is unmovable:\n"
                                          "since 0003e2a41468 the scanner refuses its pages"),
             (without_the_stop[1], stop),
-            (scanned, "not every page that is looked at is taken: free ones, slab and pinned pages are not")],
+            (scanned, "not every page that is looked at is taken:\nfree ones, slab and pinned pages are "
+                      "not")],
         "migrate_pfn": [
             (stands - 1, "the scanner stands on the next page, not on the last one that it looked at"),
             (block_end if cut_off else stands, "the jump leads past the end of the range, "
                                                "and the scanner's place is cut back to the end"),
-            (call.end_pfn, "it does not get to the end of the range: "
+            (call.end_pfn, "it does not get to the end of the range:\n"
                            "the first call in a pageblock ends as soon as 32 pages are taken"),
-            (scanned, "nr_scanned is a number of pages, migrate_pfn is a place: "
+            (scanned, "nr_scanned is a number of pages, migrate_pfn is a place:\n"
                       "the range does not begin at pfn 0")],
     }
 
@@ -98,12 +109,12 @@ def _of_blocks(call: ScanCall) -> list[tuple[int, str]]:
     if release_of(call.orders.get("release", "6.8")).counts_jumped:
         return [(call.run(release="6.1")[0], _A_JUMP),
                 (min(scanned, length),
-                 "nr_scanned is not cut off at the end of the range: "
+                 "nr_scanned is not cut off at the end of the range:\n"
                  "the whole free block is added before anybody looks")]
     jumps = sum(order > 0 for order in call.zone().order[call.start_pfn:stands])
     return [(length, "6.1 adds 1 for a block or compound page that it jumps over; "
                      "all of its pages are counted only in later releases"),
-            (scanned - jumps, "the first page of a block was looked at: 6.1 counts 1 for each jump, not 0")]
+            (scanned - jumps, "the first page of a block was looked at:\n6.1 counts 1 for each jump, not 0")]
 
 
 def _of_chunks(call: ScanCall) -> dict[str, list[tuple[int, str]]]:
@@ -118,21 +129,21 @@ def _of_chunks(call: ScanCall) -> dict[str, list[tuple[int, str]]]:
             missed += chunk.count("")
     return {
         "nr_scanned": [
-            (stands - call.start_pfn, "the rest of a spoiled chunk is jumped over without a look: "
+            (stands - call.start_pfn, "the rest of a spoiled chunk is jumped over without a look:\n"
                                       "those pages are not counted"),
-            (scanned + call.end_pfn - stands, "a chunk that came out whole ends the call: "
+            (scanned + call.end_pfn - stands, "a chunk that came out whole ends the call:\n"
                                               "what lies behind it is not looked at"),
-            (call.run(direct_compaction=False)[0], "direct and asynchronous: "
+            (call.run(direct_compaction=False)[0], "direct and asynchronous:\n"
                                                    "one refused page, and the scanner goes to the next "
                                                    "chunk"),
             (call.run(release="6.1")[0], _A_JUMP)],
         "nr_taken": [
             (taken + put_back, "what was taken of a spoiled chunk is put back, "
                                "and nr_taken is set to 0 again"),
-            (taken + missed, "what lies in a spoiled chunk is put back or not even looked at: "
+            (taken + missed, "what lies in a spoiled chunk is put back or not even looked at:\n"
                              "the chunk can no longer become free"),
             (call.run(direct_compaction=False)[1], "a chunk that came out whole ends the call, "
                                                    "and a spoiled one gives nothing")],
-        "migrate_pfn": [(call.end_pfn, "a chunk that came out whole ends the call: "
+        "migrate_pfn": [(call.end_pfn, "a chunk that came out whole ends the call:\n"
                                        "it is handed over to be migrated")],
     }

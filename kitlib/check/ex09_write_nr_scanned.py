@@ -8,8 +8,11 @@ from ..mm.verdict import Mode
 from ..scenarios import random_zone
 from .ex09_scan_calls import called
 from .report import INSTRUCTIONS, Finding, Report, attempt, shown, text_of, unsolved
+from .tries import in_steps
 
 
+@in_steps("while pfn < end_pfn and taken < 32: add 1 << zone.order[pfn] to the count and to pfn, and "
+          "isolated[pfn] to taken")
 def counts_like_the_kernel(nr_scanned: Callable) -> Report:
     """Exercise "write nr_scanned": nr_scanned(zone, start_pfn, end_pfn) on ranges of random zones.
 
@@ -74,20 +77,20 @@ def _ranges() -> dict[str, list[tuple[int, int, int]]]:
 def _miscounted(where: tuple[int, int, int], counted: object, left_alone: bool, right: int) -> str:
     seed, start, end = where
     place = (f"random_zone(1024, {seed}), pfn {start} to {end}: "
-             f"yours says {shown(counted)}, the kernel {right}. ")
+             f"yours says {shown(counted)}, the kernel {right}.\n")
     if not left_alone:
-        return place + "Your function changes the zone: count, and take nothing"
+        return place + "Your function changes the zone:\ncount, and take nothing"
     if not isinstance(counted, Integral):
         return place + "Return one whole number"
     if counted == _first_call(seed, start, end, finish_pageblock=True)[0]:
-        return place + "You go on after 32 pages are taken: the first call ends there"
+        return place + "You go on after 32 pages are taken:\nthe first call ends there"
     if counted == _first_call(seed, start, end, release="6.1")[0]:
         return place + "A free block adds all of its pages, 1 << zone.order[pfn], not 1"
     if counted == end - start or counted == min(right, end - start):
-        return place + "The block that reaches past the end is added whole: nr_scanned is not cut off"
+        return place + "The block that reaches past the end is added whole:\nnr_scanned is not cut off"
     if counted == _first_call(seed, start, end)[1]:
-        return place + "You count the pages that are taken: refused and free ones are looked at, too"
+        return place + "You count the pages that are taken:\nrefused and free ones are looked at, too"
     if counted in (right - 1, right + 1):
-        return place + "One page off: is the 32nd page itself counted, and the one after it not?"
-    return place + ("A loop: look at the page, add its pages, go on by as many; "
+        return place + "One page off:\nis the 32nd page itself counted, and the one after it not?"
+    return place + ("A loop:\nlook at the page, add its pages, go on by as many; "
                     "it ends at end_pfn or with 32 taken")

@@ -6,15 +6,19 @@ import pandas as pd
 
 from ..experiments import BOTH, MEASURES
 from .report import INSTRUCTIONS, Finding, Report, attempt, claim, unsolved
+from .tries import in_steps
 
 _SEEDS, _SHARES, _LOOKED_AT = 5, 4, 0.2     # at least so many; at least this part of the LRU pages
+_WITHOUT_THE_MEASURE = 1 / 4                # what is not measured cannot be shown
 _MET = ("COMPLETE", "PARTIAL_SKIPPED")      # how a run ends whose scanners have met
 _NEEDED = ("unmovable", "kernel", "seed", "caller", *MEASURES)
 _NO_FRAME = 'write frame = experiments.sweep(memory, {"unmovable": [...], "kernel": [...], ...}, seeds=...)'
-TWICE = ("pgmigrate_fail counts a page once, but a synchronous mode tries it twice, in the batch and alone: "
+TWICE = ("pgmigrate_fail counts a page once, but a synchronous mode tries it twice, in the batch and alone:\n"
          "two targets. Count targets - migrated")
 
 
+@in_steps("one sweep: both kernels, five shares from 0 on, seeds=range(7), caller compact_memory; "
+          "in_vain is targets - migrated")
 def fair_comparison(frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> Report:
     """Exercise "design the experiment": a frame of `sweep` that shows what 0003e2a41468 saves.
 
@@ -57,7 +61,7 @@ def both_kernels(frame: pd.DataFrame) -> Finding:
     kernels = sorted(set(frame.kernel.astype(str)))
     hint = 'a saving is a difference: write "kernel": ["before", "after"]'
     if not set(BOTH) - set(kernels):
-        hint = "two kernels, so that one thing differs: leave the third out"
+        hint = "two kernels, so that one thing differs:\nleave the third out"
     otherwise = f"only {kernels[0]}" if len(kernels) == 1 else ", ".join(kernels)
     return claim("both kernels, and no other", kernels == sorted(BOTH), hint, otherwise)
 
@@ -78,15 +82,15 @@ def paired(frame: pd.DataFrame) -> Finding:
         came_out, hint = "nothing to compare", "there are no runs of one of the kernels"
     elif seeds[0] != seeds[1]:
         came_out = f"seeds {_some(seeds[0])} before, {_some(seeds[1])} after"
-        hint = ("different seeds are different memories: "
+        hint = ("different seeds are different memories:\n"
                 "what differs may be chance. One sweep with both kernels takes the same seeds")
     elif shares[0] != shares[1]:
         came_out = f"shares {_some(shares[0])} before, {_some(shares[1])} after"
-        hint = ("a share that only one kernel has cannot be compared: "
+        hint = ("a share that only one kernel has cannot be compared:\n"
                 "one sweep with both kernels takes the same shares")
     else:
         came_out = f"{len(old ^ new)} memories that only one kernel had"
-        hint = ("same share and seed, other pages: "
+        hint = ("same share and seed, other pages:\n"
                 "something else of the memory was changed together with the kernel")
     return claim("the same memories under both kernels", bool(old) and old == new, hint, came_out)
 
@@ -103,10 +107,10 @@ def one_thing(frame: pd.DataFrame) -> Finding:
     groups = [frame[frame.kernel == kernel] for kernel in BOTH]
     together = [name for name in varied if set(groups[0][name]) != set(groups[1][name])]
     if together:
-        hint = (f"{together[0]} changes together with the kernel: "
+        hint = (f"{together[0]} changes together with the kernel:\n"
                 "nobody can tell which of the two made the difference")
     elif varied:
-        hint = (f"{varied[0]} has several values: "
+        hint = (f"{varied[0]} has several values:\n"
                 "what you then say of a share mixes them. Choose one, or make two experiments")
     else:
         hint = "with one kernel nothing is compared"
@@ -124,14 +128,14 @@ def _seeds(frame: pd.DataFrame) -> Finding:
     fewest = int(frame.groupby(["kernel", "unmovable"]).seed.nunique().min())
     enough = f"{_SEEDS} or more"
     return Finding("seeds for each share and kernel", enough if fewest >= _SEEDS else str(fewest), enough,
-                   "one seed is one memory: without several you cannot tell the patch from chance")
+                   "one seed is one memory:\nwithout several you cannot tell the patch from chance")
 
 
 def _shares(frame: pd.DataFrame) -> Finding:
     shares = frame.unmovable.nunique()
     enough = f"{_SHARES} or more"
     return Finding("shares of unmovable memory", enough if shares >= _SHARES else str(shares), enough,
-                   "two points are always on a line: does the saving grow evenly, faster, or not at all?")
+                   "two points are always on a line:\ndoes the saving grow evenly, faster, or not at all?")
 
 
 def _control(frame: pd.DataFrame) -> Finding:
@@ -143,7 +147,7 @@ def _control(frame: pd.DataFrame) -> Finding:
 def _met(frame: pd.DataFrame) -> Finding:
     others = frame.status[~frame.status.isin(_MET)].value_counts()
     return claim("every run goes on until the scanners meet", not len(others),
-                 "who compacts for an allocation, or kcompactd, stops when one block of that order is free: "
+                 "who compacts for an allocation, or kcompactd, stops when one block of that order is free:\n"
                  "runs of different length are compared. Take a caller that compacts the whole zone, "
                  '"compact_memory" or "proactive"',
                  ", ".join(f"{count} end by {status}" for status, count in others.items()))
@@ -156,7 +160,7 @@ def _room(frame: pd.DataFrame) -> Finding:
     least = float((looked_at[met] if met.any() else looked_at).min())
     return claim(f"the scanner looks at {_LOOKED_AT:.0%} of the LRU pages or more, in every run",
                  least >= _LOOKED_AT,
-                 "with little free memory, or few pageblocks, the scanners meet at once: "
+                 "with little free memory, or few pageblocks, the scanners meet at once:\n"
                  "write free=0.3 or more, and pages=4096", f"{least:.0%}")
 
 
@@ -164,7 +168,9 @@ def _in_vain(frame: pd.DataFrame) -> Finding:
     tried, right = "the column in_vain", frame.targets - frame.migrated
     if "in_vain" not in frame:
         return Finding(tried, "missing", "targets that were not used",
-                       'add it: frame["in_vain"] = ..., from targets and what became of them')
+                       'there is no such column:\n'
+                       'add it: frame["in_vain"] = ..., from targets and what became of them',
+                       at_most=_WITHOUT_THE_MEASURE)
     given = pd.to_numeric(frame.in_vain, errors="coerce")
     failed = frame[[name for name in MEASURES if name.startswith("failed_")]].sum(axis=1)
     if np.array_equal(given, right):
@@ -172,12 +178,12 @@ def _in_vain(frame: pd.DataFrame) -> Finding:
     likely = [(failed, "pages that failed", TWICE),
               (frame.failed_EINVAL, "pages refused by their own callback", TWICE),
               (frame.isolated - frame.migrated, "pages isolated and not moved",
-               "look at your control: pages that were never tried, as no target was left, count there. "
+               "look at your control:\npages that were never tried, as no target was left, count there. "
                "Count targets - migrated"),
               (frame.targets, "all targets",
-               "targets for pages that moved were not in vain: subtract migrated")]
+               "targets for pages that moved were not in vain:\nsubtract migrated")]
     came_out, hint = next(
         ((name, why) for column, name, why in likely if np.array_equal(given, column)),
-        ("something else", "a page that moves uses one target: "
+        ("something else", "a page that moves uses one target:\n"
                            "what is left of targets was asked for in vain"))
-    return Finding(tried, came_out, "targets that were not used", hint)
+    return Finding(tried, came_out, "targets that were not used", hint, at_most=_WITHOUT_THE_MEASURE)

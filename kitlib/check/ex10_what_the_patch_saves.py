@@ -7,6 +7,7 @@ import pandas as pd
 from ..experiments import BOTH, MEASURES
 from .ex10_fair_comparison import TWICE, both_kernels, fair_comparison, one_thing, paired, unusable
 from .report import INSTRUCTIONS, Finding, Report, attempt, by_name, seed_of, shown, text_of, unsolved
+from .tries import in_steps
 
 __all__ = ["fair_comparison", "savings", "threshold_for"]
 
@@ -18,6 +19,9 @@ def threshold_for(learner: str = "") -> int:
     return 4 + seed_of(learner) % 28
 
 
+@in_steps("the sum of in_vain over the sum of unmovable_pages, for the largest share; and, share by "
+          "share, the median over "
+          "the seeds of before less after")
 def savings(answers: dict, frame: pd.DataFrame, learner: str = "") -> Report:
     """Exercise "what does the patch save?": numbers read from the learner's own frame.
 
@@ -54,7 +58,7 @@ def _rate(frame: pd.DataFrame, kernel: str, answer: object) -> Finding:
                 "choose the rows of this kernel with the largest share; "
                 "the sum of in_vain over the sum of unmovable_pages")
     came_out = f"{right:.4f}" if _close(answer, right) else _number(answer)
-    return Finding(f"targets in vain per unmovable page, {kernel}", came_out, f"{right:.4f}", hint)
+    return Finding(f"targets in vain per unmovable page, {kernel}", came_out, f"{right:.4f}", hint, True)
 
 
 def _wrong_rates(runs: pd.DataFrame, most: pd.DataFrame) -> list[tuple[float, str]]:
@@ -70,17 +74,17 @@ def _wrong_rates(runs: pd.DataFrame, most: pd.DataFrame) -> list[tuple[float, st
     per_isolated = most.in_vain.sum() / max(1, most.isolated.sum())
     not_divided = "divide by the number of unmovable pages (the column unmovable_pages)"
     return [
-        (0.0, "not quite nothing: look at the control. The last target of a run is asked for, "
+        (0.0, "not quite nothing:\nlook at the control. The last target of a run is asked for, "
               "and there is none left"),
-        (of_all_shares, "these are the runs of all shares together: the largest was asked for"),
-        (mean_of_shares, "this is the mean over the shares: the largest was asked for"),
+        (of_all_shares, "these are the runs of all shares together:\nthe largest was asked for"),
+        (mean_of_shares, "this is the mean over the shares:\nthe largest was asked for"),
         (most.failed_EINVAL.sum() / pages, TWICE),
-        (not_moved, "these are pages isolated and not moved: each costs more than one target"),
-        (most.targets.sum() / pages, "targets for pages that moved were not in vain: subtract migrated"),
+        (not_moved, "these are pages isolated and not moved:\neach costs more than one target"),
+        (most.targets.sum() / pages, "targets for pages that moved were not in vain:\nsubtract migrated"),
         (per_isolated, "divide by the unmovable pages in memory, not by those isolated"),
         (most.in_vain.mean(), not_divided),
         (most.in_vain.sum(), not_divided),
-        (2.0, "each refused page costs two targets, but the scanner does not come by all of them: "
+        (2.0, "each refused page costs two targets, but the scanner does not come by all of them:\n"
               "take the numbers of your frame"),
     ]
 
@@ -94,21 +98,21 @@ def _from_share(frame: pd.DataFrame, threshold: int, answer: object) -> Finding:
     right = _first(median, above)
     wrong = [
         (_first(median, threshold),
-         f"the threshold is for each 100 pages: your memory has {pages:,} pages"),
+         f"the threshold is for each 100 pages:\nyour memory has {pages:,} pages"),
         *((_first(saved.xs(seed, level="seed"), above),
-           f"this is what seed {seed} says: take the median of all seeds")
+           f"this is what seed {seed} says:\ntake the median of all seeds")
           for seed in saved.index.unique("seed")),
-        (_first(by_share.max(), above), "in one seed the saving is as large: take the median of the seeds"),
+        (_first(by_share.max(), above), "in one seed the saving is as large:\ntake the median of the seeds"),
         (_first(by_share.min(), above),
-         "in every seed the saving is larger there: take the median of the seeds"),
+         "in every seed the saving is larger there:\ntake the median of the seeds"),
         (median.index.max(),
-         "the saving is above the threshold before the largest share: take the smallest such share"),
+         "the saving is above the threshold before the largest share:\ntake the smallest such share"),
     ]
     hint = next((why for share, why in wrong if _same(answer, share) and not _same(share, right)),
                 "for each share: before less after, run by run of the same seed; the median; "
                 f"the first above {above:,.0f} targets")
     return Finding(f"the share from which more than {threshold} targets per 100 pages are saved",
-                   _share(right) if _same(answer, right) else _share(answer), _share(right), hint)
+                   _share(right) if _same(answer, right) else _share(answer), _share(right), hint, True)
 
 
 def _first(saved: pd.Series, above: float) -> float | None:

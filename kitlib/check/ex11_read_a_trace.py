@@ -11,7 +11,8 @@ from ..compaction.releases import COMPACT_CLUSTER_MAX
 from ..mm.verdict import WHY, Code
 from ..mm.zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from ..recordings.runs import Recording
-from .report import NO_ANSWER, Report, by_name, compared, seed_of, text_of, unsolved
+from .report import NO_ANSWER, Finding, Report, by_name, compared, example, seed_of, text_of, unsolved
+from .tries import in_steps
 
 __all__ = ["read_a_trace", "trace_for"]
 
@@ -136,16 +137,32 @@ def _lines(name: str) -> tuple[Recording, list[_Line]]:
     return recording, lines
 
 
+@in_steps("the end: 32 taken, a multiple of 512, or a free block that leads past it. Refused: all "
+          "verdicts but taken and "
+          "free. nr_scanned against end_pfn - start_pfn")
 def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     """Exercise "read a real kernel's trace": why each range of isolate_migratepages_block() is as it is.
 
     `answers` has for A, B, C and D: why it ended (one of ENDED), pages refused, mostly because of what
     (scan.REASONS, or "none"), and what nr_scanned is (one of SCANNED).
     """
-    recording, chosen = _chosen(learner)
+    chosen = _chosen(learner)[1]
     answers = by_name(answers, chosen)
     if not answers:
         return unsolved("write four answers for each letter in place of the dots")
+    return Report(_read(answers, learner), elsewhere=example(
+        _lines_of, lambda name: _read(dict.fromkeys(chosen), name), learner))
+
+
+def _lines_of(learner: str) -> str:
+    trace, lines = trace_for(learner), _chosen(learner)[1]
+    verdicts = "\n".join(f"{letter}: {dict(line.reasons)}" for letter, line in lines.items())
+    return (f"{trace.recording}\n{trace.ranges.to_string()}\n"
+            f"verdicts by reason, '' where taken:\n{verdicts}")
+
+
+def _read(answers: dict, learner: str) -> list[Finding]:
+    recording, chosen = _chosen(learner)
     findings = []
     for letter, line in chosen.items():
         four = answers[letter]
@@ -157,7 +174,7 @@ def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
                      _scanned(scanned, line)]
         findings += [compared(f"{letter}: {name}", answer, right, hint)
                      for name, answer, right, hint in zip(_ASKED, four, line.right, hints, strict=True)]
-    return Report(findings)
+    return findings
 
 
 def _ended(answer: str, line: _Line) -> str:
@@ -175,9 +192,9 @@ def _ended(answer: str, line: _Line) -> str:
     if answer == ENOUGH:
         return f"nr_taken is {line.nr_taken}, not 32"
     if line.leads_past:
-        return "look at the free block that starts last in the range: add 2^order to its pfn"
+        return "look at the free block that starts last in the range:\nadd 2^order to its pfn"
     if answer == PAST:
-        return "no free block that starts in the range reaches past its end: add 2^order to the pfn of each"
+        return "no free block that starts in the range reaches past its end:\nadd 2^order to the pfn of each"
     return ("a pageblock ends where the pfn is a multiple of 512; "
             f"{line.end_pfn} is {line.end_pfn % 512} pages past one")
 
@@ -186,14 +203,15 @@ def _refused(answer: str, line: _Line, recording: Recording) -> str:
     start, end = pageblock_start_pfn(line.start_pfn), pageblock_end_pfn(line.start_pfn)
     codes = recordings.verdicts(recording)[start:end].tolist()
     in_block = sum(bool(why) and why not in _FREE for why in (scan.REASONS[code] for code in codes))
-    free = "free pages are not refused: the scanner steps over them. Leave out what begins with free"
+    free = "free pages are not refused:\nthe scanner steps over them. Leave out what begins with free"
     likely = [(line.refused.total() + line.nr_taken,
-               "pages that are taken are not refused: leave them out, too"),
+               "pages that are taken are not refused:\nleave them out, too"),
               (line.length - line.nr_taken, free), (line.nr_scanned - line.nr_taken, free),
               (line.length, free), (line.nr_scanned, free),
-              (in_block, "these are the refused pages of the whole pageblock: count within the range"),
-              (line.refused[line.mostly], "this is the commonest reason alone: add the others"),
-              (line.nr_taken, "these are the pages that were taken")]
+              (in_block, "these are the refused pages of the whole pageblock:\ncount within the range"),
+              (line.refused[line.mostly], "this is the commonest reason alone:\nadd the others"),
+              (line.nr_taken, "these are the pages that were taken" if line.nr_taken else (
+                  "nothing is taken, and much is refused:\ncount what is neither taken nor free"))]
     return next((hint for pages, hint in likely if answer == str(pages) and pages != line.refused.total()),
                 "count the verdicts of the range whose reason is neither empty nor free")
 
@@ -203,16 +221,16 @@ def _mostly(answer: str, line: _Line) -> str:
         return 'write the reason in quotes, as it stands among the verdicts, or "none"'
     if answer in _FREE or answer == "free":
         words = "a free page is no candidate, so it is not refused"
-        return words if line.refused else f"{words}: nothing else is left in this range"
+        return words if line.refused else f"{words}:\nnothing else is left in this range"
     if answer == "taken":
         return "that is the verdict on pages that are taken"
     if answer in line.refused:
         return f"{line.refused[answer]} pages are refused for that; there is a reason with more"
     if answer == "none":
-        return "some pages of the range are neither taken nor free: count their reasons"
+        return "some pages of the range are neither taken nor free:\ncount their reasons"
     if not line.refused:
         return 'nothing is refused in this range: write "none"'
-    return ("no page of this range is refused for that: "
+    return ("no page of this range is refused for that:\n"
             "copy the reason from the verdicts, it is the model's wording")
 
 
@@ -220,13 +238,13 @@ def _scanned(answer: str, line: _Line) -> str:
     if answer not in SCANNED:
         return f"write one of {', '.join(map(repr, SCANNED))}"
     if answer == SCANNED[3]:
-        return ("every page that is looked at is counted, before anything is asked of it: "
+        return ("every page that is looked at is counted, before anything is asked of it:\n"
                 "refused pages are, too")
     numbers = f"the range has {line.length} pages, nr_scanned is {line.nr_scanned}"
     if line.nr_scanned == line.length:
-        return f"{numbers}: then everything counts once, whether walked or jumped over"
+        return f"{numbers}:\nthen everything counts once, whether walked or jumped over"
     if line.nr_scanned > line.length:
-        return (f"{numbers}: more than there are. What was added whole, "
+        return (f"{numbers}:\nmore than there are. What was added whole, "
                 "though only a part of it lies in the range?")
-    return (f"{numbers}: fewer than there are. This is Linux 6.1: "
+    return (f"{numbers}:\nfewer than there are. This is Linux 6.1: "
             "what does it add for a free block that it jumps over?")

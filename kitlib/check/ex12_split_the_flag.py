@@ -12,19 +12,24 @@ from .every_order import every_order
 from .ex12_partial_truncation import folio_zero_range, partial_race, partial_truncation
 from .ex12_two_flags import AS_INACCESSIBLE, COMBINATIONS, inaccessible_step, marked, two_setters
 from .given_beginning import up_to_the_lock
-from .one_cpu import compacted, same_decisions
+from .one_cpu import compacted, flag_first, same_decisions
 from .one_migration import Moved, kernels_move
 from .report import INSTRUCTIONS, Finding, Report, attempt, unsolved
+from .tries import in_steps
 from .yielded_steps import LOCKS, every_step_is_yielded, step_names, the_lock_is_tried
 
 __all__ = ["AS_INACCESSIBLE", "folio_zero_range", "inaccessible_step", "made_of", "partial_race",
            "partial_truncation", "split_kernel", "two_setters", "up_to_the_lock"]
 
 
+@in_steps("both functions ask mapping_unmovable() and nobody asks mapping_inaccessible(): your lock "
+          "block of exercise "
+          "07, and the merged move_to_new_folio()")
 def split_kernel(kernel: ModuleType) -> Report:
     """Exercise "who asks which flag?": isolate_folio() and move_to_new_folio() of a learner's kernel.
 
-    Only AS_UNMOVABLE keeps a folio in it.
+    Only AS_UNMOVABLE keeps a folio in it, and it is asked first under the lock, as in exercise 07. Points are
+    for what is safe in every order.
     """
     isolate_folio = getattr(kernel, "isolate_folio", None)
     steps, failed = set(), None
@@ -37,7 +42,7 @@ def split_kernel(kernel: ModuleType) -> Report:
                         "write the lock block, then move_to_new_folio()")
     findings = [every_step_is_yielded(isolate_folio, StandIn("folio"), Mode(async_migrate=True)),
                 the_lock_is_tried(steps)]
-    for check in (same_decisions, _combinations, _moves, _orders):
+    for check in (lambda yours: [flag_first(yours)], same_decisions, _combinations, _moves, _orders):
         found, failed = attempt(check, kernel, limit=5 * INSTRUCTIONS)
         if failed:
             return Report([failed])
@@ -62,10 +67,10 @@ def _combinations(kernel: ModuleType) -> list[Finding]:
         if AS_UNMOVABLE in flags and AS_INACCESSIBLE in flags:
             hint = "AS_UNMOVABLE keeps it, whatever the other flag says"
         elif AS_UNMOVABLE in flags:
-            hint = ("this is still the merged kernel, 27e6a24a4cf3: "
+            hint = ("this is still the merged kernel, 27e6a24a4cf3:\n"
                     "compaction asks for the flag that is about access. Ask mapping_unmovable()")
         elif flags:
-            hint = ("nobody but truncation asks mapping_inaccessible(): "
+            hint = ("nobody but truncation asks mapping_inaccessible():\n"
                     "what the CPU must not touch may be moved by whoever can, and then stays unevictable")
         else:
             hint = "a folio whose mapping has no flag moves, as it always did"
@@ -102,7 +107,7 @@ def _moves(kernel: ModuleType) -> list[Finding]:
     return [yielded._replace(tried="every step of move_to_new_folio() is yielded"),
             Finding("a folio that slipped through, its mapping unmovable",
                     *moved["guest_memfd", False, MigrateMode.SYNC],
-                    "the backstop: in move_to_new_folio() return Result.EOPNOTSUPP for an unmovable "
+                    "the backstop:\nin move_to_new_folio() return Result.EOPNOTSUPP for an unmovable "
                     "mapping, before any callback is asked"),
             Finding(f"{len(cases)} moves on one CPU", f"{len(cases) - len(differs)} as the kernel's",
                     f"{len(cases)} as the kernel's", hint)]

@@ -7,6 +7,7 @@ from ..mm.mapping import (AS_ENOSPC, AS_UNMOVABLE, FLAG_NAMES, AddressSpace, map
 from ..step import KernelBug, Step
 from .flags import flags_after, flags_set
 from .report import Finding, Report, attempt, claim, shown, unsolved
+from .tries import in_steps
 
 AS_INACCESSIBLE = 9         # the first that is free in the model: AS_UNMOVABLE has kept the patch's 8
 NAMES = (*FLAG_NAMES, "AS_INACCESSIBLE")
@@ -22,6 +23,7 @@ def marked(flags: tuple[int, ...]) -> AddressSpace:
     return mapping
 
 
+@in_steps("each setter has two lines: set_bit(AS_UNEVICTABLE, mapping), and set_bit() with its own flag")
 def two_setters(set_unmovable: Callable, set_inaccessible: Callable) -> Report:
     """Exercise "two setters": each sets its flag and AS_UNEVICTABLE, no other (include/linux/pagemap.h)."""
     findings, untouched = [], 0
@@ -50,15 +52,16 @@ def _set(flags: int, flag: int) -> list[Finding]:
                    "reclaim must leave it alone, so both flags imply AS_UNEVICTABLE")}
     alone = index
     if NAMES[other] in names:
-        alone = f"the two are independent: {name} says nothing about {NAMES[other]}"
+        alone = f"the two are independent:\n{name} says nothing about {NAMES[other]}"
     elif NAMES[AS_ENOSPC] not in names:
-        alone = "set bits with |=, by their index: = throws the others away"
+        alone = "set bits with |=, by their index:\n= throws the others away"
     return [claim(f"the setter of {name} sets {name}", name in names, index),
             claim(f"the setter of {name} sets AS_UNEVICTABLE", "AS_UNEVICTABLE" in names, implied[flag]),
             Finding(f"besides these, a mapping that had {NAMES[AS_ENOSPC]} has",
                     ", ".join(rest) or "nothing", NAMES[AS_ENOSPC], alone)]
 
 
+@in_steps("return test_bit(AS_INACCESSIBLE, mapping)")
 def inaccessible_step(mapping_inaccessible: Callable) -> Report:
     """Exercise "one step": mapping_inaccessible(mapping) is a step that tests one bit of a mapping.
 
@@ -69,7 +72,7 @@ def inaccessible_step(mapping_inaccessible: Callable) -> Report:
         return Report([failed])
     if not isinstance(step, Step):
         return Report([Finding("mapping_inaccessible(mapping) is a step", shown(step), "a step",
-                               "leave @kl.atomic above the function: it makes a step of it")])
+                               "leave @kl.atomic above the function:\nit makes a step of it")])
     answers = {case: _answer(mapping_inaccessible, marked(flags)) for case, flags in COMBINATIONS.items()}
     freed, reused = marked((AS_INACCESSIBLE,)), marked((AS_INACCESSIBLE,))
     freed.freed, reused.reused = True, True

@@ -7,7 +7,7 @@ from ..concurrency.sched import run_path
 from ..concurrency.tree import Leaf, leaf_text, nodes, unfold
 from ..kernels import after
 from ..mm.folio import Folio
-from ..mm.mapping import AddressSpace, mapping_unevictable
+from ..mm.mapping import AddressSpace, mapping_set_unmovable, mapping_unevictable
 from ..mm.verdict import MODES, MigrateMode, Mode, Result, Verdict
 from ..scenarios import KIND, one_folio, zone_of
 from ..step import KernelBug
@@ -28,7 +28,10 @@ def decision(kernel: ModuleType, kind: str, mode: Mode, *flipped: str) -> str:
     The folio is one_folio(kind, *flipped). Whatever else is wrong on one CPU comes after it: a lock or a
     reference that is kept. Other errors are raised on.
     """
-    folio = one_folio(kind, *flipped)
+    return _said(kernel, one_folio(kind, *flipped), mode)
+
+
+def _said(kernel: ModuleType, folio: Folio, mode: Mode) -> str:
     locked, references = folio.locked, folio.refcount
     try:
         verdict = run_path(kernel.isolate_folio(folio, mode))
@@ -79,16 +82,32 @@ def same_decisions(yours: ModuleType) -> list[Finding]:
     hint = ""
     if differs:
         case, words, right = differs[0]
-        hint = f"{case_text(*case)}: yours says {words!r}, the kernel {right!r}. {_hint(words, right)}"
-    return [Finding(f"{len(cases)} decisions on one CPU", f"{len(cases) - len(differs)} as the kernel's",
-                    f"{len(cases)} as the kernel's", hint)]
+        hint = f"{case_text(*case)}: yours says {words!r}.\nAsked for is {right!r}. {_hint(words, right)}"
+    return [Finding(f"{len(cases)} decisions on one CPU", f"{len(cases) - len(differs)} as asked for",
+                    f"{len(cases)} as asked for", hint)]
+
+
+def flag_first(yours: ModuleType) -> Finding:
+    """Whether the flag is asked before the question for migrate_folio, unlike in the merged kernel.
+
+    By a folio that can be refused for either: a caller in a hurry, dirt, no migrate_folio, and AS_UNMOVABLE.
+    """
+    folio = one_folio("file, dirty, no migrate_folio", "unevictable")
+    mapping_set_unmovable(folio.mapping)
+    words = _said(yours, folio, Mode(async_migrate=True))
+    hint = "under the lock the flag comes first, whatever else could be said against the folio"
+    if words == "dirty, and no migrate_folio":
+        hint = ("so decides the merged kernel, kl.after, and its lines are not asked for:\n"
+                "yours asks mapping_unmovable() before has_migrate_folio(), and refuses for the flag first")
+    return Finding("an unmovable mapping without migrate_folio, dirty folio, in a hurry", words,
+                   "mapping is unmovable", hint, at_most=1 / 6)
 
 
 def _hint(words: str, expected: str) -> str:
     if "lock is kept" in words:
         return "Every way out of the lock block goes through folio_unlock(), before isolate_fail_put()"
     if "reference is" in words:
-        return ("isolate_fail_put() drops the reference: "
+        return ("isolate_fail_put() drops the reference:\n"
                 "return (yield from isolate_fail_put(folio, why)) once, at every refusal")
     if "locked by somebody else" in (words, expected):
         return "Who is locked at all? (async_migrate and dirty) or (mapping and unevictable), and nobody else"

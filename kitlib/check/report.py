@@ -1,4 +1,4 @@
-"""What a check says: everything that was tried, not the first failure, and where to look.
+"""What a check says: everything that was tried, not the first failure, and where to look; more with each try.
 
 And how a learner's code is run.
 
@@ -22,15 +22,23 @@ KIT = str(Path(__file__).parent.parent)
 INSTRUCTIONS = 2_000_000           # of Python's: some tenths of a second
 _SHOWN = 400                        # characters of an answer
 NO_ANSWER = "no answer"
+TOLD_IN_FULL = 3                    # the try at which all is told
 
 
 class Finding(NamedTuple):
-    """One thing that was tried, what came out, what was expected, and where to look if it differs."""
+    """One thing that was tried, what came out, what was expected, and where to look if it differs.
+
+    `hint` has a line for each try: the second try says two of them. `is_answer`: what is expected is what was
+    asked for, and is never shown. `at_most`: the share of the points that all else earns while this does not
+    hold.
+    """
 
     tried: str
     came_out: str
     expected: str
     hint: str = ""
+    is_answer: bool = False
+    at_most: float = 1.0
 
     @property
     def holds(self) -> bool:
@@ -38,12 +46,25 @@ class Finding(NamedTuple):
         return self.came_out == self.expected
 
 
-class Report:
-    """What a check found, all of it; its text ends with how many findings hold."""
+class _Told(str):
+    """A text that a notebook shows as it is, in lines."""
 
-    def __init__(self, findings: list[Finding], unsolved: str = ""):
+    __repr__ = str.__str__
+
+
+class Report:
+    """What a check found, all of it; its text ends with how many findings hold.
+
+    `elsewhere` makes the text of the same questions about something else, with their answers.
+    """
+
+    def __init__(self, findings: list[Finding], unsolved: str = "",
+                 elsewhere: Callable[[], str] | None = None):
         self.findings = findings
         self.unsolved = unsolved
+        self.elsewhere = elsewhere
+        self.tries = 1              # which try it is, and what is nearly the answer: kitlib.check.tries says
+        self.nearly = ""
 
     @property
     def passed(self) -> bool:
@@ -51,14 +72,24 @@ class Report:
         return not self.unsolved and all(finding.holds for finding in self.findings)
 
     def points(self, of: float) -> float:
-        """The share of findings that hold, as points, in halves, rounded down.
+        """The share of findings that hold, as points, in halves, rounded down; none without the gate.
 
         As the last line of a cell it is what nbgrader notes.
         """
         if self.unsolved or not self.findings:
             return 0.0
         held = sum(finding.holds for finding in self.findings)
-        return math.floor(2 * of * held / len(self.findings)) / 2
+        gate = min((finding.at_most for finding in self.findings if not finding.holds), default=1.0)
+        return min(math.floor(2 * of * held / len(self.findings)), math.floor(2 * of * gate)) / 2
+
+    def expected(self) -> str:
+        """What was expected, finding by finding. What would be your answer is told of something else."""
+        lines = [f"{finding.tried}: {finding.expected}" for finding in self.findings if not finding.is_answer]
+        if any(finding.is_answer for finding in self.findings):
+            hints = [f"{finding.tried}: {_grown(finding.hint)}" for finding in self.findings
+                     if finding.is_answer and not finding.holds]
+            lines += [self.elsewhere()] if self.elsewhere else hints
+        return _Told("\n".join(lines))
 
     def __repr__(self):
         if self.unsolved:
@@ -66,13 +97,30 @@ class Report:
         lines = []
         for finding in self.findings:
             lines.append(f"{'holds ' if finding.holds else 'FAILS '} {finding.tried}: {finding.came_out}")
-            if not finding.holds:
-                lines.append(f"       expected: {finding.expected}")
-                if finding.hint:
-                    lines.append(f"       look at:  {finding.hint}")
+            lines += [] if finding.holds else self._help(finding)
+        if not self.passed and self.tries < TOLD_IN_FULL:
+            lines.append("The next try says more; report.expected() says what was expected.")
+        elif not self.passed and self.nearly:
+            lines.append(f"Nearly the answer: {self.nearly}.")
         held = sum(finding.holds for finding in self.findings)
         end = "." if self.passed else ": not yet."
         return "\n".join([*lines, f"{held} of {len(self.findings)} hold{end}"])
+
+    def _help(self, finding: Finding) -> list[str]:
+        lines = []
+        if finding.at_most < 1:
+            share = f"at most 1 point of {1 / finding.at_most:.0f}" if finding.at_most else "nothing"
+            lines.append(f"       counts:   while this fails, all else earns {share}")
+        if self.tries > 1 and not finding.is_answer:
+            lines.append(f"       expected: {finding.expected}")
+        if finding.hint:
+            lines.append(f"       look at:  {_grown(finding.hint, self.tries)}")
+        return lines
+
+
+def _grown(hint: str, tries: int = TOLD_IN_FULL) -> str:
+    """A hint as far as it is told at this try."""
+    return " ".join(hint.split("\n")[:tries]).rstrip(":;,")
 
 
 def unsolved(what: str) -> Report:
@@ -127,7 +175,7 @@ def compared(tried: str, answer: object, expected: object, hint: str = "") -> Fi
     Capitals and blanks do not matter, nor that a number is NumPy's.
     """
     words, right = text_of(answer), str(expected)
-    return Finding(tried, right if words.casefold() == right.casefold() else words, right, hint)
+    return Finding(tried, right if words.casefold() == right.casefold() else words, right, hint, True)
 
 
 class _Ended(BaseException):
@@ -187,6 +235,13 @@ def failure(error: BaseException) -> Finding:
     return Finding("your code runs to its end", f"{type(cause).__name__}: {shown(cause)}", "no error", hint)
 
 
+class _Example(str):
+    """A name from which an example is made: no name that can be written has its seed."""
+
+
+EXAMPLES = [_Example(number) for number in range(12)]
+
+
 def seed_of(learner: str) -> int:
     """A number made from a learner's name or number, the same on every machine.
 
@@ -194,4 +249,23 @@ def seed_of(learner: str) -> int:
     """
     if not isinstance(learner, str):
         raise TypeError(f'no learner {learner!r}: write your name or number in quotes, as learner = "Ada"')
+    if isinstance(learner, _Example):
+        return int(learner) + (1 << 32)
     return zlib.crc32(unicodedata.normalize("NFC", learner.strip().casefold()).encode())
+
+
+def example(shown_before: Callable[[str], object], judged: Callable[[str], list[Finding]],
+            learner: str) -> Callable[[], str]:
+    """For a Report: what somebody else has to look at, and what is right there, by functions of a name.
+
+    Of EXAMPLES the one whose answers are least like the learner's own: to copy them is of no use.
+    """
+    def text() -> str:
+        own = [finding.expected for finding in judged(learner)]
+        answers = {name: judged(name) for name in EXAMPLES}
+        least = min(answers, key=lambda name: sum(
+            right == finding.expected for right, finding in zip(own, answers[name])))
+        lines = "\n".join(f"    {finding.tried}: {finding.expected}" for finding in answers[least])
+        return f"An example, not yours:\n{shown_before(least)}\nand the answers to it:\n{lines}"
+
+    return text

@@ -68,7 +68,7 @@ def every_step_is_yielded(path: Callable, *arguments) -> Finding:
         lines = [_past_the_scheduler(error.obj, error.name) for error in errors
                  if isinstance(error.obj, StandIn) and error.name in SHARED]
     return Finding("every step is yielded", "; ".join(lines) or "yes", "yes",
-                   "a path asks for a step and is told the answer: answer = yield step(...)")
+                   "a path asks for a step and is told the answer:\nanswer = yield step(...)")
 
 
 def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
@@ -83,7 +83,8 @@ def not_a_path(function: object, *arguments, unbegun: str) -> Report | None:
         return unsolved(unbegun)
     if inspect.isgenerator(returned):
         return None
-    return Report([Finding("your function is a path", f"it returns {shown(returned)} at once", "yes",
+    at_once = shown(returned) or "an empty text"
+    return Report([Finding("your function is a path", f"it returns {at_once} at once", "yes",
                            "write `yield` before each step, as mapping = yield folio_mapping(folio)")])
 
 
@@ -99,6 +100,6 @@ def step_names(isolate_folio: Callable) -> set[str]:
 
 def the_lock_is_tried(steps: set[str]) -> Finding:
     """By the steps of a learner's isolate_folio(): it must not sleep on a folio lock."""
-    hint = ("the scanner may hold a spinlock, and its task may hold this very folio locked: "
+    hint = ("the scanner may hold a spinlock, and its task may hold this very folio locked:\n"
             "write folio_trylock()")
     return claim("the lock is tried, never slept on", "folio_lock" not in steps, hint, "it is slept on")

@@ -99,15 +99,15 @@ def test_unsolved_gives_no_point_and_the_solution_gives_all(course):
 
 
 def test_half_right_gives_a_part_and_the_feedback_has_the_hint(course):
-    half = answered(("set_bit(kl.AS_UNEVICTABLE, mapping)", "pass"),
-                    ("        mapping = yield folio_mapping(folio)\n        if mode", "        if mode"))
-    assert course.hand_in("half", half, source="source") == [(3, 4), (5, 6)]
-    assert "only when the folio is unevictable" in course.feedback("half")
-    assert "read folio_mapping() again under the lock" in course.feedback("half", 1)
+    half = answered(("set_bit(AS_UNEVICTABLE, mapping)", "pass"),
+                    ("        mapping = yield folio_mapping(folio)\n        is_un", "        is_un"))
+    assert course.hand_in("half", half, source="source") == [(3, 4), (0, 6)]
+    assert "one bit alone is not enough" in course.feedback("half")
+    assert "The pointer was read before the lock" in course.feedback("half", 1)
 
 
 def test_a_loop_for_ever_is_ended_by_the_check_and_the_rest_is_marked(course):
-    endless = answered(("set_bit(kl.AS_UNEVICTABLE, mapping)", "while True: pass"),
+    endless = answered(("set_bit(AS_UNEVICTABLE, mapping)", "while True: pass"),
                        ("is_dirty = yield folio_test_dirty(folio)",
                         "while True: is_dirty = yield folio_test_dirty(folio)"))
     assert course.hand_in("endless", endless, source="source") == [(2, 4), (0, 6)]

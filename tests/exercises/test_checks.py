@@ -11,7 +11,7 @@ import pytest
 
 import kitlib as kl
 from kitlib import check
-from kitlib.check.report import begun, compared, text_of
+from kitlib.check.report import Finding, Report, begun, compared, text_of
 from kitlib.check.yielded_steps import every_step_is_yielded
 from kitlib.mm.folio import folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.scenarios import KINDS
@@ -231,5 +231,54 @@ def test_a_check_hands_on_what_its_exercise_uses_and_no_more(path):
     assert set(module.__all__) == used and all(hasattr(module, name) for name in used)
 
 
-def test_the_kits_kernel_is_right_by_the_kits_check():
-    assert check.ex12.split_kernel(kl.after).passed
+def test_more_is_said_with_each_try_and_expected_from_the_second_on():
+    half = [repr(check.ex02.set_the_flag(lambda mapping: kl.mm.set_bit(kl.AS_UNEVICTABLE, mapping)))
+            for _ in range(3)]
+    assert "an index, not a mask" in half[0] and "so `flags |=" not in half[0] + half[0]
+    assert "expected: yes" not in half[0] and "expected: yes" in half[1] and "so `flags |=" in half[1]
+    assert "The next try says more" in half[0] and "Nearly the answer" not in half[1]
+    assert "Nearly the answer: two lines" in half[2] and "The next try" not in half[2]
+
+
+def test_what_was_not_begun_is_no_try_and_what_is_right_ends_the_count():
+    def half(mapping):
+        kl.mm.set_bit(kl.AS_UNEVICTABLE, mapping)
+
+    def whole(mapping):
+        half(mapping)
+        kl.mm.set_bit(check.ex02.flag_for(), mapping)
+
+    check.ex02.set_the_flag(lambda mapping: None)
+    assert check.ex02.set_the_flag(half).tries == 1 and check.ex02.set_the_flag(half).tries == 2
+    assert check.ex02.why_both({"both": "moved"}).tries == 1                # each check counts for itself
+    assert check.ex02.set_the_flag(whole).passed and check.ex02.set_the_flag(half).tries == 1
+
+
+def test_what_would_be_the_answer_is_never_told_of_ones_own():
+    for _ in range(4):
+        report = check.ex01.twenty_folios({1: "isolated", 2: "unevictable"}, "x")
+    assert "expected" not in repr(report).replace("report.expected() says what was expected", "")
+    assert repr(report.expected()).startswith("An example, not yours:\n")
+    assert str(check.ex01.twenty_folios_for("x")) not in report.expected()
+    assert "nobody locks a clean" in check.ex02.why_both({"AS_UNMOVABLE alone": "moved"}).expected()
+    code = check.ex02.set_the_flag(lambda mapping: kl.mm.set_bit(kl.AS_UNEVICTABLE, mapping))
+    assert "AS_UNMOVABLE is set: yes" in code.expected()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "exercises").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_an_exercise_as_it_is_handed_out_is_not_begun_and_nothing_in_it_is_safe(path):
+    cells = nbformat.read(path, as_version=4).cells
+    for cell in cells:
+        if cell.cell_type == "code" and cell.metadata["nbgrader"]["grade"]:
+            said, points = cell.outputs
+            assert said.text.startswith("Not solved yet: ") and points.data["text/plain"] == "0.0"
+    written_by_the_learner = [cell.outputs for cell in cells if "isolate_folio=isolate_folio" in cell.source]
+    assert "SAFE" not in repr(written_by_the_learner)
+
+
+def test_without_the_gate_nothing_else_counts():
+    gate, rest = Finding("gate", "no", "yes", at_most=1 / 6), Finding("rest", "yes", "yes")
+    assert Report([gate, *[rest] * 9]).points(6) == 1 and "at most 1 point of 6" in repr(Report([gate]))
+    shut = gate._replace(at_most=0.0)
+    assert Report([shut, *[rest] * 9]).points(6) == 0 and "all else earns nothing" in repr(Report([shut]))
+    assert Report([shut._replace(came_out="yes"), rest]).points(6) == 6

@@ -1,6 +1,7 @@
 """Twenty folios: every reason and every trap is drawn for everybody, and each confusion has its own hint."""
 import numpy as np
 import pytest
+from answers import told
 
 from kitlib.check import ex01 as check
 from kitlib.check.ex01_twenty_folios import PLACES, _run, twenty
@@ -97,7 +98,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wanted, answer, hi
     answers = dict(enumerate(right(learner), 1)) | {number: answer}
     report = check.twenty_folios(answers, learner)
     failing = [finding for finding in report.findings if not finding.holds]
-    assert [finding.came_out for finding in failing] == [answer] and hint in failing[0].hint
+    assert [finding.came_out for finding in failing] == [answer] and hint in " ".join(failing[0].hint.split())
 
 
 def test_half_of_the_answers_have_half_of_the_points_and_capitals_do_not_matter():
@@ -121,16 +122,18 @@ def test_the_lock():
     assert report.passed and report.points(1) == 1
     assert check.lock_is_tried(list(range(1, 21)), LEARNER).points(1) == 0
     assert check.lock_is_tried(LOCKED[:4], LEARNER).points(1) == 0.5
+    one = told(check.lock_is_tried([LOCKED[0]], LEARNER))
+    assert not any(f"folio {number}" in one for number in range(1, 21))     # which are missing is not told
     assert check.lock_is_tried(list(np.array(LOCKED)), LEARNER).passed
 
 
 @pytest.mark.parametrize("answer, hint", [
-    ([*LOCKED, 19, 3], "it is refused before the lock: unevictable"),
+    ([*LOCKED, 19, 3], "it is refused before the lock: go through"),
     ([*LOCKED, 7], "without a mapping there is nothing to ask"),
-    ([*LOCKED, 20], "locked for a caller in a hurry (ASYNC_MIGRATE), and for nobody else"),
-    ([*LOCKED, 9], "clean and evictable: never locked"),
-    (LOCKED[:3] + LOCKED[4:], "unevictable, with a mapping: locked for every caller"),
+    ([*LOCKED, 20], "Locked for a caller in a hurry (ASYNC_MIGRATE), and for nobody else"),
+    ([*LOCKED, 9], "Clean and evictable: never locked"),
+    (LOCKED[:3] + LOCKED[4:], "its mapping may be unmovable: locked for every caller"),
     ([*LOCKED, 21], "from 1 to 20")])
 def test_wrong_locks_have_their_own_hints(answer, hint):
     report = check.lock_is_tried(answer, LEARNER)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)

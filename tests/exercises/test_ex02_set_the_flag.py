@@ -1,9 +1,12 @@
 """Set the flag: the stub fails, the solution passes, each plausible wrong answer fails with its own hint."""
 import pytest
+from answers import told
 
 import kitlib as kl
 from kitlib.check import ex02 as check
-from kitlib.mm.mapping import AS_EIO, set_bit
+from kitlib.mm.mapping import AS_EIO, mapping_set_unmovable, set_bit
+
+FLAG = check.flag_for()
 
 
 def stub(mapping):
@@ -12,11 +15,11 @@ def stub(mapping):
 
 def solution(mapping):
     set_bit(kl.AS_UNEVICTABLE, mapping)
-    set_bit(kl.AS_UNMOVABLE, mapping)
+    set_bit(FLAG, mapping)
 
 
 def only_unmovable(mapping):
-    set_bit(kl.AS_UNMOVABLE, mapping)
+    set_bit(FLAG, mapping)
 
 
 def only_unevictable(mapping):
@@ -24,24 +27,24 @@ def only_unevictable(mapping):
 
 
 def index_as_mask(mapping):
-    mapping.flags |= kl.AS_UNEVICTABLE | kl.AS_UNMOVABLE
+    mapping.flags |= kl.AS_UNEVICTABLE | FLAG
 
 
 def mask_of_unmovable(mapping):
-    mapping.flags |= kl.AS_UNMOVABLE
+    mapping.flags |= FLAG
 
 
 def throws_the_others_away(mapping):
-    mapping.flags = 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE
+    mapping.flags = 1 << kl.AS_UNEVICTABLE | 1 << FLAG
 
 
 def sum_of_indices(mapping):
     solution(mapping)
-    mapping.flags |= 1 << (kl.AS_UNEVICTABLE + kl.AS_UNMOVABLE - 5)
+    mapping.flags |= 1 << (kl.AS_UNEVICTABLE + FLAG)
 
 
 def number_of_another_release(mapping):
-    mapping.flags |= 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE | 1 << 9
+    mapping.flags |= 1 << kl.AS_UNEVICTABLE | 1 << FLAG | 1 << FLAG + 1
 
 
 def no_number(mapping):
@@ -49,11 +52,11 @@ def no_number(mapping):
 
 
 def adds(mapping):
-    mapping.flags += (1 << kl.AS_UNEVICTABLE) + (1 << kl.AS_UNMOVABLE)
+    mapping.flags += (1 << kl.AS_UNEVICTABLE) + (1 << FLAG)
 
 
 def turns_round(mapping):
-    mapping.flags ^= 1 << kl.AS_UNEVICTABLE | 1 << kl.AS_UNMOVABLE
+    mapping.flags ^= 1 << kl.AS_UNEVICTABLE | 1 << FLAG
 
 
 def endless(mapping):
@@ -62,7 +65,7 @@ def endless(mapping):
 
 
 def raises(mapping):
-    mapping.set(kl.AS_UNMOVABLE)
+    mapping.set(FLAG)
 
 
 def test_the_stub_is_not_solved_yet_and_the_solution_passes():
@@ -91,10 +94,16 @@ WRONG = [
 @pytest.mark.parametrize("wrong, held, hint", WRONG)
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint):
     report = check.set_the_flag(wrong)
-    text = repr(report)
+    text = told(report)
     assert not report.passed and hint in text and "FAILS" in text
     assert sum(finding.holds for finding in report.findings) == held
     assert text.endswith("not yet.")
+
+
+def test_the_merged_setter_is_noticed_and_every_learner_has_a_number():
+    report = check.set_the_flag(mapping_set_unmovable)
+    assert "in your kernel its number is" in told(report) and report.points(2) == 0
+    assert {check.flag_for(str(number)) for number in range(50)} == set(range(9, 16))
 
 
 def test_an_endless_answer_is_ended_with_a_clear_message():
@@ -117,7 +126,7 @@ def test_predictions_of_both_bits():
     ("both", "isolated in vain", "PG_unevictable makes the scanner take the lock")])
 def test_wrong_predictions_have_their_own_hints(case, wrong, hint):
     report = check.why_both(PREDICTED | {case: wrong})
-    assert not report.passed and hint in repr(report) and repr(report).endswith("2 of 3 hold: not yet.")
+    assert not report.passed and hint in told(report) and repr(report).endswith("2 of 3 hold: not yet.")
 
 
 def test_the_check_does_not_change_the_answers_world():

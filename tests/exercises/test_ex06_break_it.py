@@ -1,27 +1,21 @@
 """Break it in the fewest switches: a schedule is replayed, and compared with every other one."""
 import numpy as np
 import pytest
+from answers import told
 
 import kitlib as kl
 from kitlib.check import ex06 as check
-from kitlib.check.ex06_break_it import CASES, RACES, switches
+from kitlib.check.ex06_break_it import CASES, RACES, fewest_from, learners_proof, switches
+from kitlib.concurrency.sched import schedule_text
 
 UAF, NULL = "use after free", "null dereference"
-SOLUTION = {
-    "racy": ("C3T21C1", UAF),
-    "cached": ("C7T21C2", UAF),
-    "after_unlock": ("C11T21C1", UAF),
-    "no_null_check": ("C7T13C3", NULL),
-    "after, unlock_early": ("T7C9T13C1", UAF),
-    "after_unlock, unlock_early": ("C11T20C1", UAF),
-}
-TWO_FOLIOS = {
-    "racy": ("C3T35C1", UAF),
-    "cached": ("C7T35C2", UAF),
-    "after_unlock": ("C11T35C1", UAF),
-    "no_null_check": ("C7T13C3", NULL),
-    "after, unlock_early": ("T7C9T26C1", UAF),
-    "after_unlock, unlock_early": ("C11T33C1", UAF),
+SOLUTION = {                        # of whoever has no name
+    "racy": ("T2C1T2C2T17C1", UAF),
+    "cached": ("T2C2T2C1T17C6", UAF),
+    "after_unlock": ("C2T1C9T20C1", UAF),
+    "no_null_check": ("T3C3T10C7", NULL),
+    "after, unlock_early": ("C2T1C3T3C4T16C1", UAF),
+    "after_unlock, unlock_early": ("C3T2C4T2C2T16C1", UAF),
 }
 CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at", "states": 337,
          "schedules": 63_494_898}
@@ -29,6 +23,31 @@ CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at
 
 def learner_of(race):
     return next(f"learner {number}" for number in range(100) if check.race_for(f"learner {number}") == race)
+
+
+def with_few_switches(learner):
+    """A learner's answers, by going on with one thread for as long as it goes, then with the other."""
+    return {case: _crash(learners_proof(case, learner), beginning)
+            for case, beginning in check.beginnings_for(learner).items()}
+
+
+def _crash(proof, beginning):
+    graph, layer = proof.graph, {}
+    stepper = kl.Stepper(proof.scenario.machine())
+    stepper.replay(beginning)
+    ways, at = [event.thread for event in stepper.machine.trace], 0
+    for name in ways:
+        at = dict(graph.successors(at))[name]
+    layer, turn = {at: ways}, ways[-1]
+    while True:
+        grown = dict(layer)
+        for at, way in layer.items():
+            while (at := dict(graph.successors(at)).get(turn)) is not None and at not in grown:
+                grown[at] = way = [*way, turn]
+        crashed = [way for at, way in grown.items() if graph.endings.get(at)]
+        if crashed:
+            return schedule_text(min(crashed, key=len), graph.names), proof.bug
+        layer, turn = grown, next(name for name in graph.names if name != turn)
 
 
 @pytest.mark.parametrize("stub",
@@ -45,31 +64,32 @@ def test_the_solution_passes():
 
 
 def test_lists_and_longer_schedules_with_as_few_switches_pass_too():
-    assert check.break_it(SOLUTION | {"racy": ["C3 T21 C", UAF], "no_null_check": ("C5T16C5", NULL)}).passed
+    spaced = {"racy": ["T2 C1 T2 C2 T17 C", UAF], "no_null_check": ("T3C3T16C7", NULL)}
+    assert check.break_it(SOLUTION | spaced).passed
 
 
 WRONG = [
-    ({"racy": ("C1T21C3", UAF)},
-     "too early: C1T7 could still crash, but not step 9, page_cache_delete(A, folio 0) of truncation"),
-    ({"racy": ("T21C1", UAF)}, "Compaction stands before PageLRU(folio 0)"),
-    ({"racy": ("C4T21C1", UAF)}, "an answer cannot dangle"),
-    ({"cached": ("C8T1C5", UAF)}, "From here on compaction has the folio lock"),
-    ({"cached": ("C7T2C2T19", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
-    ({"racy": ("C3T21", UAF)}, "it stops just before the crash: one more C"),
-    ({"cached": ("C7T21", UAF)}, "it stops while it can still crash: go on with C"),
-    ({"racy": ("C3T20", UAF)}, "it stops while it can still crash: go on with T"),
-    ({"racy": ("C1T1C2T20C1", UAF)}, "with a switch that it does not need"),
-    ({"after_unlock, unlock_early": ("C7T7C2T13C1", UAF)},
-     "no schedule has fewer steps than yours, and yet one has fewer switches"),
-    ({"cached": ("C8T21C2", UAF)}, "a thread that waits for a lock has no step"),
-    ({"racy": ("C3T22C1", UAF)}, "at step 25, truncation has ended"),
-    ({"racy": ("C3T22C1", UAF)}, "C3T21 is as far as it goes; it stops just before the crash: one more C"),
-    ({"racy": ("C3T21C2", UAF)}, "leave out what comes after the crash"),
+    ({"racy": ("T2C1T19C1", UAF)},
+     "too early: T2C1T5 could still crash, but not step 9, page_cache_delete(A, folio 0) of truncation"),
+    ({"racy": ("T2C1T19C1", UAF)}, "Compaction stands before folio_get_nontail_page(folio 0)"),
+    ({"racy": ("T2C1T2C3T17C1", UAF)}, "an answer cannot dangle"),
+    ({"after, unlock_early": ("C2T1C12", UAF)}, "From here on compaction has the folio lock"),
+    ({"cached": ("T2C2T2C6", UAF)}, "Truncation holds the folio lock just now, so compaction gives up"),
+    ({"racy": ("T2C1T2C2T17", UAF)}, "it stops just before the crash: one more C"),
+    ({"cached": ("T2C2T2C5T17", UAF)}, "it stops while it can still crash: go on with C"),
+    ({"racy": ("T2C1T2C2T16", UAF)}, "it stops while it can still crash: go on with T"),
+    ({"racy": ("T2C1T2C1T1C1T16C1", UAF)}, "with a switch that it does not need"),
+    ({"racy": ("C3T21C1", UAF)}, "play T2C1T2 first, in your own race: then go on from where both stand"),
+    ({"after_unlock": ("C2T1C6T2", UAF)}, "a thread that waits for a lock has no step"),
+    ({"racy": ("T2C1T2C2T18C1", UAF)}, "at step 25, truncation has ended"),
+    ({"racy": ("T2C1T2C2T18C1", UAF)},
+     "T2C1T2C2T17 is as far as it goes; it stops just before the crash: one more C"),
+    ({"racy": ("T2C1T2C2T17C2", UAF)}, "leave out what comes after the crash"),
     ({"racy": ("3C21T", UAF)}, "C2T5C1 is two steps of compaction"),
     ({"racy": (31, UAF)}, "C2T5C1 is two steps of compaction"),
-    ({"no_null_check": ("C7T13C3", UAF)},
+    ({"no_null_check": ("T3C3T10C7", UAF)},
      "the last step is mapping_unmovable(None): the mapping is NULL, and it is read"),
-    ({"racy": "C3T21C1"}, "the last step is mapping_unmovable(A): A was freed"),
+    ({"racy": "T2C1T2C2T17C1"}, "the last step is mapping_unmovable(A): A was freed"),
     ({"racy": None}, "copy the schedule from the field"),
 ]
 
@@ -77,7 +97,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong, hint", WRONG, ids=range(len(WRONG)))
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.break_it(SOLUTION | wrong)
-    assert not report.passed and hint in repr(report) and 3 <= report.points(4) < 4
+    assert not report.passed and hint in told(report) and 3 <= report.points(4) < 4
 
 
 def test_half_of_the_kernels_broken_gives_half_of_the_points():
@@ -85,11 +105,29 @@ def test_half_of_the_kernels_broken_gives_half_of_the_points():
     assert not report.passed and report.points(4) == 2
 
 
-def test_two_learners_have_different_races_and_each_others_answers_fail():
-    other = learner_of({"folios": 2})
-    assert check.break_it(TWO_FOLIOS, other).passed
-    assert not check.break_it(TWO_FOLIOS).passed and not check.break_it(SOLUTION, other).passed
-    assert {learner_of(race) for race in RACES if race} and check.race_for("") == {}
+@pytest.mark.parametrize("learner", ["", "nina", "nina9", "max", "Ada"])
+def test_what_the_proof_has_ready_earns_nothing_and_every_learners_beginning_can_be_gone_on_from(learner):
+    ready = {case: (learners_proof(case, learner).fewest_switches, learners_proof(case, learner).bug) for case in CASES}
+    assert check.break_it(ready, learner).points(4) == 0
+    assert check.break_it(with_few_switches(learner), learner).passed
+
+
+def test_two_learners_have_different_beginnings_and_each_others_answers_fail():
+    names = ["", "nina", "nina9", "max", *map(str, range(20))]
+    assert len({tuple(check.beginnings_for(name).values()) for name in names}) == len(names)
+    assert not check.break_it(with_few_switches("nina"), "nina9").passed
+    assert not check.break_it(SOLUTION, "nina").passed
+
+
+def test_the_races_are_dealt_out_evenly_and_none_is_longer():
+    dealt = [check.race_for(f"learner {number}") for number in range(400)]
+    assert all(70 < dealt.count(race) < 130 for race in RACES) and not any("folios" in race for race in RACES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_schedule_with_this_beginning_has_fewer_switches(case):
+    proof, beginning = learners_proof(case, "Ada"), check.beginnings_for("Ada")[case]
+    assert switches(with_few_switches("Ada")[case][0]) == fewest_from(proof, beginning)
 
 
 def fewest_switches_to_a_crash(graph):
@@ -128,7 +166,7 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
     answer = {"some schedule crashes": " No", "how I know": "Every state was  looked at",
             "states": np.int64(337), "schedules": "63,494,898"}
     assert check.no_order_breaks_it(answer).passed
-    assert check.no_order_breaks_it(CLAIM, learner_of({"folios": 2})).points(1) == 0.5
+    assert check.no_order_breaks_it(CLAIM, learner_of({"dirty": False})).points(1) == 0.5
 
 
 @pytest.mark.parametrize("wrong, hint", [
@@ -143,4 +181,4 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
 ])
 def test_wrong_claims_have_their_own_hints(wrong, hint):
     report = check.no_order_breaks_it(CLAIM | wrong)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)

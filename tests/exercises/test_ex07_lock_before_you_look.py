@@ -1,12 +1,12 @@
 """Lock before you look: the kernels that never were are the wrong answers, each with its own hint."""
 import pytest
-from answers import changed
+from answers import changed, told
+from wrong_kernels import SAFE, UNSAFE, WRONG_KERNELS, own, solution
 
 import kitlib as kl
 from kitlib.check import ex07 as check
 from kitlib.check.given_beginning import on_the_lru, up_to_the_lock
 from kitlib.concurrency.tree import StandIn, domain, fold
-from kitlib.kernels import after_unlock, cached, no_null_check
 from kitlib.mm.verdict import MODES
 
 
@@ -29,21 +29,12 @@ def endless_without_a_step(folio, mode):
 
 def test_the_stub_is_not_solved_yet_and_the_solution_passes():
     assert repr(check.lock_before_you_look(stub)).startswith("Not solved yet: your path takes no folio lock")
-    report = check.lock_before_you_look(kl.after.isolate_folio)
-    assert report.passed and report.points(6) == 6 and repr(report).endswith("7 of 7 hold.")
+    report = check.lock_before_you_look(solution)
+    assert report.passed and report.points(6) == 6 and repr(report).endswith("8 of 8 hold.")
 
 
 WRONG = [
-    (kl.racy.isolate_folio, "a pointer that is not NULL is no proof of life. Take the folio lock first"),
-    (cached.isolate_folio, "The pointer was read before the lock"),
-    (after_unlock.isolate_folio, "The mapping is followed after folio_unlock()"),
-    (no_null_check.isolate_folio, "Truncation may be done before you get the lock: then the mapping is NULL"),
-    (kl.blocking.isolate_folio, "write folio_trylock()"),
-    (kl.before.isolate_folio, "a path that never asks cannot crash, and says nothing"),
-    (changed(kl.after.isolate_folio, ("        yield folio_unlock(folio)\n", "")),
-     "Every way out of the lock block goes through folio_unlock()"),
-    (changed(kl.after.isolate_folio, ("or (mapping and is_unevictable)", "or mapping")),
-     "Who is locked at all?"),
+    *((kernel.isolate_folio, kernel.hint) for kernel in WRONG_KERNELS),
     (changed(kl.after.isolate_folio, ("or (mapping and is_unevictable)", "or is_unevictable")),
      "Who is locked at all?"),
     (changed(kl.after.isolate_folio, ("(mode.async_migrate and is_dirty) or (mapping and is_unevictable)",
@@ -60,7 +51,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong, hint", WRONG, ids=range(len(WRONG)))
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.lock_before_you_look(wrong)
-    assert not report.passed and report.points(6) < 6 and hint in repr(report)
+    assert not report.passed and report.points(6) < 6 and hint in told(report)
 
 
 def runs(path, mode):
@@ -117,12 +108,10 @@ def test_a_kernel_that_begins_otherwise_is_noticed(old, new):
 
 
 def test_what_a_helper_reads_past_the_scheduler_is_found():
-    by_helper = changed(kl.after.isolate_folio,
-                        ("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)"))
+    by_helper = own(("yield folio_test_dirty(folio)", "(lambda it: it.dirty)(folio)"))
     report = check.lock_before_you_look(by_helper)
     assert "folio.dirty is read past the scheduler" in repr(report) and report.points(6) < 6
-    by_number = changed(kl.after.isolate_folio,
-                        ("yield folio_test_dirty(folio)",
+    by_number = own(("yield folio_test_dirty(folio)",
                          "folio.pfn == 0 and (yield folio_test_dirty(folio))"))
     assert check.lock_before_you_look(by_number).passed
 
@@ -132,12 +121,33 @@ def test_what_ends_with_an_error_earns_nothing():
     assert check.lock_before_you_look(misspelt).points(6) == 0
 
 
-@pytest.mark.parametrize("kernel", [kl.racy, cached, after_unlock, no_null_check])
+def points_of(kernel):
+    return check.lock_before_you_look(kernel.isolate_folio).points(6)
+
+
+@pytest.mark.parametrize("kernel", WRONG_KERNELS, ids=lambda kernel: kernel.name)
+def test_safe_in_every_order_is_the_gate_and_the_rest_counts_behind_it(kernel):
+    assert points_of(kernel) == kernel.points
+
+
+def test_no_unsafe_kernel_earns_more_than_a_safe_one():
+    assert max(map(points_of, UNSAFE)) <= min(map(points_of, SAFE)) and len(UNSAFE) > 10
+
+
+@pytest.mark.parametrize("kernel", UNSAFE, ids=lambda kernel: kernel.name)
 def test_the_schedule_in_the_hint_replays_to_the_bug(kernel):
-    failing = next(finding for finding in check.lock_before_you_look(kernel.isolate_folio).findings
-                   if " by " in finding.came_out)
-    bug, schedule = failing.came_out.split(" by ")
+    report = check.lock_before_you_look(kernel.isolate_folio)
+    gate, = [finding for finding in report.findings if " by " in finding.came_out]
+    bug, schedule = gate.came_out.split(" by ")
+    assert schedule == kernel.schedule and f'replay("{schedule}")' in gate.hint
     yours = check.made_of("yours", isolate_folio=kernel.isolate_folio)
     stepper = kl.Stepper(kl.truncation_race(yours).machine())
     stepper.replay(schedule)
-    assert stepper.machine.crash.result.bug == bug and f'replay("{schedule}")' in failing.hint
+    crash = stepper.machine.crash
+    assert crash.result.bug == bug if crash else bug == "deadlock" and not stepper.machine.ready
+
+
+def test_in_some_order_the_lock_is_had_too_late_even_where_that_crashes():
+    no_null_check = next(kernel for kernel in UNSAFE if kernel.name == "no_null_check")
+    text = repr(check.lock_before_you_look(no_null_check.isolate_folio))
+    assert "in some order you get the lock after the folio has left its mapping: yes" in text

@@ -1,5 +1,6 @@
 """Trylock or lock: schedules in which somebody waits are replayed; the machine says who waits for whom."""
 import pytest
+from answers import told
 
 import kitlib as kl
 from kitlib.check import ex08 as check
@@ -8,6 +9,7 @@ from kitlib.check.ex08_trylock_or_lock import DOES, LEARNERS_MODES, SKIPPED
 HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else",
             "some opposite order deadlocks after": "no",
             "my choice": "folio_trylock"}
+DEADLOCK = "C2T1C1T2C17"                  # of whoever has no name
 WAITS = {"compaction": "folio 1", "truncation": "folio 0"}
 COST = {"left for the lock": ["shmem, SHM_LOCK, locked", "guest_memfd, locked"],
         "would have been taken": ["shmem, SHM_LOCK, locked"],
@@ -28,13 +30,13 @@ def test_the_stubs_are_not_solved_yet():
 
 def test_the_solutions_pass():
     for report in (check.compaction_sleeps("T2C7"), check.compaction_sleeps("C7T9"),
-                   check.a_deadlock("T3C20", WAITS),
+                   check.a_deadlock(DEADLOCK, WAITS),
                    check.harmless(HARMLESS), check.what_trylock_costs(COST)):
         assert report.passed and report.points(1) == 1, report
 
 
 def test_who_waits_for_whom_is_named():
-    report = repr(check.a_deadlock("T3C20", dict.fromkeys(WAITS, "folio 7")))
+    report = repr(check.a_deadlock(DEADLOCK, dict.fromkeys(WAITS, "folio 7")))
     assert "compaction sleeps at folio_lock(folio 1), and truncation holds that lock" in report
     assert "truncation sleeps at folio_lock(folio 0), and compaction holds that lock" in report
 
@@ -57,30 +59,32 @@ WRONG = [
 @pytest.mark.parametrize("wrong, hint", WRONG, ids=map(str, range(len(WRONG))))
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.compaction_sleeps(wrong)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)
 
 
 @pytest.mark.parametrize("schedule, waits, hint", [
-    ("T3C19", WAITS, "a deadlock must come"),
-    ("T3C5", WAITS, "compaction has no folio lock, truncation has folio 1; a deadlock can still come"),
-    ("T4C7", WAITS, "truncation has folio 1 and folio 0; a deadlock can come no more"),
-    ("C20", WAITS, "compaction has folio 0, truncation has no folio lock; a deadlock can still come"),
-    ("C21T1", WAITS,
+    ("C2T1C1T2C16", WAITS, "a deadlock must come"),
+    ("C2T1C1T2C2", WAITS, "compaction has no folio lock, truncation has folio 1; a deadlock can still come"),
+    ("C2T1C1T3C4", WAITS, "truncation has folio 1 and folio 0; a deadlock can come no more"),
+    ("C2T1C18", WAITS, "compaction has folio 0, truncation has no folio lock; a deadlock can still come"),
+    ("C2T1C19T1", WAITS,
      "compaction has folio 0 and folio 1, truncation has no folio lock; a deadlock can come no more"),
-    ("T3C20T1", WAITS, "compaction has folio 0, truncation has folio 1; a deadlock must come"),
+    ("C2T1C1T2C17T1", WAITS, "compaction has folio 0, truncation has folio 1; a deadlock must come"),
     ("no", WAITS, "After no step"),
-    ("T3C20", {"compaction": "folio 0", "truncation": "folio 1"}, "compaction sleeps at folio_lock(folio 1)"),
-    ("T3C20", None, "truncation sleeps at folio_lock(folio 0)"),
+    ("T3C20", WAITS, "the proof has a shortest deadlock ready"),
+    (DEADLOCK, {"compaction": "folio 0", "truncation": "folio 1"},
+     "compaction sleeps at folio_lock(folio 1)"),
+    (DEADLOCK, None, "truncation sleeps at folio_lock(folio 0)"),
 ])
 def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
     report = check.a_deadlock(schedule, waits)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)
 
 
 def test_half_right_gives_a_part_of_the_points():
-    assert check.a_deadlock("T3C20", WAITS | {"truncation": "folio 1"}).points(1) == 0.5
+    assert check.a_deadlock(DEADLOCK, WAITS | {"truncation": "folio 1"}).points(1) == 0.5
     assert check.what_trylock_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
-    assert check.a_deadlock("T3C19", WAITS).points(1) == 0
+    assert check.a_deadlock("C2T1C1T2C16", WAITS).points(1) == 0
 
 
 @pytest.mark.parametrize("wrong, hint", [
@@ -92,7 +96,7 @@ def test_half_right_gives_a_part_of_the_points():
 ])
 def test_wrong_claims_about_the_trylock_have_their_own_hints(wrong, hint):
     report = check.harmless(HARMLESS | wrong)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)
 
 
 @pytest.mark.parametrize("wrong, hint", [
@@ -112,13 +116,13 @@ def test_wrong_claims_about_the_trylock_have_their_own_hints(wrong, hint):
 ])
 def test_wrong_costs_have_their_own_hints(wrong, hint):
     report = check.what_trylock_costs(COST | wrong)
-    assert not report.passed and hint in repr(report)
+    assert not report.passed and hint in told(report)
 
 
 def test_two_learners_have_different_modes_and_each_others_schedules_fail():
     other = learner_of(kl.Mode())
     assert check.mode_for("") == LEARNERS_MODES[0] != check.mode_for(other)
     assert check.compaction_sleeps("T2C6", other).passed and not check.compaction_sleeps("T2C6").passed
-    assert check.a_deadlock("T3C17", WAITS, other).passed
-    assert not check.a_deadlock("T3C20", WAITS, other).passed
+    assert check.a_deadlock("C1T1C3T2C13", WAITS, other).passed
+    assert not check.a_deadlock(DEADLOCK, WAITS, other).passed
     assert check.harmless(HARMLESS, other).passed and set(SKIPPED) >= {COST["a skipped folio is"]}

@@ -1,6 +1,7 @@
 """Split the flag again: setters, a step, two decisions and a truncation, each with its plausible mistakes."""
 import pytest
-from answers import changed
+from answers import changed, told
+from wrong_kernels import FLAG_FIRST, MERGED_ORDER, WRONG_KERNELS, solution
 
 import kitlib as kl
 from kitlib.check import ex12 as check
@@ -89,7 +90,7 @@ def test_setters_stub_and_solution():
 ])
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(unmovable, inaccessible, hint):
     report = check.two_setters(unmovable, inaccessible)
-    assert not report.passed and hint in repr(report) and report.points(2) < 2
+    assert not report.passed and hint in told(report) and report.points(2) < 2
 
 
 # 2 The step.
@@ -138,14 +139,16 @@ def test_step_stub_and_solution():
 ])
 def test_wrong_steps_have_their_own_hints(wrong, hint):
     report = check.inaccessible_step(wrong)
-    assert not report.passed and hint in repr(report) and report.points(1) < 1
+    assert not report.passed and hint in told(report) and report.points(1) < 1
 
 
 # 3 The kernel.
 
 def instead(function, *changes):
     """A function of the kernel with the patch with these changes, by its name."""
-    return {function.__name__: changed(function, *changes, mapping_inaccessible=mapping_inaccessible)}
+    own_order = [(MERGED_ORDER, FLAG_FIRST)] if function is after.isolate_folio else []
+    return {function.__name__: changed(function, *own_order, *changes,
+                                       mapping_inaccessible=mapping_inaccessible)}
 
 
 ASKS_THE_OTHER = ("mapping_unmovable(mapping)", "mapping_inaccessible(mapping)")
@@ -153,7 +156,8 @@ MERGED = {**instead(after.isolate_folio, ASKS_THE_OTHER), **instead(after.move_t
 ASKS_BOTH = instead(after.isolate_folio, (
     "(yield mapping_unmovable(mapping))",
     "((yield mapping_unmovable(mapping)) or (yield mapping_inaccessible(mapping)))"))
-NO_BACKSTOP = {"move_to_new_folio": kl.before.move_to_new_folio}
+OWN = {"isolate_folio": solution, "move_to_new_folio": after.move_to_new_folio}
+NO_BACKSTOP = {**OWN, "move_to_new_folio": kl.before.move_to_new_folio}
 FLAG = """\
     if (yield mapping_unmovable(mapping)):
         return Result.EOPNOTSUPP
@@ -174,9 +178,8 @@ def test_kernel_stub_and_solution():
         assert repr(report).startswith("Not solved yet") and report.points(3) == 0
     for nothing in (check.split_kernel(None), check.partial_truncation(None)):
         assert repr(nothing).startswith("Not solved yet")
-    report = check.split_kernel(check.made_of("split", isolate_folio=after.isolate_folio,
-                                              move_to_new_folio=after.move_to_new_folio))
-    assert report.passed and report.points(3) == 3 and repr(report).endswith("15 of 15 hold.")
+    report = check.split_kernel(check.made_of("split", **OWN))
+    assert report.passed and report.points(3) == 3 and repr(report).endswith("16 of 16 hold.")
 
 
 WRONG = [
@@ -197,13 +200,27 @@ WRONG = [
 @pytest.mark.parametrize("wrong, hint", WRONG, ids=map(str, range(len(WRONG))))
 def test_wrong_kernels_have_their_own_hints(wrong, hint):
     report = check.split_kernel(check.made_of("split", **wrong))
-    assert not report.passed and hint in repr(report) and report.points(3) < 3
+    assert not report.passed and hint in told(report) and report.points(3) < 3
 
 
-def test_a_forgotten_backstop_is_half_right_and_its_schedule_is_told_with_its_race():
+def test_a_forgotten_backstop_is_unsafe_and_its_schedule_is_told_with_its_race():
     report = check.split_kernel(check.made_of("split", **NO_BACKSTOP))
-    assert report.points(3) == 2 and "unmovable folio moved by C" in repr(report)
-    assert "RaceStepper(kernel, migrate=True, unevictable=False, dirty=False).replay(" in repr(report)
+    assert report.points(3) == 0 and "unmovable folio moved by C" in repr(report)
+    assert "RaceStepper(kernel, migrate=True, unevictable=False, dirty=False).replay(" in told(report)
+
+
+def points_of(kernel):
+    yours = check.made_of("split", **OWN | {"isolate_folio": kernel.isolate_folio})
+    return check.split_kernel(yours).points(3)
+
+
+@pytest.mark.parametrize("kernel", WRONG_KERNELS, ids=lambda kernel: kernel.name)
+def test_safe_in_every_order_is_the_gate_here_too(kernel):
+    assert points_of(kernel) == {0: 0, 1: 0.5, 3.5: 2, 5: 2.5}[kernel.points]
+
+
+def test_what_the_kit_has_ready_earns_half_a_point():
+    assert check.split_kernel(kl.after).points(3) == 0.5
 
 
 # 4 The truncation.
@@ -272,11 +289,16 @@ TOUCHED = [
 @pytest.mark.parametrize("wrong, hint", TOUCHED, ids=range(len(TOUCHED)))
 def test_wrong_truncations_have_their_own_hints(wrong, hint):
     report = check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=wrong))
-    assert not report.passed and hint in repr(report) and report.points(2) < 2
+    assert not report.passed and hint in told(report) and report.points(2) < 2
+
+
+@pytest.mark.parametrize("wrong", [looks_once, zeroes_after_the_unlock, asks_without_the_lock])
+def test_an_unsafe_truncation_earns_nothing(wrong):
+    assert check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=wrong)).points(2) == 0
 
 
 def test_the_schedule_of_a_wrong_truncation_is_drawn_from_its_hint():
-    text = repr(check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=looks_once)))
+    text = told(check.partial_truncation(check.made_of("split", truncate_inode_partial_folio=looks_once)))
     schedule = text.partition('truncate_inode_partial_folio, ()), "')[2].partition('"')[0]
     stepper = kl.Stepper(partial_race(looks_once, COMBINATIONS["neither flag"]).machine())
     stepper.replay(schedule)
