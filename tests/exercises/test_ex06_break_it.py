@@ -107,7 +107,8 @@ def test_half_of_the_kernels_broken_gives_half_of_the_points():
 
 @pytest.mark.parametrize("learner", ["", "nina", "nina9", "max", "Ada"])
 def test_what_the_proof_has_ready_earns_nothing_and_every_learners_beginning_can_be_gone_on_from(learner):
-    ready = {case: (learners_proof(case, learner).fewest_switches, learners_proof(case, learner).bug) for case in CASES}
+    proofs = {case: learners_proof(case, learner) for case in CASES}
+    ready = {case: (proof.fewest_switches, proof.bug) for case, proof in proofs.items()}
     assert check.break_it(ready, learner).points(4) == 0
     assert check.break_it(with_few_switches(learner), learner).passed
 
