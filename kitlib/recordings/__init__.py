@@ -1,13 +1,14 @@
 """Real kernels' runs: memory just before compaction, and what compaction did with it; replayed and predicted.
 
-The recorded files (.npz) lie here. Reading order: schema (what a file holds), memory (its snapshot as the
-model's zone), rules (what a prediction can do without), recording (one file, loaded), arrivals (where pages
-arrived), runs (replay, predict, compare, ablation).
+The recorded files (.npz) of vm.compact_memory lie here, those of compaction's other callers in callers/.
+Reading order: events (what the kernel did, in a file's words), schema (what a file holds), memory (its
+snapshot as the model's zone), rules (what a prediction can do without), recording (one file, loaded),
+arrivals (where pages arrived), runs (replay, predict, compare, ablation).
 """
-from .recording import Recording, check_recording, load, names
+from .recording import TRIGGERS, Recording, check_recording, load, names
 from .rules import RULES
 from .runs import ablation, arrivals, compare, predict, replay, runs_of, verdicts
 from .schema import RecordingError
 
-__all__ = ["RULES", "Recording", "RecordingError", "ablation", "arrivals", "check_recording", "compare",
-           "load", "names", "predict", "replay", "runs_of", "verdicts"]
+__all__ = ["RULES", "TRIGGERS", "Recording", "RecordingError", "ablation", "arrivals", "check_recording",
+           "compare", "load", "names", "predict", "replay", "runs_of", "verdicts"]

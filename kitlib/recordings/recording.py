@@ -15,17 +15,21 @@ from .memory import memory_of, pcp_of
 from .rules import RULES, Lacking, check_rules
 from .schema import SCHEMA, RecordingError, read
 
-RECORDED = Path(__file__).parent
+RECORDED = Path(__file__).parent        # runs of vm.compact_memory
+OTHER_CALLERS = RECORDED / "callers"          # those of all other triggers
+# By the beginning of what the recorder called it. mthp: a fault of a multi-size huge page.
+TRIGGERS = {"direct": "huge", "thp": "thpa", "thp-madvise": "thpm", "mthp": "mthp", "kcompactd": "kcd",
+            "proactive": "pro", "contig": "vum", "compact_memory": ""}
 
 
 class Recording:
     """One recorded run: the schema's arrays, as `recording.flags` or `recording["flags"]`, and `meta`."""
 
-    def __init__(self, name: str, arrays: dict[str, np.ndarray], meta: dict, lacks: dict | None = None):
+    def __init__(self, name: str, arrays: dict[str, np.ndarray], meta: dict, changed: dict | None = None):
         self.name = name
         self.arrays = arrays
         self.meta = meta
-        self.lacks = lacks or {}                # fields of Release that are otherwise than in this release
+        self.changed = changed or {}            # fields of Release that are otherwise than in this release
         self._memory = None
 
     def __getattr__(self, array_name: str) -> np.ndarray:
@@ -45,6 +49,17 @@ class Recording:
                 f"{len(self.isolate_ranges)} ranges")
 
     @property
+    def lacks(self) -> tuple[str, ...]:
+        """The arrays that were not recorded; "zones" where the zones' watermarks and positions were not."""
+        missing = tuple(name for name in SCHEMA if name not in self.arrays)
+        return missing if "zones" in self.meta else (*missing, "zones")
+
+    @property
+    def trigger(self) -> str:
+        """What made the kernel compact: a key of TRIGGERS."""
+        return trigger_of(self.meta)
+
+    @property
     def kernel_version(self) -> str:
         """The version of the kernel that ran, such as "6.12.113"."""
         return self.meta["kernel_version"]
@@ -52,7 +67,7 @@ class Recording:
     @property
     def release(self) -> Release:
         """How this release counts, less the rules that were left out."""
-        return release_of(self.kernel_version)._replace(**self.lacks)
+        return release_of(self.kernel_version)._replace(**self.changed)
 
     @property
     def kernel(self):
@@ -89,7 +104,7 @@ class Recording:
             lacking = RULES[name](changed)
             if changed._would_differ(lacking):
                 changed = Recording(self.name, changed.arrays | lacking.arrays, changed.meta | lacking.meta,
-                                    changed.lacks | lacking.release)
+                                    changed.changed | lacking.release)
         return changed
 
     def _would_differ(self, lacking: Lacking) -> bool:
@@ -100,17 +115,36 @@ class Recording:
                        for name, array in lacking.arrays.items()))
 
 
-def names() -> list[str]:
-    """The recordings that come with the kit."""
-    return sorted(path.stem for path in RECORDED.glob("*.npz"))
+def trigger_of(meta: dict) -> str:
+    """What made the kernel compact, by a recording's meta."""
+    said = str(meta.get("trigger", ""))
+    return next(trigger for trigger, beginning in TRIGGERS.items() if said.startswith(beginning))
+
+
+def names(trigger: str = "compact_memory") -> list[str]:
+    """The recordings of a trigger that come with the kit; of "callers": all but those of compact_memory."""
+    if trigger == "compact_memory":
+        return sorted(path.stem for path in RECORDED.glob("*.npz"))
+    if trigger != "callers" and trigger not in TRIGGERS:
+        raise ValueError(f"no trigger {trigger!r}: write callers, {', '.join(TRIGGERS)}")
+    found = sorted(path.stem for path in OTHER_CALLERS.glob("*.npz"))
+    return [name for name in found if trigger in ("callers", _trigger_in(name))]
+
+
+def _trigger_in(name: str) -> str:
+    """6.12-thp-madvise-mixr-u1-s6114-1 is of thp-madvise, and proactive60 of proactive."""
+    words = name.partition("-")[2]
+    return max((trigger for trigger in TRIGGERS if words.startswith(trigger)), key=len)
 
 
 def load(path_or_name: str | Path) -> Recording:
     """A recording by its name (see `names`) or from a file. RecordingError names the file and the array."""
     name = str(path_or_name).removesuffix(".npz")
-    path = RECORDED / f"{name}.npz" if name in names() else Path(str(path_or_name))
+    known = names() + names("callers")
+    folder = RECORDED if name in names() else OTHER_CALLERS
+    path = folder / f"{name}.npz" if name in known else Path(str(path_or_name))
     if not path.is_file():
-        known = ", ".join(names())
+        known = ", ".join(known)
         raise RecordingError(f"no recording {str(path_or_name)!r}: write a file's path or one of {known}")
     return Recording(path.stem, *read(path))
 

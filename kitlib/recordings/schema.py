@@ -11,8 +11,11 @@ import numpy as np
 
 from ..compaction.releases import parse_release
 from ..mm.zone import MAX_ORDER, MIGRATE_TYPES, NR_PCP_LISTS, PAGEBLOCK_ORDER
+from .events import EventError, events_of
 
-NONE_STARTS_HERE = 255
+NONE_STARTS_HERE = NOT_READ = 255       # in the arrays of orders and of pageblock types
+NR_PCP_THP = 2                      # lists of huge pages, behind those that the model has
+MOST_UNPACKED = 1 << 28                # of a file's arrays, unpacked
 MAX_RECORDED_ORDER = 18             # 1 GiB, the largest hugetlb page of x86-64
 _TEXT = "U"                         # strings of any length
 
@@ -50,12 +53,29 @@ SCHEMA = {
     "lru_batch_mapcount": ArrayType("int16", "pages in LRU batches"),
     "lru_batch_anon": ArrayType("bool", "pages in LRU batches"),
     "lru_batch_mapping": ArrayType("uint16", "pages in LRU batches"),
+    "lru_batch": ArrayType("uint8", "pages in LRU batches"),
     "lru_add_after_pfn": ArrayType("uint32", "pages in an LRU batch after the run"),
+    "skip": ArrayType("uint8", "pageblocks"), "skip_after": ArrayType("uint8", "pageblocks"),
+    "migratetype_after": ArrayType("uint8", "pageblocks"),
+    "free_list_pfn": ArrayType("uint32", "free blocks"), "free_list": ArrayType("uint8", "free blocks"),
+    "free_list_zone": ArrayType("uint8", "free blocks"),
+    "refcount_all": ArrayType("int16", "page frames"), "page_type": ArrayType("uint8", "page frames"),
+    "lru_add_pfn": ArrayType("uint32", "pages in one LRU batch"),
+    "events": ArrayType(_TEXT),
 }
 ONLY_IF_COMPLETE = ("pcp_pfn", "pcp_list", "pcp_zone", "pcp_high", "pcp_batch", "busy_pfn")
 LRU_BATCH = tuple(name for name, expected in SCHEMA.items() if expected.length == "pages in LRU batches")
-ONLY_IN_VERSION_3 = ("pcp_free_count", "pcp_free_factor", *LRU_BATCH, "lru_add_after_pfn")
+FREE_LISTS = tuple(name for name, expected in SCHEMA.items() if expected.length == "free blocks")
+ONLY_IN_VERSION_3 = ("pcp_free_count", "pcp_free_factor", *LRU_BATCH, "lru_add_after_pfn", "skip",
+                     "skip_after", "migratetype_after", *FREE_LISTS, "refcount_all", "page_type",
+                     "lru_add_pfn", "events")
+# Some files say these by their events alone; their arrays of ranges are empty.
+ONLY_WITH_RANGES = ("tried_pfns", "tried_zone", "zone_end_pfns", "zone_end_status")
 META = ("kernel_version", "compact_unevictable_allowed", "as_unevictable_bit", "as_inaccessible_bit", "mode")
+# What meta["zones"] says of a zone: a number, or so many of them.
+ZONE_STATE = {"index": 1, "watermark": 4, "lowmem_reserve": 5, "nr_free_highatomic": 1, "cached_free": 1,
+              "cached_migrate": 2, "init_migrate": 1, "init_free": 1, "considered": 1, "defer_shift": 1,
+              "order_failed": 1, "blockskip_flush": 1}
 
 
 class RecordingError(ValueError):
@@ -74,6 +94,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if (size := sum(member.file_size for member in file.zip.infolist())) > MOST_UNPACKED:
+                raise RecordingError(f"holds {size:,} bytes, and should hold {MOST_UNPACKED:,} at most")
             return {name: _array(file, name) for name in file.files}
     except RecordingError:
         raise
@@ -97,15 +119,25 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict:
     _check_types(arrays, ["meta"])
     meta = _meta(str(arrays["meta"]))
     optional = ONLY_IN_VERSION_3 + (() if meta.get("snapshot_complete", False) else ONLY_IF_COMPLETE)
+    if "events" in arrays and not len(arrays.get("isolate_ranges", "?")):
+        optional += ONLY_WITH_RANGES
     _check_types(arrays, [name for name in SCHEMA if name not in optional or name in arrays])
-    if 0 < sum(name in arrays for name in LRU_BATCH) < len(LRU_BATCH):
-        raise _wrong(next(name for name in LRU_BATCH if name not in arrays), "is missing")
+    for together in (LRU_BATCH, FREE_LISTS):
+        if 0 < sum(name in arrays for name in together) < len(together):
+            raise _wrong(next(name for name in together if name not in arrays), "is missing")
     _check_pageblocks(arrays)
     _check_limits(arrays)
     _check_zones(arrays["zone_start"], arrays["zone_end"])
     _check_order("buddy_order", arrays["buddy_order"], MAX_ORDER)
     _check_order("compound_order", arrays["compound_order"], MAX_RECORDED_ORDER)
     _check_trace(arrays)
+    if "zones" in meta:
+        _check_zone_state(meta["zones"], len(arrays["zone_name"]))
+    if "events" in arrays:
+        try:
+            events_of(str(arrays["events"]))
+        except EventError as error:
+            raise _wrong("events", str(error)) from error
     return meta
 
 
@@ -151,10 +183,14 @@ def _check_limits(arrays: dict[str, np.ndarray]) -> None:
     pages, zones = len(arrays["flags"]), len(arrays["zone_name"])
     limits = {"mapping": len(arrays["mapping_flags"]), "zone_end": pages + 1, "migratetype": MIGRATE_TYPES,
               "tried_pfns": pages, "tried_zone": zones, "pcp_pfn": pages, "pcp_zone": zones,
-              "pcp_list": NR_PCP_LISTS, "busy_pfn": pages, "lru_batch_pfn": pages,
-              "lru_batch_mapping": len(arrays["mapping_flags"]), "lru_add_after_pfn": pages}
+              "pcp_list": NR_PCP_LISTS + NR_PCP_THP, "busy_pfn": pages, "lru_batch_pfn": pages,
+              "lru_batch_mapping": len(arrays["mapping_flags"]), "lru_add_after_pfn": pages,
+              "lru_add_pfn": pages, "free_list_pfn": pages, "free_list_zone": zones,
+              "free_list": (MAX_ORDER + 1) * MIGRATE_TYPES, "skip": 2}
     for name, limit in limits.items():
         array = arrays.get(name, ())
+        if name == "migratetype":
+            array = array[array != NOT_READ]
         if len(array) and array.max() >= limit:
             raise _wrong(name, f"holds {array.max()}, and should stay below {limit}")
 
@@ -173,7 +209,7 @@ def _check_order(name: str, orders: np.ndarray, largest: int) -> None:
 
 def _check_trace(arrays: dict[str, np.ndarray]) -> None:
     """Each scanner stopped within memory, or never began (-1), and every range lies in its zone."""
-    pages, stopped = len(arrays["flags"]), arrays["zone_end_pfns"]
+    pages, stopped = len(arrays["flags"]), arrays.get("zone_end_pfns", np.empty((0, 2), np.int64))
     if (stopped < -1).any() or (stopped > pages).any():
         raise _wrong("zone_end_pfns", f"has a scanner that stopped outside the {pages} pages")
     start, end = arrays["zone_start"], arrays["zone_end"]
@@ -183,6 +219,18 @@ def _check_trace(arrays: dict[str, np.ndarray]) -> None:
             raise _wrong(name, f"names a zone that is not there: there are {len(start)}")
         if (first < start[zone]).any() or (first > last).any() or (last > end[zone]).any():
             raise _wrong(name, "has a range outside its zone")
+
+
+def _check_zone_state(zones: object, count: int) -> None:
+    """meta["zones"] has an entry a zone, with every number that the model reads."""
+    if not isinstance(zones, list) or len(zones) != count:
+        raise _wrong("meta", f"has zones that are no list of {count}")
+    for key, many in ZONE_STATE.items():
+        for zone in zones:
+            state = zone.get(key) if isinstance(zone, dict) else None
+            numbers = state if many > 1 and isinstance(state, list) else [state]
+            if len(numbers) != many or any(type(number) is not int or number < 0 for number in numbers):
+                raise _wrong("meta", f"has a zone with {key} = {state!r}, and should have {many} numbers")
 
 
 def _meta(text: str) -> dict:

@@ -9,7 +9,8 @@ import pytest
 import kitlib as kl
 from kitlib import recordings, scan
 from kitlib.mm.verdict import Code
-from kitlib.recordings.schema import ONLY_IF_COMPLETE, ONLY_IN_VERSION_3, SCHEMA, RecordingError
+from kitlib.recordings.schema import (FREE_LISTS, LRU_BATCH, ONLY_IF_COMPLETE, ONLY_IN_VERSION_3, SCHEMA,
+                                      RecordingError)
 
 NOISE = "6.12-mix-u1-s372-noise"
 QUIET = [name for name in recordings.names() if name != NOISE]
@@ -225,7 +226,7 @@ def test_replaying_twice_gives_the_same():
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMA if name not in (
-    "meta", "pcp_free_count", "pcp_free_factor", "lru_add_after_pfn")])
+    "meta", *ONLY_IN_VERSION_3) or name in (*LRU_BATCH, *FREE_LISTS)])
 def test_a_missing_array_is_named(name, tmp_path):
     arrays = arrays_of("6.12-mixr-u1-s6008-nodrain")
     del arrays[name]

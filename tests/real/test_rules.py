@@ -144,7 +144,7 @@ def test_leaving_a_rule_out_changes_neither_the_recording_nor_its_memory(rules):
     run = recordings.load("6.1-mix-u0-s105")
     before, arrays, meta = run.memory.snapshot(), dict(run.arrays), dict(run.meta)
     recordings.predict(run, without=rules)
-    assert run.memory.snapshot() == before and run.meta == meta and run.lacks == {}
+    assert run.memory.snapshot() == before and run.meta == meta and run.changed == {}
     assert run.arrays.keys() == arrays.keys() and all(run.arrays[name] is arrays[name] for name in arrays)
 
 
