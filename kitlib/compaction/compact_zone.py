@@ -8,12 +8,12 @@ fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushi
 """
 from ..concurrency.sched import run_path
 from ..mm.folio import PG
+from ..mm.mmzone import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
 from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
                              drain_pages_zone, fragmentation_index)
 from ..mm.swap import folio_putback_lru, lru_add_drain
 from ..mm.verdict import Code, MigrateMode, Mode, Result
-from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone, block_end_pfn,
-                       pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn)
+from ..mm.zone import Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
 from .events import BeginEvent, EndEvent, MigrateEvent
 from .freepages import pageblock_present, release_freepages

@@ -3,10 +3,11 @@
 It shares the block function with compact_zone(), and nothing else: no free scanner, no skip bits, no cached
 positions.
 """
+from ..mm.mmzone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER
 from ..mm.page_alloc import count_free_blocks, drain_pages_zone, has_unmovable_pages, isolate_freepages_range
 from ..mm.swap import lru_add_drain
 from ..mm.verdict import Result
-from ..mm.zone import MIGRATE_ISOLATE, PAGEBLOCK_ORDER, pageblock_end_pfn, pageblock_start_pfn
+from ..mm.zone import pageblock_end_pfn, pageblock_start_pfn
 from .control import CompactControl, isolation_mode
 from .freepages import BuddyTargets, pageblock_present
 from .isolate import fatal_signal_pending, isolate_migratepages_block, putback_movable_pages

@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ..kernels import after, check_kernel
+from ..mm.mmzone import MAX_ORDER, PAGEBLOCK_ORDER
 from ..mm.verdict import MigrateMode, Mode
-from ..mm.zone import MAX_ORDER, PAGEBLOCK_ORDER, Zone
+from ..mm.zone import Zone
 from .releases import Release, release_of
 
 

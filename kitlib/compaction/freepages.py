@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from itertools import compress
 
 from ..mm.folio import PG
+from ..mm.mmzone import MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
 from ..mm.page_alloc import free_blocks, free_one_page, free_unref_page, isolate_free_page
 from ..mm.verdict import Code, MigrateMode
-from ..mm.zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER, Zone,
-                       pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn)
+from ..mm.zone import Zone, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from .control import CompactControl
 from .events import FreeEvent
 from .releases import COMPACT_CLUSTER_MAX

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable
 
 from ..mm.folio import PG
+from ..mm.mmzone import PAGEBLOCK_ORDER
 from ..mm.swap import folio_putback_lru
 from ..mm.verdict import MigrateMode, Mode, Result, check_mode
-from ..mm.zone import PAGEBLOCK_ORDER, Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
+from ..mm.zone import Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages
 from ..step import Deadlock
 from .control import CompactControl
 from .events import IsolateEvent

@@ -5,7 +5,7 @@ An unseen release works: it counts as the newest one that is not newer does.
 import re
 from typing import NamedTuple
 
-from ..mm.zone import MAX_ORDER, PAGEBLOCK_ORDER
+from ..mm.mmzone import MAX_ORDER, PAGEBLOCK_ORDER
 
 COMPACT_CLUSTER_MAX = 32
 

@@ -10,6 +10,7 @@ Reading order, by file names that are Linux's where Linux has one:
   mapping     a file's page cache: flags, operations, tree lock, and the inode (i_lock) that it dies with
   folio       a view of one page frame; references, the folio lock, the LRU flag, the moves
   filemap     how a folio is found in the page cache, leaves it and is replaced there
+  mmzone      what free pages are kept in: orders, types, lists
   zone        all page frames in columns, their pageblocks and counters
   page_alloc  free blocks, and the per-CPU lists in front of them
   swap        how a folio comes onto the LRU, and the per-CPU batch before it
@@ -34,11 +35,11 @@ from .mapping import (AS_EIO, AS_ENOSPC, AS_EXITING, AS_LARGE_FOLIO_SUPPORT, AS_
                       mapping_unevictable, mapping_unmovable, reuse_inode, set_bit, test_bit, xa_lock_irq,
                       xa_unlock_irq)
 from .migrate import folio_migrate_mapping
+from .mmzone import MAX_ORDER, PAGEBLOCK_ORDER, PerCpuPages
 from .page_alloc import count_free_blocks, fragmentation_index
 from .truncate import evict, filemap_remove_folio, iput_final, remove_mapping, shrink_folio, truncate_folio
 from .verdict import MODES, Code, MigrateMode, Mode, Result, Verdict
-from .zone import (MAX_ORDER, PAGEBLOCK_ORDER, Kind, PerCpuPages, Zone, pageblock_end_pfn, pageblock_nr_pages,
-                   pageblock_start_pfn)
+from .zone import Kind, Zone, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 
 __all__ = ["AS_EIO", "AS_ENOSPC", "AS_EXITING", "AS_LARGE_FOLIO_SUPPORT", "AS_MM_ALL_LOCKS",
            "AS_NO_WRITEBACK_TAGS", "AS_RELEASE_ALWAYS", "AS_UNEVICTABLE", "AS_UNMOVABLE", "EXT4",

@@ -1,18 +1,19 @@
 """Free pages: the buddy allocator's blocks and one CPU's lists in front of it (mm/page_alloc.c).
 
 What migration empties is not free for everybody at once: it goes to the front of a per-CPU list, and the
-oldest pages of the lists go on to the buddy allocator when there are too many. Leaves out watermarks, changes
-of a pageblock's type, allocation other than for compaction and for contiguous ranges, and the locks: each
+oldest pages of the lists go on to the buddy allocator when there are too many. Leaves out changes of a
+pageblock's type, allocation other than for compaction and for contiguous ranges, and the locks: each
 function says which one the kernel holds, under which alone its answer stays true there.
 """
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from .folio import PG
+from .mmzone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_PCPTYPES,
+                     MIGRATE_RECLAIMABLE, MIGRATE_TYPES, MIGRATE_UNMOVABLE, NR_PCP_LISTS,
+                     PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER, CaptureControl, PerCpuPages)
 from .verdict import Code, Result
-from .zone import (MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_PCPTYPES, MIGRATE_RECLAIMABLE,
-                   MIGRATE_TYPES, MIGRATE_UNMOVABLE, NR_PCP_LISTS, PAGE_ALLOC_COSTLY_ORDER, PAGEBLOCK_ORDER,
-                   PerCpuPages, Zone, pageblock_end_pfn)
+from .zone import Zone, pageblock_end_pfn
 
 CONFIG_PCP_BATCH_SCALE_MAX = 5      # at most 2^5 batches are given back at a time
 FALLBACKS = MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE     # whose pageblocks may be taken over
@@ -93,19 +94,22 @@ def free_one_page(zone: Zone, pfn: int, order: int) -> int:
 
 
 def free_pages(zone: Zone, pfns: Sequence[int], order: int) -> int:
-    """The same for one after the other: where the last one's free block starts.
+    """The same for one after the other: where the last one's free block starts, or the block captured.
 
     Caller must own the pages, and hold them (Zone.hold) where order > 0: only heads are written here.
     The kernel takes zone->lock: without it a free block may be gone, or part of a larger one, once found.
     """
     flags, orders, verdicts = zone.flags, zone.order, zone.verdicts
     nr_free, migratetype, start_pfn, end_pfn = zone.nr_free, zone.migratetype, zone.start_pfn, zone.end_pfn
+    lists, capture = zone.free_lists, zone.capture
     freed_order, pfn = order, -1        # no pages, no block
     for pfn in pfns:
         order, buddy = freed_order, pfn ^ 1 << freed_order
         # No two free buddies stay apart: as long as the buddy is a free block of this order, both are one.
-        while (order < MAX_ORDER and start_pfn <= buddy < end_pfn
-               and orders[buddy] == order and flags[buddy] & _BUDDY):
+        while (order < MAX_ORDER and not (capture and compaction_capture(zone, capture, pfn, order))
+               and start_pfn <= buddy < end_pfn and orders[buddy] == order and flags[buddy] & _BUDDY):
+            if lists is not None:
+                lists.remove(buddy)
             nr_free[order][migratetype[buddy >> PAGEBLOCK_ORDER]] -= 1      # counted where it starts
             higher = pfn | buddy
             flags[higher], orders[higher] = _FREE_TAIL, 0
@@ -114,11 +118,42 @@ def free_pages(zone: Zone, pfns: Sequence[int], order: int) -> int:
             pfn &= buddy
             order += 1
             buddy = pfn ^ 1 << order
+        if capture and capture.pfn == pfn:
+            zone.hold(pfn, order, _SLAB)
+            continue
         flags[pfn], orders[pfn] = _BUDDY_HEAD if order else _BUDDY, order
+        if lists is not None:
+            lists.add(pfn, order, migratetype[pfn >> PAGEBLOCK_ORDER], buddy_merge_likely(zone, pfn, order))
         if verdicts is not None:
             verdicts[pfn] = _FREE_BLOCK if order else _FREE
         nr_free[order][migratetype[pfn >> PAGEBLOCK_ORDER]] += 1
     return pfn
+
+
+def compaction_capture(zone: Zone, capture: CaptureControl, pfn: int, order: int) -> bool:
+    """Whether the block becomes the task's that compacts for it; it is on no free list then.
+
+    Small blocks in movable pageblocks are for movable allocations alone. Caller holds zone->lock.
+    """
+    kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+    if capture.pfn is not None or order != capture.order or kind in (MIGRATE_CMA, MIGRATE_ISOLATE):
+        return False
+    if order < PAGEBLOCK_ORDER and kind == MIGRATE_MOVABLE and capture.migratetype != MIGRATE_MOVABLE:
+        return False
+    capture.pfn = pfn
+    return True
+
+
+def buddy_merge_likely(zone: Zone, pfn: int, order: int) -> bool:
+    """Whether a freed block goes to the tail of its list: only its buddy, in use, parts it from a larger one.
+
+    What is allocated later may have merged by then. The larger one is the buddy of what both would be.
+    """
+    if order >= MAX_ORDER - 1:
+        return False
+    above = (pfn & ~(1 << order)) ^ 2 << order
+    return (zone.start_pfn <= above < zone.end_pfn and zone.order[above] == order + 1
+            and bool(zone.flags[above] & _BUDDY))
 
 
 def isolate_free_page(zone: Zone, pfn: int) -> int:
@@ -128,9 +163,41 @@ def isolate_free_page(zone: Zone, pfn: int) -> int:
     pages of the block are the caller's now, with no reference on them, until it frees or uses them.
     """
     order = zone.order[pfn]
+    if zone.free_lists is not None:
+        zone.free_lists.remove(pfn)
     zone.nr_free[order][zone.migratetype[pfn >> PAGEBLOCK_ORDER]] -= 1
     zone.hold(pfn, order, _SLAB)        # in use, and on no LRU list: neither scanner takes it
     return order
+
+
+def may_isolate(zone: Zone, pfn: int) -> bool:
+    """Whether the free block at `pfn` leaves enough behind, as for an allocation of one page.
+
+    __isolate_free_page() (mm/page_alloc.c) tests it first. Without watermarks every block may be taken.
+    """
+    mark = zone.watermark
+    return mark is None or zone_watermark_ok(zone, 0, mark.min + (1 << zone.order[pfn]), 0)
+
+
+def nr_free_pages(zone: Zone) -> int:
+    """NR_FREE_PAGES: all pages of the zone's free blocks, as they are counted."""
+    return sum(sum(by_type) << order for order, by_type in enumerate(zone.nr_free))
+
+
+def zone_watermark_ok(zone: Zone, order: int, mark: int, highest_zoneidx: int) -> bool:
+    """Whether an allocation of 2^order pages finds a block and leaves more than `mark` pages free.
+
+    So many are kept for allocations that can use no higher zone. Stale when it is there: no lock is held.
+    """
+    reserve, highatomic = 0, 0
+    if zone.watermark is not None:
+        reserve = zone.watermark.lowmem_reserve[highest_zoneidx]
+        highatomic = zone.watermark.nr_free_highatomic
+    if nr_free_pages(zone) - highatomic - ((1 << order) - 1) <= mark + reserve:
+        return False
+    # For a single page any block will do.
+    return not order or any(by_type[kind] for by_type in zone.nr_free[order:]
+                            for kind in (*FALLBACKS, MIGRATE_CMA))
 
 
 def _heads(zone: Zone, start_pfn: int, end_pfn: int) -> bytes:

@@ -7,23 +7,16 @@ plain functions, from beginning to end: other threads run at steps alone.
 """
 import copy
 from array import array
-from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from .folio import PG, Folio
 from .mapping import AddressSpace
+from .mmzone import (MAX_ORDER, MIGRATE_CMA as MIGRATE_CMA, MIGRATE_MOVABLE, MIGRATE_TYPES,
+                     MIGRATE_UNMOVABLE as MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, CaptureControl, FreeLists,
+                     PerCpuPages, Watermark)
 from .verdict import Code
-
-PAGEBLOCK_ORDER = 9                 # 512 pages of 4 KiB, as on x86-64
-MAX_ORDER = 10                      # the largest free block, inclusive (MAX_PAGE_ORDER since v6.8)
-(MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_HIGHATOMIC, MIGRATE_CMA,
- MIGRATE_ISOLATE) = range(6)
-MIGRATE_TYPES = 8                   # as many as any release has
-MIGRATE_PCPTYPES = 3                # UNMOVABLE, MOVABLE and RECLAIMABLE have per-CPU lists
-PAGE_ALLOC_COSTLY_ORDER = 3
-NR_PCP_LISTS = MIGRATE_PCPTYPES * (PAGE_ALLOC_COSTLY_ORDER + 1)     # type + 3 * order; huge pages: left out
 
 # /proc/vmstat's names, for what this zone has a share in.
 VMSTAT = ("nr_isolated_anon", "nr_isolated_file",
@@ -47,32 +40,6 @@ FREE_PAGE = Kind("free", PG.BUDDY, refcount=0)
 _FREE_TAIL = FREE_PAGE._replace(flags=PG.FREE_TAIL)
 _FREE_HEAD = FREE_PAGE._replace(flags=PG.BUDDY | PG.HEAD)
 _HELD = int(Code.FREE_TAIL)         # scanners pass by the inside of a free block, and what is held
-
-
-class PerCpuPages:
-    """One CPU's free pages (struct per_cpu_pages): lists of pfns by type and order, the newest at the front.
-
-    A page on a list belongs to this CPU: it is no free block, so nobody merges it or takes it as a target.
-    """
-
-    def __init__(self, high: int, batch: int, doubles: bool = False):
-        self.high = high                        # as many pages as the lists may hold
-        self.batch = batch                      # at least so many are given back at a time
-        self.doubles = doubles                  # up to 6.1: twice as many from one time to the next
-        self.lists: list[deque[int]] = [deque() for _ in range(NR_PCP_LISTS)]
-        self.count = 0                          # pages on the lists
-        # pcp->free_count: at least a batch, since what was freed before is not known. Nobody allocates here.
-        self.freed_in_a_row = batch
-        self.free_factor = 0                    # how often the batch has been doubled
-
-    def snapshot(self) -> tuple:
-        """The lists and counts as values."""
-        return tuple(map(tuple, self.lists)), self.count, self.freed_in_a_row, self.free_factor
-
-    def restore(self, snapshot: tuple) -> None:
-        """Set all that snapshot() gave."""
-        lists, self.count, self.freed_in_a_row, self.free_factor = snapshot
-        self.lists = [deque(pfns) for pfns in lists]
 
 
 class Zone:
@@ -107,7 +74,13 @@ class Zone:
         self.vmstat = dict.fromkeys(VMSTAT, 0)
         self.cached_migrate_pfn = [start_pfn, start_pfn]    # where the next async and sync scans begin
         self.cached_free_pfn = pageblock_start_pfn(end_pfn - 1)
-        self.init_migrate_pfn = start_pfn                   # a scan that begins here sees the whole zone
+        # A scan that begins at the first of these sees the whole zone; fast searches begin at the second.
+        self.init_migrate_pfn, self.init_free_pfn = start_pfn, self.cached_free_pfn
+        self.compact_considered = self.compact_defer_shift = self.compact_order_failed = 0
+        # None: in no order that is known, and nobody searches them; no watermark is minded; nobody waits.
+        self.free_lists: FreeLists | None = None
+        self.watermark: Watermark | None = None
+        self.capture: CaptureControl | None = None
         # Free blocks by order and by the type of the pageblock where they start: see count_free_blocks().
         self.nr_free = [[0] * MIGRATE_TYPES for _ in range(MAX_ORDER + 1)]
 
@@ -200,18 +173,23 @@ class Zone:
         return (self.flags.tobytes(), self.refcount.tobytes(), self.mapcount.tobytes(),
                 self.mapping.tobytes(), bytes(self.order), bytes(self.migratetype), bytes(self.skip),
                 tuple(self.vmstat.values()), (*self.cached_migrate_pfn, self.cached_free_pfn),
-                self.pcp and self.pcp.snapshot(), tuple(self.lru_batch),
+                (self.compact_considered, self.compact_defer_shift, self.compact_order_failed),
+                self.free_lists and self.free_lists.snapshot(), self.pcp and self.pcp.snapshot(),
+                tuple(self.lru_batch),
                 tuple([mapping.snapshot() for mapping in self.mappings if mapping]))
 
     def restore(self, snapshot: tuple) -> None:
         """Bring the zone back to a snapshot of itself. Mappings entered since then are left as they are."""
-        *columns, vmstat, cached, pcp, lru_batch, mappings = snapshot
+        *columns, vmstat, cached, deferral, free_lists, pcp, lru_batch, mappings = snapshot
         for name, saved in zip(self.COLUMNS, columns, strict=True):
             column = getattr(self, name)
             if bytes(column) != saved:
                 memoryview(column).cast("B")[:] = saved     # in place: parts of the zone and numpy share it
         self.vmstat.update(zip(VMSTAT, vmstat, strict=True))
         self.cached_migrate_pfn[:], self.cached_free_pfn = cached[:2], cached[2]
+        self.compact_considered, self.compact_defer_shift, self.compact_order_failed = deferral
+        if self.free_lists:
+            self.free_lists.restore(free_lists)
         if self.pcp:
             self.pcp.restore(pcp)
         self.lru_batch[:] = lru_batch

@@ -9,7 +9,8 @@ import numpy as np
 from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
-from ..mm.zone import MIGRATE_PCPTYPES, PerCpuPages, Zone
+from ..mm.mmzone import MIGRATE_PCPTYPES, PerCpuPages
+from ..mm.zone import Zone
 from .schema import NONE_STARTS_HERE
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compaction.releases import parse_release
-from ..mm.zone import MAX_ORDER, MIGRATE_TYPES, NR_PCP_LISTS, PAGEBLOCK_ORDER
+from ..mm.mmzone import MAX_ORDER, MIGRATE_TYPES, NR_PCP_LISTS, PAGEBLOCK_ORDER
 from .events import EventError, events_of
 
 NONE_STARTS_HERE = NOT_READ = 255       # in the arrays of orders and of pageblock types

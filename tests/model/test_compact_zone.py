@@ -18,8 +18,8 @@ from kitlib.mm import a_ops
 from kitlib.mm.a_ops import EXT4
 from kitlib.mm.folio import PG
 from kitlib.mm.mapping import AS_UNMOVABLE, set_bit
+from kitlib.mm.mmzone import MAX_ORDER, MIGRATE_UNMOVABLE
 from kitlib.mm.page_alloc import PerCpuPages, count_free_blocks
-from kitlib.mm.zone import MAX_ORDER, MIGRATE_UNMOVABLE
 
 KERNELS = [kl.before, kl.racy, kl.after]
 RELEASES = ["6.1", "6.8", "6.12", "7.2"]

@@ -11,8 +11,8 @@ from kitlib.compaction.contig import alloc_contig_range
 from kitlib.compaction.control import control_for
 from kitlib.compaction.events import MigratePagesEvent
 from kitlib.mm.folio import PG
+from kitlib.mm.mmzone import MIGRATE_CMA, MIGRATE_ISOLATE
 from kitlib.mm.page_alloc import count_free_blocks
-from kitlib.mm.zone import MIGRATE_CMA, MIGRATE_ISOLATE
 
 
 def contig(zone, start, end, **orders):
