@@ -1,27 +1,24 @@
 """The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
 
 The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
-(freepages.py), migration moves (migrate_pages.py), until the scanners meet. direct_compaction() is what an
-allocation does when no block is free. Leaves out deferral, fast_find_migrateblock() and
-fast_isolate_freepages(), page capture, proactive scores, watermarks, and flushing skip hints
-(compact_blockskip_flush).
+(freepages.py), migration moves (migrate_pages.py), until it is finished (finished.py). Leaves out flushing
+skip hints (compact_blockskip_flush).
 """
 from ..concurrency.sched import run_path
 from ..mm.folio import PG
-from ..mm.mmzone import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
-from ..mm.page_alloc import (FALLBACKS, PAGE_ALLOC_COSTLY_ORDER, block_suits, count_free_blocks,
-                             drain_pages_zone, fragmentation_index)
+from ..mm.mmzone import MIGRATE_CMA, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
+from ..mm.page_alloc import count_free_blocks, drain_pages_zone
 from ..mm.swap import folio_putback_lru, lru_add_drain
 from ..mm.verdict import Code, MigrateMode, Mode, Result
 from ..mm.zone import Zone, block_end_pfn, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
-from .control import DIRECT, CompactControl, Status, control_for, isolation_mode
+from .control import CompactControl, Status, isolation_mode
 from .events import BeginEvent, EndEvent, MigrateEvent
-from .freepages import pageblock_present, release_freepages
-from .isolate import (fatal_signal_pending, isolate_migratepages_block, putback_movable_pages,
-                      update_cached_migrate)
+from .fast_search import fast_find_migrateblock
+from .finished import compact_finished, compact_scanners_met
+from .freepages import release_freepages
+from .freepages_block import pageblock_present
+from .isolate import isolate_migratepages_block, putback_movable_pages, update_cached_migrate
 from .migrate_pages import migrate_pages
-
-SYSCTL_EXTFRAG_THRESHOLD = 500
 
 
 def compact_zone(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
@@ -62,6 +59,7 @@ def _start(cc: CompactControl) -> None:
     """Both scanners where they begin: at the zone's ends, or where the last run left off."""
     zone = cc.zone
     cc.total_migrate_scanned = cc.total_free_scanned = 0
+    cc.search_order = cc.order
     last_block = pageblock_start_pfn(zone.end_pfn - 1)
     if cc.whole_zone:
         cc.migrate_pfn, cc.free_pfn = zone.start_pfn, last_block
@@ -125,12 +123,23 @@ def _run(cc: CompactControl, mode: Mode) -> Status:
             # Or the rest of the chunk is passed over: it can no longer become one free block.
             elif result and not cc.release.rescans and _in_chunks(cc):
                 cc.migrate_pfn, last_migrated_pfn = block_end_pfn(cc.migrate_pfn - 1, cc.order), 0
+            # Draining, below, is what makes the block. So one more cluster is moved for nothing before this:
+            # compact_finished() does not see a captured block, which is on no free list.
+            if not rescan and captured(zone) and not cc.release.captures_at_once:
+                return Status.SUCCESS
         if cc.order > 0 and last_migrated_pfn and (
                 last_migrated_pfn < cc.migrate_pfn >> cc.order << cc.order):
             # A block of this order is behind the scanner: its pages may merge, for compact_finished() to see.
             drain_pages_zone(zone)
             last_migrated_pfn = 0
+        if cc.release.captures_at_once and captured(zone):
+            return Status.SUCCESS
     return status
+
+
+def captured(zone: Zone) -> bool:
+    """Whether the task that compacts has been given its block."""
+    return zone.capture is not None and zone.capture.pfn is not None
 
 
 def _in_chunks(cc: CompactControl) -> bool:
@@ -165,7 +174,9 @@ def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
 
     cc.nr_migratepages says whether any page was. An error means that the run must stop; the caller puts back.
     """
-    zone, low_pfn = cc.zone, cc.migrate_pfn
+    zone, low_pfn = cc.zone, fast_find_migrateblock(cc)
+    # Whoever was sent somewhere does not mind that the pageblock was scanned before.
+    fast_found = low_pfn != cc.migrate_pfn and not cc.fast_search_fail
     block_end = pageblock_end_pfn(low_pfn)
     # Up to the pageblock that the free scanner is in, which is not a source any more.
     while block_end <= cc.free_pfn:
@@ -173,11 +184,12 @@ def isolate_migratepages(cc: CompactControl, mode: Mode) -> Result:
         if pageblock_present(zone, start, block_end):
             # In the middle of a pageblock the skip bit is this run's own, from the call before.
             at_start = low_pfn % pageblock_nr_pages() == 0 or low_pfn == zone.start_pfn
-            skipped = at_start and zone.skip[low_pfn >> PAGEBLOCK_ORDER] and not cc.ignore_skip_hint
-            if not skipped:
+            hinted = at_start and not fast_found and not cc.ignore_skip_hint
+            if not (hinted and zone.skip[low_pfn >> PAGEBLOCK_ORDER]):
                 if suitable_migration_source(cc, start):
                     return isolate_migratepages_block(cc, low_pfn, block_end, mode)
                 update_cached_migrate(cc, block_end)
+        fast_found = False
         low_pfn = cc.migrate_pfn = block_end
         block_end += pageblock_nr_pages()
     return Result.SUCCESS
@@ -193,69 +205,3 @@ def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
         return True
     kind = cc.zone.migratetype[pfn >> PAGEBLOCK_ORDER]
     return kind == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and kind == MIGRATE_CMA)
-
-
-def compact_scanners_met(cc: CompactControl) -> bool:
-    """Whether both scanners are in the same pageblock, or have passed each other."""
-    return cc.free_pfn >> PAGEBLOCK_ORDER <= cc.migrate_pfn >> PAGEBLOCK_ORDER
-
-
-def compact_finished(cc: CompactControl) -> Status:
-    """Whether the run is over (__compact_finished(), mm/compaction.c)."""
-    zone = cc.zone
-    if compact_scanners_met(cc):
-        zone.cached_migrate_pfn[:] = [zone.start_pfn, zone.start_pfn]
-        zone.cached_free_pfn = pageblock_start_pfn(zone.end_pfn - 1)
-        return Status.COMPLETE if cc.whole_zone else Status.PARTIAL_SKIPPED
-    # A pageblock that was begun is finished, even if a free block is there by now.
-    if cc.order == -1 or cc.migrate_pfn % pageblock_nr_pages():
-        return Status.CONTINUE
-    for order in range(cc.order, MAX_ORDER + 1):
-        if block_suits(zone.nr_free[order], order, cc.migratetype):
-            return Status.SUCCESS
-    return Status.CONTENDED if cc.contended or fatal_signal_pending(cc, cc.migrate_pfn) else Status.CONTINUE
-
-
-def compaction_suitable(zone: Zone, order: int) -> bool:
-    """Whether there is room to compact for `order`, and fragmentation, not want of memory, is the trouble."""
-    count_free_blocks(zone)
-    # Twice as much as is wanted: the free scanner may hold as many targets, and be taking one more block.
-    compact_gap = 2 << order
-    free_pages = sum(sum(by_type) << size for size, by_type in enumerate(zone.nr_free))
-    costly = order > PAGE_ALLOC_COSTLY_ORDER
-    # -1000, a free block is there, is no reason to skip.
-    lacking = costly and 0 <= fragmentation_index(zone, order) <= SYSCTL_EXTFRAG_THRESHOLD
-    return free_pages > compact_gap and not lacking
-
-
-def try_to_compact_pages(cc: CompactControl, compact_unevictable_allowed: bool = True) -> Status:
-    """One attempt of an allocation of cc.order: compaction, where that can help (compact_zone_order())."""
-    if not compaction_suitable(cc.zone, cc.order):
-        return Status.SKIPPED
-    return compact_zone(cc, compact_unevictable_allowed)
-
-
-def direct_compaction(zone: Zone, order: int, compact_unevictable_allowed: bool = True,
-                      **orders) -> dict[str, Status]:
-    """An allocation of 2^order movable pages compacts for itself, harder each time, until a block is free.
-
-    How each attempt ended, by caller. Counts compact_stall, and compact_success or compact_fail, for every
-    attempt that was not skipped (__alloc_pages_direct_compact(), mm/page_alloc.c). Costly orders begin with
-    the asynchronous attempt and never go to the last (MIN_COMPACT_COSTLY_PRIORITY); the others leave out the
-    first. Leaves out reclaim in between, and the allocation: the block stays free.
-    """
-    if not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
-        raise ValueError(f"no order {order!r}: write 1 to {MAX_ORDER}; a single page needs no compaction")
-    attempts = {}
-    for caller in DIRECT[:2] if order > PAGE_ALLOC_COSTLY_ORDER else DIRECT[1:]:
-        cc = control_for(caller, zone, order, **orders)
-        attempts[caller] = status = try_to_compact_pages(cc, compact_unevictable_allowed)
-        if status == Status.SKIPPED:
-            break
-        # Any type that an allocation may fall back to: it is about to try again.
-        found = any(by_type[kind] for by_type in zone.nr_free[order:] for kind in (*FALLBACKS, MIGRATE_CMA))
-        zone.vmstat["compact_stall"] += 1
-        zone.vmstat["compact_success" if found else "compact_fail"] += 1
-        if found:
-            break
-    return attempts

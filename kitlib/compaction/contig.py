@@ -9,7 +9,8 @@ from ..mm.swap import lru_add_drain
 from ..mm.verdict import Result
 from ..mm.zone import pageblock_end_pfn, pageblock_start_pfn
 from .control import CompactControl, isolation_mode
-from .freepages import BuddyTargets, pageblock_present
+from .freepages import BuddyTargets
+from .freepages_block import pageblock_present
 from .isolate import fatal_signal_pending, isolate_migratepages_block, putback_movable_pages
 from .migrate_pages import migrate_pages
 from .releases import COMPACT_CLUSTER_MAX

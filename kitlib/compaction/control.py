@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ..kernels import after, check_kernel
-from ..mm.mmzone import MAX_ORDER, PAGEBLOCK_ORDER
+from ..mm.mmzone import MAX_ORDER, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER
 from ..mm.verdict import MigrateMode, Mode
 from ..mm.zone import Zone
 from .releases import Release, release_of
@@ -16,10 +16,12 @@ from .releases import Release, release_of
 class Status(IntEnum):
     """How a run ends (enum compact_result, include/linux/compaction.h), by the kernel's numbers.
 
-    Leaves out NOT_SUITABLE_ZONE, DEFERRED and NO_SUITABLE_PAGE, as deferral is left out.
+    The first three: why none was begun. Leaves out NO_SUITABLE_PAGE, which a trace alone says.
     """
 
+    NOT_SUITABLE_ZONE = 0
     SKIPPED = 1
+    DEFERRED = 2
     CONTINUE = 4
     COMPLETE = 5
     PARTIAL_SKIPPED = 6
@@ -51,6 +53,9 @@ class CompactControl:
     ignore_block_suitable: bool = False     # targets may come from pageblocks of any type
     finish_pageblock: bool = False          # do not stop at 32 pages; compact_zone() says it anew each time
     alloc_contig: bool = False              # alloc_contig_range(): large folios are taken in every release
+    # vm.compaction_proactiveness, where the run ends by the zone's score; None: where the scanners meet.
+    proactiveness: int | None = None
+    traces_finished: bool = False           # mm_compaction_finished is switched on, too
     fatal_signal_pfn: int | None = None     # a fatal signal is pending once the scanner is here; None: never
     # A Code or reason per pfn, made by scan.verdicts; None: run the paths. It holds for the zone as it was
     # then: compact_zone() works on a copy, kept up to date; the block function reads what it is given.
@@ -68,6 +73,10 @@ class CompactControl:
     nr_succeeded: int = 0                   # pages that the last migrate_pages() has moved
     total_migrate_scanned: int = 0
     total_free_scanned: int = 0
+    search_order: int = 0                   # where the next fast search for a target begins
+    fast_search_fail: int = 0               # fast searches in a row that found nothing
+    # The lowest pageblock that a fast search for a source has come by; 0: none yet; None: done with.
+    fast_start_pfn: int | None = 0
     targets: int = 0                        # how often compaction_alloc() was asked
     contended: bool = False
     failed: dict = field(default_factory=dict)      # pages that migration gave up, by Result
@@ -100,8 +109,9 @@ CALLERS = {
     "direct sync light": {"mode": MigrateMode.SYNC_LIGHT, "direct_compaction": True},
     "direct full": {"mode": MigrateMode.SYNC_LIGHT, "direct_compaction": True, "whole_zone": True,
                     "ignore_skip_hint": True, "ignore_block_suitable": True},
-    # kcompactd_do_work() and proactive_compact_node(): the same thread, for an allocation and for none.
-    "kcompactd": {"mode": MigrateMode.SYNC_LIGHT, "kcompactd": True},
+    # kcompactd_do_work() and proactive_compact_node(): the same thread, for an allocation and for none. It
+    # does not know whose: GFP_KERNEL, whose pages do not move.
+    "kcompactd": {"mode": MigrateMode.SYNC_LIGHT, "kcompactd": True, "migratetype": MIGRATE_UNMOVABLE},
     "proactive": {"mode": MigrateMode.SYNC_LIGHT, "order": -1, "kcompactd": True, "whole_zone": True,
                   "ignore_skip_hint": True},
     # compact_node(), by way of vm.compact_memory: the only one of these without ISOLATE_ASYNC_MIGRATE.

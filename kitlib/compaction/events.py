@@ -49,6 +49,20 @@ class FreeEvent(IsolateEvent):
     tracepoint = "mm_compaction_isolate_freepages"
 
 
+class FastFreeEvent(IsolateEvent):
+    """One call of fast_isolate_freepages(): from the lowest target that would do to where it began."""
+
+    __slots__ = ()
+    tracepoint = "mm_compaction_fast_isolate_freepages"
+
+
+class FinishedEvent(NamedTuple):
+    """What compact_finished() says before each pageblock; only where CompactControl asks for it."""
+
+    ret: str
+    tracepoint = "mm_compaction_finished"
+
+
 class MigrateEvent(NamedTuple):
     """What became of the pages handed over: all that did not migrate are failed here, tried or not."""
 
@@ -68,3 +82,35 @@ class MigratePagesEvent(NamedTuple):
     mode: str
     reason: str
     tracepoint = "mm_migrate_pages"
+
+
+class SuitableEvent(NamedTuple):
+    """What compaction_suitable() says of a zone: "continue" to compact it, or why not."""
+
+    zone: str
+    ret: str
+    tracepoint = "mm_compaction_suitable"
+
+
+class DeferredEvent(NamedTuple):
+    """An attempt that was not made: by an order, failures up to it were too recent."""
+
+    zone: str
+    order_failed: int
+    considered: int
+    limit: int
+    tracepoint = "mm_compaction_deferred"
+
+
+class DeferCompactionEvent(DeferredEvent):
+    """A failure: from now on so many attempts are not made."""
+
+    __slots__ = ()
+    tracepoint = "mm_compaction_defer_compaction"
+
+
+class DeferResetEvent(DeferredEvent):
+    """A success: orders up to this one are tried again."""
+
+    __slots__ = ()
+    tracepoint = "mm_compaction_defer_reset"

@@ -1,42 +1,19 @@
 """The free scanner: targets for migration, from the top of the zone downward (mm/compaction.c, 0003e2a41468).
 
-It is asked for one target at a time and searches only when it has none left; it never looks at a mapping.
-Leaves out fast_isolate_freepages() and watermarks.
+It is asked for one target at a time and searches only when it has none left: the free lists at first, where
+their order is known (fast_search.py), and then pageblock by pageblock.
 """
 from collections import deque
-from collections.abc import Iterator
-from itertools import compress
 
 from ..mm.folio import PG
-from ..mm.mmzone import MAX_ORDER, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGEBLOCK_ORDER
+from ..mm.mmzone import MAX_ORDER, MIGRATE_ISOLATE, PAGEBLOCK_ORDER
 from ..mm.page_alloc import free_blocks, free_one_page, free_unref_page, isolate_free_page
-from ..mm.verdict import Code, MigrateMode
+from ..mm.verdict import MigrateMode
 from ..mm.zone import Zone, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from .control import CompactControl
-from .events import FreeEvent
+from .fast_search import fast_isolate_freepages
+from .freepages_block import isolate_freepages_block, pageblock_present, suitable_migration_target
 from .releases import COMPACT_CLUSTER_MAX
-
-_BUDDY = PG.BUDDY
-_IF_BLOCK = bytes(code in (Code.FREE, Code.FREE_BLOCK, Code.COMPOUND) for code in range(256))
-
-
-def pageblock_present(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
-    """Whether the pageblock has page structs from end to end (pageblock_pfn_to_page(), mm/compaction.c).
-
-    Only both ends are looked at, as in the kernel: a hole in the middle is met page by page.
-    """
-    return not (zone.flags[start_pfn] | zone.flags[end_pfn - 1]) & PG.NO_PAGE
-
-
-def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
-    """Whether targets may come from the pageblock at `pfn`: a movable one, and not a wholly free one."""
-    zone = cc.zone
-    # What is as large and free as the run wants it must not be taken apart for targets.
-    too_good = cc.order if cc.release.adjusts_wanted and cc.order > 0 else PAGEBLOCK_ORDER
-    if zone.flags[pfn] & PG.BUDDY and zone.order[pfn] >= too_good:
-        return False
-    kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
-    return cc.ignore_block_suitable or kind in (MIGRATE_MOVABLE, MIGRATE_CMA)
 
 
 def isolate_freepages(cc: CompactControl) -> None:
@@ -45,6 +22,16 @@ def isolate_freepages(cc: CompactControl) -> None:
     Pageblocks are taken from the top of the zone downward, but each is walked upward. cc.free_pfn stays where
     the search stopped, which may be within a pageblock.
     """
+    fast_isolate_freepages(cc)
+    # Smaller targets may be left where a large folio found none of its size: then the kernel does not scan.
+    # Where no fast search is made the model does.
+    if cc.zone.free_lists is None or not cc.nr_freepages:
+        _scan_downward(cc)
+    if cc.release.last_target_first:
+        cc.freepages[0].reverse()
+
+
+def _scan_downward(cc: CompactControl) -> None:
     zone, block_pages = cc.zone, pageblock_nr_pages()
     pfn, block = cc.free_pfn, pageblock_start_pfn(cc.free_pfn)
     end_pfn = min(block + block_pages, zone.end_pfn)
@@ -73,65 +60,6 @@ def isolate_freepages(cc: CompactControl) -> None:
             stride = 1 if cc.nr_freepages > found else min(COMPACT_CLUSTER_MAX, stride << 1)
         end_pfn, block, pfn = block, below, below
     cc.free_pfn = pfn
-    if cc.release.last_target_first:
-        cc.freepages[0].reverse()
-
-
-def isolate_freepages_block(cc: CompactControl, pfn: int, end_pfn: int, stride: int) -> int:
-    """Take whole free blocks from `pfn` to `end_pfn` until there are enough; returns where it stopped.
-
-    Caller must see to it that the range lies in one pageblock, from which targets may come.
-    """
-    zone, start_pfn, nr_scanned, taken, wanted = cc.zone, pfn, 0, 0, cc.nr_migratepages - cc.nr_freepages
-    flags, orders, freepages, takes_large = zone.flags, zone.order, cc.freepages, cc.release.takes_large
-    blocks = _blocks(zone, pfn, end_pfn)
-    while pfn < end_pfn:
-        if stride == 1:
-            # What is neither free nor compound is looked at and left, all of it up to the next block.
-            block = next(blocks, end_pfn)
-            nr_scanned += block - pfn
-            pfn = block
-            if pfn == end_pfn:
-                break
-        nr_scanned += 1
-        if flags[pfn] & _BUDDY:
-            order = isolate_free_page(zone, pfn)
-            pages = 1 << order
-            # Releases that take no large folios want single pages alone.
-            if order and not takes_large:
-                freepages[0].extend(range(pfn, pfn + pages))
-            else:
-                freepages[order].append(pfn)
-            nr_scanned += pages - 1
-            taken += pages
-            if taken >= wanted:
-                pfn += pages
-                break
-            pfn += pages - 1
-        # A compound page that reaches beyond the end is not jumped over: its tails are walked.
-        elif flags[pfn] & PG.HEAD and pfn + (1 << orders[pfn]) <= end_pfn:
-            jumped = (1 << orders[pfn]) - 1
-            nr_scanned += jumped if cc.release.counts_jumped else 0
-            pfn += jumped
-        pfn += stride
-    # A free block or a stride may have gone past the end.
-    pfn = min(pfn, end_pfn)
-    cc.nr_freepages += taken
-    cc.enter(FreeEvent(start_pfn, pfn, nr_scanned, taken))
-    cc.total_free_scanned += nr_scanned
-    # The kernel has one counter for what both scanners isolate.
-    zone.vmstat["compact_isolated"] += taken
-    return pfn
-
-
-def _blocks(zone: Zone, pfn: int, end_pfn: int) -> Iterator[int]:
-    """Where free blocks and compound pages begin, from `pfn` on: lazily without a table, at once with one.
-
-    The caller may isolate those that it was given, and must not change any other.
-    """
-    if zone.verdicts is not None:
-        return compress(range(pfn, end_pfn), zone.verdicts[pfn:end_pfn].translate(_IF_BLOCK))
-    return (page for page in range(pfn, end_pfn) if zone.flags[page] & (PG.BUDDY | PG.HEAD))
 
 
 def compaction_alloc(cc: CompactControl, order: int = 0) -> int | None:

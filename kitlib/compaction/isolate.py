@@ -82,7 +82,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
             stop = min(end_pfn, next_skip_pfn, _next_stop(cc, low_pfn))
 
         # The skip bit is tested and set under the lock that the first isolated page takes: it comes alone.
-        first = valid_block is not None and not skip_updated
+        first = not skip_updated and (valid_block is not None or release.skips_by_first_page)
         wanted = 1 if first else max(1, enough - cc.nr_migratepages)
         pages, folios, failed, jumped = scan(low_pfn, stop, wanted)
         nr_scanned += 1 if jumped and not counts_jumped else pages
@@ -93,11 +93,11 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, m
             if first:
                 skip_updated = True
                 # Somebody else has set it since the scan passed the start of the pageblock: it is theirs.
-                if _test_and_set_skip(cc, valid_block) and not finish_pageblock:
+                if _test_and_set_skip(cc, folios[0]) and not finish_pageblock:
                     zone.flags[folios[0]] |= PG.LRU
                     zone.refcount[folios[0]] -= 1
                     nr_scanned -= taken - 1
-                    low_pfn = end_pfn
+                    low_pfn = low_pfn - pages if release.skips_by_first_page else end_pfn
                     break
             count_isolated(zone, folios, 1)
             cc.migratepages += folios
@@ -202,8 +202,10 @@ def _next_stop(cc: CompactControl, low_pfn: int) -> int:
     return min(pageblock_end_pfn(low_pfn), seen)
 
 
-def _test_and_set_skip(cc: CompactControl, block: int) -> bool:
-    if cc.ignore_skip_hint:
+def _test_and_set_skip(cc: CompactControl, pfn: int) -> bool:
+    """Whether the skip bit of the pageblock of `pfn`, the first page isolated in it, was set; it is now."""
+    block = pfn >> PAGEBLOCK_ORDER
+    if cc.ignore_skip_hint or (cc.release.skips_by_first_page and pfn % pageblock_nr_pages()):
         return False
     was_set = bool(cc.zone.skip[block])
     # The bit says that somebody has scanned the pageblock, not that nothing was found there.

@@ -3,6 +3,7 @@
 An unseen release works: it counts as the newest one that is not newer does.
 """
 import re
+import sys
 from typing import NamedTuple
 
 from ..mm.mmzone import MAX_ORDER, PAGEBLOCK_ORDER
@@ -52,20 +53,33 @@ class Release(NamedTuple):
     # Where something failed, callers that mind skip bits scan the rest of the pageblock at once; without: a
     # direct asynchronous one goes on behind the chunk.
     rescans: bool = True
+    # A pageblock that fast_find_migrateblock() has picked has its skip bit set; the scanner then refuses it.
+    fast_find_sets_skip: bool = False
+    # The skip bit is tested and set only where the first page isolated is the first of its pageblock.
+    skips_by_first_page: bool = False
+    # A captured block ends the run as soon as it is there; without: after one cluster more.
+    captures_at_once: bool = False
+    # fast_isolate_around() marks a pageblock where it has not found enough; without: one walked to its end.
+    marks_where_too_few: bool = False
+    # compact_gap() is no larger; without: twice the block that is wanted.
+    gap_max: int = sys.maxsize
 
 
-# From this release on. Recordings of 6.1 and of 6.12 and later bear them out, for vm.compact_memory; the
-# releases in between are inferred.
+_UP_TO_6_6 = dict(notes_scanned_block=False, fast_find_sets_skip=True, skips_by_first_page=True,
+                  captures_at_once=True, marks_where_too_few=True)
+# From this release on. Recordings of 6.1, 6.12 and 7.2 bear them out; the releases in between are inferred.
 RELEASES = {
     # batches, counts_jumped, pcp_doubles, takes_large, adjusts_wanted
-    (0, 0): Release(False, False, True, False, False, notes_scanned_block=False, rescans=False),
-    (6, 3): Release(True, False, True, False, False, notes_scanned_block=False),
-    (6, 4): Release(True, True, True, False, False, notes_scanned_block=False),
+    (0, 0): Release(False, False, True, False, False, rescans=False, **_UP_TO_6_6),
+    (6, 3): Release(True, False, True, False, False, **_UP_TO_6_6),
+    (6, 4): Release(True, True, True, False, False, **_UP_TO_6_6),
     (6, 7): Release(True, True, False, False, False),
     (6, 9): Release(True, True, False, True, True, last_target_first=False),
     # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage. On 30 April
     # 2025, after v6.15-rc4, it was not in Linus' tree yet (a mail of its author's); a day after v6.15 it was.
     (6, 16): Release(True, True, False, True, True, last_target_first=False, writes_out=False),
+    (7, 0): Release(True, True, False, True, True, last_target_first=False, writes_out=False,
+                    gap_max=COMPACT_CLUSTER_MAX),
 }
 
 

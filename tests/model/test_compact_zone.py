@@ -9,7 +9,7 @@ from test_compaction import zone_of
 
 import kitlib as kl
 from kitlib import frames, scan
-from kitlib.compaction.compact_zone import Status, compact_zone, direct_compaction
+from kitlib.compaction import Status, compact_zone, direct_compaction
 from kitlib.compaction.control import CALLERS, CONTIG, control_for, isolation_mode
 from kitlib.compaction.events import (BeginEvent, EndEvent, FreeEvent, IsolateEvent, MigrateEvent,
                                       MigratePagesEvent)
