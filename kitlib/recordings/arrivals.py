@@ -23,7 +23,7 @@ def beside_the_kernel(recording: Recording, moves: np.ndarray, flags: np.ndarray
 
     The columns are those of `runs.arrivals`.
     """
-    source, target = moves.T
+    source, target = _where_they_stayed(moves).T
     zone = recording.zone_name[np.searchsorted(recording.zone_end, source, side="right")]
     # A tail's bits are those of its folio, whose head comes before it.
     head = np.maximum.accumulate(np.where(flags & PG.TAIL, 0, np.arange(len(flags))))
@@ -36,6 +36,13 @@ def beside_the_kernel(recording: Recording, moves: np.ndarray, flags: np.ndarray
         differs = columns[name] != columns[f"kernel_{name}"]
         agrees &= ~differs | in_batch if name == "lru" else ~differs
     return pd.DataFrame(columns | {"in_batch": in_batch, "agrees": agrees})
+
+
+def _where_they_stayed(moves: np.ndarray) -> np.ndarray:
+    """The moves but for those from whose target the page moved on: several runs may find a page again."""
+    last = {source: at for at, source in enumerate(moves[:, 0].tolist())}
+    stayed = [last.get(target, -1) <= at for at, target in enumerate(moves[:, 1].tolist())]
+    return moves[np.array(stayed, bool)]
 
 
 def waits_in_batch(recording: Recording, target: np.ndarray) -> np.ndarray:

@@ -9,9 +9,12 @@ import numpy as np
 from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.folio import PG
 from ..mm.mapping import AS_UNMOVABLE, AddressSpace, AddressSpaceOperations, mapping_set_unevictable, set_bit
-from ..mm.mmzone import MIGRATE_PCPTYPES, PerCpuPages
+from ..mm.mmzone import (MIGRATE_CMA, MIGRATE_HIGHATOMIC, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_PCPTYPES,
+                         MIGRATE_RECLAIMABLE, MIGRATE_TYPES, MIGRATE_UNMOVABLE, NR_PCP_LISTS, PAGEBLOCK_ORDER,
+                         FreeLists, PerCpuPages, Watermark)
+from ..mm.page_alloc import free_blocks
 from ..mm.zone import Zone
-from .schema import NONE_STARTS_HERE
+from .schema import NONE_STARTS_HERE, NOT_READ
 
 # kpageflags bits (include/uapi/linux/kernel-page-flags.h), and what they become in a zone's flags column.
 KPF = {5: PG.LRU, 12: PG.ANON, 15: PG.HEAD, 16: PG.TAIL, 18: PG.UNEVICTABLE, 20: PG.NO_PAGE}
@@ -20,6 +23,9 @@ KPF_OF_FOLIO = {0: PG.LOCKED, 3: PG.UPTODATE, 4: PG.DIRTY, 8: PG.WRITEBACK, 14: 
 KPF_PRIVATE = 35
 KPF_OF = {ours: bit for bit, ours in (KPF | KPF_OF_FOLIO).items()}
 KPF_BUDDY = 10
+TYPE_BY_NAME = {"UNMOVABLE": MIGRATE_UNMOVABLE, "MOVABLE": MIGRATE_MOVABLE,
+                "RECLAIMABLE": MIGRATE_RECLAIMABLE, "HIGHATOMIC": MIGRATE_HIGHATOMIC, "CMA": MIGRATE_CMA,
+                "ISOLATE": MIGRATE_ISOLATE}
 KNOWN_AOPS = {a_ops.name: a_ops for a_ops in (secretmem_aops, kvm_gmem_aops, ram_aops)}     # others move
 
 
@@ -57,12 +63,23 @@ def memory_of(recording) -> Zone:
     for name, column in columns.items():
         setattr(zone, name, array(getattr(zone, name).typecode, column.tobytes()))
     zone.order = bytearray(order.astype(np.uint8).tobytes())
-    zone.migratetype = bytearray(recording.migratetype.tobytes())
+    zone.migratetype = bytearray(recording.migratetype.tobytes().translate(_migratetypes(recording)))
+    if "skip" in arrays:
+        zone.skip = bytearray(recording.skip.tobytes())
     zone.mappings += [_mapping(recording, number) for number in range(1, len(recording.mapping_flags))]
     zone.lru_batch += waiting.tolist()
     if "busy_pfn" in arrays:
         zone.buffers_held = frozenset(recording.busy_pfn.tolist())
     return zone
+
+
+def _migratetypes(recording) -> bytes:
+    """The model's number for each of the recorded kernel's types. Where none was read there is no memory."""
+    table = bytearray(range(256))
+    table[NOT_READ] = MIGRATE_UNMOVABLE
+    for number, name in recording.meta.get("migratetype_names", {}).items():
+        table[int(number)] = TYPE_BY_NAME.get(name, int(number))
+    return bytes(table)
 
 
 def _mapping(recording, number: int) -> AddressSpace:
@@ -84,11 +101,49 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
     high, batch = int(recording.pcp_high[number]), int(recording.pcp_batch[number])
     pcp = PerCpuPages(high, batch, recording.release.pcp_doubles)
     # How long nothing but freeing has gone on was not always recorded (-1): then at least a batch was freed.
-    count, factor = (int(recording.arrays[name][number]) if name in recording.arrays else -1
-                     for name in ("pcp_free_count", "pcp_free_factor"))
+    count, factor = (_counted(recording, name, number) for name in ("free_count", "free_factor"))
     pcp.freed_in_a_row, pcp.free_factor = count if count >= 0 else batch, max(0, factor)
     here = recording.pcp_zone == number
+    here &= recording.pcp_list < NR_PCP_LISTS           # huge pages have lists that the model leaves out
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
         pcp.lists[at].append(pfn)
         pcp.count += 1 << at // MIGRATE_PCPTYPES
     return pcp
+
+
+def _counted(recording, name: str, number: int) -> int:
+    """What the zone's per-CPU lists say by this name; -1: not recorded."""
+    if f"pcp_{name}" in recording.arrays:
+        return int(recording.arrays[f"pcp_{name}"][number])
+    return int(recording.meta["pcp"][number].get(name, -1)) if "pcp" in recording.meta else -1
+
+
+def set_state(recording, zone: Zone, number: int) -> None:
+    """What struct zone says besides its pages: watermarks, where scanners begin, what is deferred.
+
+    A recording without it leaves the zone as a new one is.
+    """
+    if "zones" not in recording.meta:
+        return
+    state = recording.meta["zones"][number]
+    minimum, low, *_ = state["watermark"]
+    zone.watermark = Watermark(minimum, low, tuple(state["lowmem_reserve"]), state["nr_free_highatomic"])
+    zone.cached_migrate_pfn[:], zone.cached_free_pfn = state["cached_migrate"], state["cached_free"]
+    zone.init_migrate_pfn, zone.init_free_pfn = state["init_migrate"], state["init_free"]
+    zone.compact_considered, zone.compact_defer_shift = state["considered"], state["defer_shift"]
+    zone.compact_order_failed = state["order_failed"]
+
+
+def free_lists_of(recording, zone: Zone, number: int) -> FreeLists | None:
+    """The recorded order of the zone's free blocks; what a broken list lacks is at the tails."""
+    if "free_list" not in recording.arrays:
+        return None
+    lists, types = FreeLists(), _migratetypes(recording)
+    here = recording.free_list_zone == number
+    for pfn, at in zip(recording.free_list_pfn[here].tolist(), recording.free_list[here].tolist()):
+        if zone.flags[pfn] & PG.BUDDY and pfn not in lists.next:
+            lists.add(pfn, at // MIGRATE_TYPES, types[at % MIGRATE_TYPES], to_tail=True)
+    for pfn in free_blocks(zone):
+        if pfn not in lists.next:
+            lists.add(pfn, zone.order[pfn], zone.migratetype[pfn >> PAGEBLOCK_ORDER], to_tail=True)
+    return lists

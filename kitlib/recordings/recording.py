@@ -11,7 +11,7 @@ from ..compaction.releases import Release, parse_release, release_of
 from ..kernels import after, before
 from ..mm.verdict import Mode
 from ..mm.zone import Zone
-from .memory import memory_of, pcp_of
+from .memory import free_lists_of, memory_of, pcp_of, set_state
 from .rules import RULES, Lacking, check_rules
 from .schema import SCHEMA, RecordingError, read
 
@@ -94,6 +94,9 @@ class Recording:
         for number, (name, start, end) in enumerate(zip(self.zone_name, self.zone_start, self.zone_end)):
             zone = self.memory.part(str(name), int(start), int(end))
             zone.pcp = pcp_of(self, number)
+            set_state(self, zone, number)
+            if self.trigger != "compact_memory":        # which never searches them
+                zone.free_lists = free_lists_of(self, zone, number)
             zones.append(zone)
         return zones
 

@@ -1,7 +1,7 @@
 """What a recording's kernel did, done again by the model: recorded runs, replayed and predicted.
 
-A recording holds the state of every page frame just before vm.compact_memory was written, and the kernel's
-own trace of the run. `predict` compacts the snapshot and knows nothing of the trace; `ablation` does so
+A recording holds the state of every page frame just before compaction, and the kernel's own trace of it.
+`predict` compacts the snapshot and knows nothing of what the trace says of compaction; `ablation` does so
 without one rule after the other. `replay` runs the migrate scanner alone, up to where the kernel's scanner
 stopped. It leaves out what the kernel did to memory meanwhile: pages that migration emptied merge with free
 blocks further up, which on 6.1 changes nr_scanned now and then.
@@ -16,13 +16,14 @@ import pandas as pd
 from .. import scan
 from ..compaction.compact_zone import compact_zone, isolate_migratepages, migrated_from
 from ..compaction.control import CompactControl, control_for
-from ..compaction.events import FreeEvent, IsolateEvent
+from ..compaction.events import FreeEvent, IsolateEvent, MigratePagesEvent
 from ..mm.swap import lru_add_drain
 from ..mm.zone import pageblock_end_pfn, pageblock_start_pfn
 from .arrivals import beside_the_kernel
 from .recording import Recording, check_recording, load, names
 from .rules import ABLATED, check_rules
 from .schema import ONLY_IF_COMPLETE
+from .triggers import asked_before, kernel_ranges, kernel_tuples, model_tuples, predict_trigger
 
 REPLAY_COLUMNS = ["zone", "start_pfn", "end_pfn", "nr_scanned", "nr_taken",
                   "kernel_start", "kernel_end", "kernel_scanned", "kernel_taken", "agrees"]
@@ -51,6 +52,8 @@ def runs_of(recording: Recording) -> Iterator[CompactControl]:
     runs ends or is left.
     """
     memory = check_recording(recording).memory
+    if recording.trigger != "compact_memory":
+        raise ValueError(f"{recording.name} is no run of vm.compact_memory: write recordings.predict(run)")
     begin = memory.snapshot()
     try:
         lru_add_drain(memory)
@@ -125,38 +128,77 @@ def _of_zone(ranges: np.ndarray, number: int) -> list[list[int]]:
 def predict(recording: Recording, without: str | Iterable[str] = ()) -> dict:
     """The whole run from the snapshot alone: both scanners and every page's fate, beside what the kernel did.
 
-    Keys isolated, migrated, failed (pages, over all zones) and meet_pfn (where the migrate scanner ended, by
-    zone), the same with kernel_ before; migrate_ranges and free_ranges (int64, n x 5, as the recording's
-    own); moves (int64, n x 2: source and target of each base page that moved, in order) and flags (the flags
-    column, see PG, of all memory afterwards); complete: whether the snapshot has the per-CPU lists and the
-    held buffers. `without` names rules to leave out, one or several:
-    predict(recording, without="32-page stop"); ValueError lists them. The recording's memory is left as it
-    was.
+    Keys isolated, migrated, failed (pages, over all runs) and meet_pfn (where the migrate scanner last ended,
+    by zone; -1: it was not there), the same with kernel_ before; events (a list of tuples, see events.py: all
+    that was traced, in order) and kernel_events; migrate_ranges and free_ranges (int64, n x 5, as the
+    recording's own); moves (int64, n x 2: source and target of each base page that moved, in order) and flags
+    (the flags column, see PG, of all memory afterwards); complete: whether the snapshot has the per-CPU lists
+    and the held buffers. What other triggers take from the trace is said in triggers.py. `without` names
+    rules to leave out, one or several: predict(recording, without="32-page stop"); ValueError lists them. The
+    recording's memory is left as it was.
     """
     recording = check_recording(recording).without(without)
+    runs, events, kernel_events, flags = _whole_runs(recording)
+    numbers = {int(start): number for number, start in enumerate(recording.zone_start)}
     ranges = {IsolateEvent: [], FreeEvent: []}
-    migrated, failed, meet_pfn, moves, flags = 0, 0, [], [], None
-    for number, cc in enumerate(runs_of(recording)):
-        compact_zone(cc, recording.mode.unevictable)
+    moves, meet_pfn = [], [-1] * len(numbers)
+    migrated = failed = 0
+    for cc in runs:
+        number = numbers[cc.zone.start_pfn]
         for event in cc.trace:
             if type(event) in ranges:
                 ranges[type(event)].append((number, *event))
-        migrated += cc.zone.vmstat["pgmigrate_success"]
-        failed += cc.zone.vmstat["pgmigrate_fail"]
-        meet_pfn.append(cc.migrate_pfn)
+            elif type(event) is MigratePagesEvent:
+                migrated += event.succeeded
+                failed += event.failed
+        meet_pfn[number] = cc.migrate_pfn
         moves += cc.moves
-        flags = np.array(cc.zone.flags)
     migrate_ranges, free_ranges = (np.array(rows, np.int64).reshape(-1, 5) for rows in ranges.values())
-    counted = recording.meta.get("vmstat_delta", {})
+    ended = {zone: migrate_pfn for kind, zone, migrate_pfn, *_ in
+             (event for event in kernel_events if event[0] == "end")}
+    kernel_meet_pfn = (recording.zone_end_pfns[:, 0].tolist() if "zone_end_pfns" in recording.arrays
+                       else [ended.get(str(name), -1) for name in recording.zone_name])
+    counted = _counted_by_the_kernel(recording, kernel_events)
     recorded = all(name in recording.arrays for name in ONLY_IF_COMPLETE)
     return {
         "isolated": int(migrate_ranges[:, 4].sum()), "migrated": migrated, "failed": failed,
-        "meet_pfn": meet_pfn, "kernel_isolated": int(recording.isolate_ranges[:, 4].sum()),
-        "kernel_migrated": counted.get("pgmigrate_success"), "kernel_failed": counted.get("pgmigrate_fail"),
-        "kernel_meet_pfn": recording.zone_end_pfns[:, 0].tolist(),
+        "meet_pfn": meet_pfn, "kernel_isolated": int(kernel_ranges(recording, "isolate_ranges")[:, 4].sum()),
+        "kernel_migrated": counted[0], "kernel_failed": counted[1],
+        "kernel_meet_pfn": kernel_meet_pfn, "events": events, "kernel_events": kernel_events,
         "migrate_ranges": migrate_ranges, "free_ranges": free_ranges,
         "moves": np.array(moves, np.int64).reshape(-1, 2), "flags": flags,
         "complete": bool(recording.meta.get("snapshot_complete", False)) and recorded}
+
+
+def _whole_runs(recording: Recording) -> tuple[list[CompactControl], list[tuple], list[tuple], np.ndarray]:
+    """All runs of a trigger, the model's events and the kernel's, and the flags of all memory afterwards."""
+    memory = recording.memory
+    begin = memory.snapshot()
+    try:
+        if recording.trigger != "compact_memory":
+            predicted = predict_trigger(recording)
+            return predicted.runs, predicted.events, predicted.kernel, np.array(memory.flags)
+        runs, flags, events = [], None, []
+        names = {int(start): str(name) for start, name in zip(recording.zone_start, recording.zone_name)}
+        for cc in runs_of(recording):
+            cc.traces_finished = True
+            events += asked_before(recording, cc.zone)
+            compact_zone(cc, recording.mode.unevictable)
+            events += model_tuples(cc.trace, names)
+            runs.append(cc)
+            flags = np.array(memory.flags)
+        return runs, events, kernel_tuples(recording), flags
+    finally:
+        memory.restore(begin)
+
+
+def _counted_by_the_kernel(recording: Recording, kernel_events: list[tuple]) -> tuple:
+    """How many pages it migrated, and how many failed. Its counters have those of other tasks as well."""
+    if recording.trigger == "compact_memory":
+        counters = recording.meta.get("vmstat_delta", {})
+        return counters.get("pgmigrate_success"), counters.get("pgmigrate_fail")
+    migrations = [event[1:] for event in kernel_events if event[0] == "mig"]
+    return tuple(map(sum, zip(*migrations))) or (0, 0)
 
 
 def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataFrame:
@@ -170,7 +212,8 @@ def compare(recording: Recording, without: str | Iterable[str] = ()) -> pd.DataF
     """
     predicted, zones, rows = predict(recording, without), recording.zone_name.tolist(), []
     pages = beside_the_kernel(recording, predicted["moves"], predicted["flags"])
-    for scanner, kernel in (("migrate", recording.isolate_ranges), ("free", recording.free_ranges)):
+    for scanner, kernel in (("migrate", kernel_ranges(recording, "isolate_ranges")),
+                            ("free", kernel_ranges(recording, "free_ranges"))):
         model = predicted[f"{scanner}_ranges"]
         for number, zone in enumerate(zones):
             rows += _beside((scanner, zone), _of_zone(model, number), _of_zone(kernel, number))
@@ -238,7 +281,8 @@ def _score(run: Recording) -> list[int]:
     found = predict(run)
     totals = ("isolated", "migrated", "failed")
     isolated, migrated, failed = (found[total] == found[f"kernel_{total}"] for total in totals)
-    sides = [(found["migrate_ranges"], run.isolate_ranges), (found["free_ranges"], run.free_ranges)]
+    sides = [(found["migrate_ranges"], kernel_ranges(run, "isolate_ranges")),
+             (found["free_ranges"], kernel_ranges(run, "free_ranges"))]
     every_range = all(np.array_equal(model, kernel) for model, kernel in sides)
     arrived = beside_the_kernel(run, found["moves"], found["flags"]).agrees
     return [isolated, migrated and failed, every_range, *(_in_both(model, kernel) for model, kernel in sides),

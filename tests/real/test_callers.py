@@ -8,6 +8,7 @@ import pytest
 from kitlib import recordings
 from kitlib.recordings.events import as_tuples, events_of
 from kitlib.recordings.schema import RecordingError
+from kitlib.recordings.triggers import kernel_ranges
 
 CALLERS = recordings.names("callers")
 BUDGET = 1_000_000
@@ -92,3 +93,84 @@ def test_a_file_that_unpacks_to_more_than_the_bound_is_refused_unread(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", **arrays_of(), more=np.zeros(1 << 28, np.uint8))
     with pytest.raises(RecordingError, match="bomb.npz: .*holds [0-9,]+ bytes, and should hold 268,435,456"):
         recordings.load(tmp_path / "bomb.npz")
+
+
+PREDICTED = [name for name in CALLERS if name not in recordings.names("contig")]
+# Events of each, counted in the files; all of them are predicted, in order.
+EVENTS = {"6.1-direct-mix-u1-s6113-2": 33, "6.12-direct-mix-u0-s5007-3": 129,
+          "6.12-direct-mix-u1-s5002-3": 59, "6.12-direct-mixr-u1-s6053-2": 22,
+          "6.12-kcompactd-mix-u1-s5108-3": 22,
+          "6.12-kcompactd-ramfsw-u1-s6044-1": 15, "6.12-mthp2-mixp-u1-s5202-2": 30,
+          "6.12-proactive60-mix-u1-s5008-2": 355, "6.12-thp-anon-u1-s5003-2": 10,
+          "6.12-thp-madvise-anon-u1-s5003-1": 28, "7.2-direct-mix-u1-s7223-2": 48}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {name: recordings.predict(recordings.load(name)) for name in PREDICTED}
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_every_event_of_a_trigger_is_predicted_in_order(name, found):
+    ours, theirs = found[name]["events"], found[name]["kernel_events"]
+    differ = next((at for at, (one, other) in enumerate(zip(ours, theirs)) if one != other), None)
+    assert differ is None, f"event {differ}: {ours[differ]}, and the kernel's {theirs[differ]}"
+    assert ours == theirs and len(ours) == EVENTS[name]
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_totals_and_ranges_are_the_kernels_and_every_page_arrives_as_the_kernel_shows_it(name, found):
+    recording, prediction = recordings.load(name), found[name]
+    for total in ("isolated", "migrated", "failed", "meet_pfn"):
+        assert prediction[total] == prediction[f"kernel_{total}"]
+    for ranges in ("isolate_ranges", "free_ranges"):
+        model = prediction[ranges.replace("isolate", "migrate")]
+        assert np.array_equal(model, kernel_ranges(recording, ranges))
+    pages = recordings.arrivals(recording)
+    assert pages.agrees.all() and len(pages) == prediction["migrated"]
+    assert recordings.compare(recording).agrees.all()
+
+
+def test_what_every_recording_with_events_says_of_compact_memory_is_predicted_too():
+    names = [name for name in recordings.names() if "events" not in recordings.load(name).lacks]
+    for name in names:
+        prediction = recordings.predict(recordings.load(name))
+        assert prediction["events"] == prediction["kernel_events"]
+    assert len(names) == 7
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_the_memory_is_as_it_was_and_predicting_again_gives_the_same(name):
+    recording = recordings.load(name)
+    begin = recording.memory.snapshot()
+    first = recordings.predict(recording)
+    assert recording.memory.snapshot() == begin
+    assert recordings.predict(recording)["events"] == first["events"]
+
+
+@pytest.mark.parametrize("name", [name for name in PREDICTED if "proactive" not in name])
+def test_of_the_trace_only_what_is_named_is_used(name, found, tmp_path):
+    """Attempts, reclaim and wake-ups alone are left in the file: the prediction stays the same."""
+    arrays = arrays_of(name)
+    kinds = ("try_to_compact_pages", "direct_reclaim_begin", "direct_reclaim_end", "kcompactd_wake",
+             "allocpages")
+    events = [event for event in json.loads(str(arrays["events"])) if event[0] in kinds]
+    arrays["events"] = np.array(json.dumps(events))
+    arrays["isolate_ranges"] = arrays["free_ranges"] = np.empty((0, 5), np.int64)
+    np.savez_compressed(tmp_path / "blind.npz", **arrays)
+    assert recordings.predict(recordings.load(tmp_path / "blind.npz"))["events"] == found[name]["events"]
+
+
+def test_a_direct_run_is_a_few_calls_and_one_cluster_moves_for_nothing(found):
+    """Captured after the third range; the fourth is moved all the same, and then it is a success."""
+    events = found[DIRECT]["events"]
+    ranges = [event for event in events if event[0] == "iso"]
+    assert len(ranges) == 4 and ranges[-1][4] == 32
+    assert [event for event in events if event[0] == "mig"][-1] == ("mig", 32, 0)
+    assert sum(event[0] == "fast" for event in events) == 15
+    assert events[-1] == ("page", 40448)
+
+
+def test_replaying_is_for_compact_memory():
+    with pytest.raises(ValueError, match="is no run of vm.compact_memory: write recordings.predict"):
+        recordings.replay(recordings.load(DIRECT))
