@@ -55,7 +55,7 @@ class CompactControl:
     alloc_contig: bool = False              # alloc_contig_range(): large folios are taken in every release
     # vm.compaction_proactiveness, where the run ends by the zone's score; None: where the scanners meet.
     proactiveness: int | None = None
-    traces_finished: bool = False           # mm_compaction_finished is switched on, too
+    traces_all: bool = False                # mm_compaction_finished, too, and a range's pages that are free
     fatal_signal_pfn: int | None = None     # a fatal signal is pending once the scanner is here; None: never
     # A Code or reason per pfn, made by scan.verdicts; None: run the paths. It holds for the zone as it was
     # then: compact_zone() works on a copy, kept up to date; the block function reads what it is given.

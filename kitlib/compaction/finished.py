@@ -20,7 +20,7 @@ def compact_scanners_met(cc: CompactControl) -> bool:
 def compact_finished(cc: CompactControl) -> Status:
     """Whether the run is over; "no_suitable_page" in the trace is a reason to go on."""
     status = _compact_finished(cc)
-    if cc.traces_finished:
+    if cc.traces_all:
         searched = status == Status.CONTINUE and cc.order != -1 and cc.migrate_pfn % pageblock_nr_pages() == 0
         cc.enter(FinishedEvent("no_suitable_page" if searched else status.name.lower()))
     return status

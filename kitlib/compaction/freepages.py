@@ -4,10 +4,12 @@ It is asked for one target at a time and searches only when it has none left: th
 their order is known (fast_search.py), and then pageblock by pageblock.
 """
 from collections import deque
+from collections.abc import Sequence
 
 from ..mm.folio import PG
 from ..mm.mmzone import MAX_ORDER, MIGRATE_ISOLATE, PAGEBLOCK_ORDER
 from ..mm.page_alloc import free_blocks, free_one_page, free_unref_page, isolate_free_page
+from ..mm.rmqueue import get_page_from_freelist
 from ..mm.verdict import MigrateMode
 from ..mm.zone import Zone, pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from .control import CompactControl
@@ -159,3 +161,21 @@ class BuddyTargets:
         types = zone.migratetype[pfn >> PAGEBLOCK_ORDER], zone.migratetype[last >> PAGEBLOCK_ORDER]
         is_listed = bool(zone.flags[pfn] & PG.BUDDY) and zone.order[pfn] == order
         return is_listed and MIGRATE_ISOLATE not in types
+
+
+class ListedTargets:
+    """alloc_migration_target() where the free lists are in a known order: of any zone, the highest first."""
+
+    def __init__(self, zones: Sequence[Zone]):
+        self.zones = zones
+
+    def alloc(self, cc: CompactControl, order: int) -> int | None:
+        """A target of 2^order pages, or None."""
+        cc.targets += 1
+        found = get_page_from_freelist(self.zones, order)
+        return found and found[0]
+
+    def free(self, cc: CompactControl, pfn: int, order: int) -> None:
+        """A target that was not needed."""
+        zone = next(zone for zone in self.zones if zone.start_pfn <= pfn < zone.end_pfn)
+        free_unref_page(zone, pfn, order)

@@ -61,6 +61,8 @@ class Release(NamedTuple):
     captures_at_once: bool = False
     # fast_isolate_around() marks a pageblock where it has not found enough; without: one walked to its end.
     marks_where_too_few: bool = False
+    # A free block larger than a pageblock is split where one of its pageblocks is isolated.
+    splits_to_isolate: bool = False
     # compact_gap() is no larger; without: twice the block that is wanted.
     gap_max: int = sys.maxsize
 
@@ -75,11 +77,13 @@ RELEASES = {
     (6, 4): Release(True, True, True, False, False, **_UP_TO_6_6),
     (6, 7): Release(True, True, False, False, False),
     (6, 9): Release(True, True, False, True, True, last_target_first=False),
+    (6, 10): Release(True, True, False, True, True, last_target_first=False, splits_to_isolate=True),
     # 7ee3647243e5: fallback_migrate_folio() has no writeout() any more, and calls no ->writepage. On 30 April
     # 2025, after v6.15-rc4, it was not in Linus' tree yet (a mail of its author's); a day after v6.15 it was.
-    (6, 16): Release(True, True, False, True, True, last_target_first=False, writes_out=False),
-    (7, 0): Release(True, True, False, True, True, last_target_first=False, writes_out=False,
-                    gap_max=COMPACT_CLUSTER_MAX),
+    (6, 16): Release(True, True, False, True, True, last_target_first=False, splits_to_isolate=True,
+                     writes_out=False),
+    (7, 0): Release(True, True, False, True, True, last_target_first=False, splits_to_isolate=True,
+                    writes_out=False, gap_max=COMPACT_CLUSTER_MAX),
 }
 
 

@@ -2,7 +2,7 @@
 
 The buddy allocator has one list for each order and pageblock type, a CPU has its own in front of them, and a
 task that compacts for itself may have a block kept for it. How pages come and go is page_alloc.py's. Leaves
-out shuffled lists (CONFIG_SHUFFLE_PAGE_ALLOCATOR) and the CPUs' lists of huge pages.
+out shuffled lists (CONFIG_SHUFFLE_PAGE_ALLOCATOR).
 """
 from collections import deque
 from collections.abc import Iterator
@@ -50,18 +50,22 @@ class PerCpuPages:
         self.doubles = doubles                  # up to 6.1: twice as many from one time to the next
         self.lists: list[deque[int]] = [deque() for _ in range(NR_PCP_LISTS)]
         self.count = 0                          # pages on the lists
+        # The lists of huge pages, to which nobody adds here: emptied with the others, and not counted.
+        self.huge: list[int] = []
         # pcp->free_count: at least a batch, since what was freed before is not known. Nobody allocates here.
         self.freed_in_a_row = batch
         self.free_factor = 0                    # how often the batch has been doubled
+        self.alloc_factor = 0                   # the same, of the batches taken
 
     def snapshot(self) -> tuple:
         """The lists and counts as values."""
-        return tuple(map(tuple, self.lists)), self.count, self.freed_in_a_row, self.free_factor
+        return (tuple(map(tuple, self.lists)), self.count, self.freed_in_a_row, self.free_factor,
+                self.alloc_factor, tuple(self.huge))
 
     def restore(self, snapshot: tuple) -> None:
         """Set all that snapshot() gave."""
-        lists, self.count, self.freed_in_a_row, self.free_factor = snapshot
-        self.lists = [deque(pfns) for pfns in lists]
+        lists, self.count, self.freed_in_a_row, self.free_factor, self.alloc_factor, huge = snapshot
+        self.lists, self.huge = [deque(pfns) for pfns in lists], list(huge)
 
 
 class FreeLists:

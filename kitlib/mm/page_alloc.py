@@ -38,13 +38,16 @@ def free_unref_pages(zone: Zone, pfns: Sequence[int], order: int = 0) -> None:
     if order or pcp is not None:
         for pfn in pfns:
             zone.hold(pfn, order, _FREE_TAIL)
-    # No lists: a made-up zone, or one with isolated pageblocks, whose pages must not wait on a list.
+    # No lists: a made-up zone.
     if pcp is None or order > PAGE_ALLOC_COSTLY_ORDER:
         free_pages(zone, pfns, order)
         return
     for pfn in pfns:
         # Pages of CMA and HIGHATOMIC pageblocks go to the movable list, from where they can be had back.
         kind = zone.migratetype[pfn >> PAGEBLOCK_ORDER]
+        if kind == MIGRATE_ISOLATE:     # nobody may allocate it
+            free_one_page(zone, pfn, order)
+            continue
         number = (kind if kind < MIGRATE_PCPTYPES else MIGRATE_MOVABLE) + MIGRATE_PCPTYPES * order
         pcp.lists[number].appendleft(pfn)       # the newest is allocated next, the oldest goes first
         pcp.count += 1 << order
@@ -86,6 +89,8 @@ def drain_pages_zone(zone: Zone) -> None:
     """All that is on the CPU's lists goes to the buddy allocator (mm/page_alloc.c). Takes pcp->lock."""
     if zone.pcp is not None:
         _free_pcppages_bulk(zone, zone.pcp, zone.pcp.count, 0)
+        while zone.pcp.huge:
+            free_one_page(zone, zone.pcp.huge.pop(), PAGEBLOCK_ORDER)
 
 
 def free_one_page(zone: Zone, pfn: int, order: int) -> int:

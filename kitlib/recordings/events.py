@@ -82,7 +82,10 @@ def as_tuples(events: Iterable[list], names: dict[int, str], tasks: set[str]) ->
 
 
 def contig_tuples(events: Iterable[list]) -> list[tuple]:
-    """The calls of alloc_contig_range(), each before the ranges and migrations that it made."""
+    """The calls of alloc_contig_range(), each before the ranges and migrations that it made.
+
+    A call during which recording stopped is left out: its result is not known.
+    """
     found: list[tuple] = []
     at = -1
     for kind, _, *rest in events:
@@ -93,4 +96,4 @@ def contig_tuples(events: Iterable[list]) -> list[tuple]:
             found[at] += (int(_field(rest[0], "ret")),)
         elif at >= 0 and kind in ("iso", "free", "mig"):
             found.append(AS_TUPLE[kind](rest, {}))
-    return found
+    return found if at < 0 or len(found[at]) == 4 else found[:at]

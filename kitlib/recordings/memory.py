@@ -34,10 +34,9 @@ def memory_of(recording) -> Zone:
     kpageflags, arrays = recording.flags, recording.arrays
     # What waits in an LRU batch was recorded apart: the snapshot's counts are those of pages on the LRU.
     counts = {name: arrays[name].copy() for name in ("refcount", "mapcount", "mapping", "anon")}
-    waiting = arrays.get("lru_batch_pfn", np.empty(0, np.uint32))
-    if len(waiting):
-        for name, column in counts.items():
-            column[waiting] = arrays[f"lru_batch_{name}"]
+    waiting, waiting_counts = _in_lru_batches(recording)
+    for name, column in waiting_counts.items():
+        counts[name][waiting] = column
     refcount, mapcount, mapping, anon = counts.values()
 
     flags = np.zeros(len(kpageflags), np.uint16)
@@ -50,6 +49,10 @@ def memory_of(recording) -> Zone:
     flags[first_free & (recording.buddy_order > 0)] |= PG.HEAD
     in_use = flags & PG.LRU != 0
     in_use[waiting] = True
+    if recording.trigger == "contig":       # which asks who holds pages that are no folios
+        kept = ~in_use & (flags & (PG.BUDDY | PG.FREE_TAIL | PG.TAIL) == 0)
+        refcount[kept] = recording.refcount_all[kept].clip(0)
+    flags[waiting[anon[waiting]]] |= PG.ANON
     flags[~in_use & ~in_free_block & ~first_free] |= PG.SLAB
     folio = in_use & (flags & PG.TAIL == 0)
     for bit, ours in (KPF_OF_FOLIO | {KPF_PRIVATE: PG.PRIVATE}).items():
@@ -71,6 +74,19 @@ def memory_of(recording) -> Zone:
     if "busy_pfn" in arrays:
         zone.buffers_held = frozenset(recording.busy_pfn.tolist())
     return zone
+
+
+def _in_lru_batches(recording) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The pages in the CPUs' LRU batches, and their entries in the columns."""
+    arrays, columns = recording.arrays, ("refcount", "mapcount", "mapping", "anon")
+    if "lru_batch_pfn" in arrays:
+        return recording.lru_batch_pfn, {name: arrays[f"lru_batch_{name}"] for name in columns}
+    if "lru_add_pfn" not in arrays:
+        return np.empty(0, np.uint32), {}
+    # Of one batch alone, and by pfn: new anonymous pages, mapped once, and with a reference for being there.
+    waiting = recording.lru_add_pfn
+    ones = np.ones(len(waiting), np.int16)
+    return waiting, {"refcount": 2 * ones, "mapcount": ones, "mapping": 0 * ones, "anon": ones > 0}
 
 
 def _migratetypes(recording) -> bytes:
@@ -104,10 +120,12 @@ def pcp_of(recording, number: int) -> PerCpuPages | None:
     count, factor = (_counted(recording, name, number) for name in ("free_count", "free_factor"))
     pcp.freed_in_a_row, pcp.free_factor = count if count >= 0 else batch, max(0, factor)
     here = recording.pcp_zone == number
-    here &= recording.pcp_list < NR_PCP_LISTS           # huge pages have lists that the model leaves out
     for pfn, at in zip(recording.pcp_pfn[here].tolist(), recording.pcp_list[here].tolist()):
-        pcp.lists[at].append(pfn)
-        pcp.count += 1 << at // MIGRATE_PCPTYPES
+        if at < NR_PCP_LISTS:
+            pcp.lists[at].append(pfn)
+            pcp.count += 1 << at // MIGRATE_PCPTYPES
+        else:
+            pcp.huge.append(pfn)
     return pcp
 
 

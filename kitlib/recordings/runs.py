@@ -181,7 +181,7 @@ def _whole_runs(recording: Recording) -> tuple[list[CompactControl], list[tuple]
         runs, flags, events = [], None, []
         names = {int(start): str(name) for start, name in zip(recording.zone_start, recording.zone_name)}
         for cc in runs_of(recording):
-            cc.traces_finished = True
+            cc.traces_all = True
             events += asked_before(recording, cc.zone)
             compact_zone(cc, recording.mode.unevictable)
             events += model_tuples(cc.trace, names)

@@ -1,9 +1,9 @@
 """What each trigger made the kernel do, predicted from the snapshot: attempt by attempt, event by event.
 
 Taken from the recording, and not predicted: which attempts an allocation makes and how much it reclaims in
-between, when kcompactd is woken or its clock fires. Everything else follows from the snapshot: which zones
-are deferred, skipped or compacted, every range of the scanners and of the fast searches, and what is deferred
-afterwards.
+between, when kcompactd is woken or its clock fires, which contiguous ranges are asked for. Everything else
+follows from the snapshot: which zones are deferred, skipped or compacted, every range of the scanners and of
+the fast searches, and what is deferred afterwards. Leaves out memory that others free or take meanwhile.
 """
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,11 +15,12 @@ from .. import scan
 from ..compaction.attempts import (Pgdat, alloc_pages_direct_compact, kcompactd_do_work,
                                    proactive_compact_node, shrink_zones)
 from ..compaction.compact_zone import compact_zone
+from ..compaction.contig import alloc_contig_range
 from ..compaction.control import CompactControl, Status, control_for, isolation_mode
 from ..compaction.releases import parse_release
 from ..mm.page_alloc import count_free_blocks, drain_pages_zone
 from ..mm.zone import Zone
-from .events import as_tuples, events_of
+from .events import as_tuples, contig_tuples, events_of
 from .recording import Recording
 
 # The fields of a trace event of the model, to the tuple of the same event of the kernel.
@@ -66,7 +67,7 @@ class Prediction:
         if caller == "proactive":
             orders["proactiveness"] = proactiveness(recording)
         cc = control_for(caller, zone, kernel=recording.kernel, release=recording.release,
-                         traces_finished=True, **orders)
+                         traces_all=True, **orders)
         mode = isolation_mode(cc, unevictable)
         cc.verdicts = scan.verdicts(recording.memory, cc.kernel, mode, cc.release, cc.order).tobytes()
         self.runs.append(cc)
@@ -139,9 +140,28 @@ def kernel_tuples(recording: Recording) -> list[tuple]:
     """What the kernel did for this trigger, as tuples; none where the events were not recorded."""
     if "events" not in recording.arrays:
         return []
+    if recording.trigger == "contig":
+        return contig_tuples(events_of(str(recording.events)))
     names = {int(start): str(name) for start, name in zip(recording.zone_start, recording.zone_name)}
     tasks = KCOMPACTD if recording.trigger in PREDICTED else ALLOCATING
     return as_tuples(events_of(str(recording.events)), names, tasks)
+
+
+def contiguous_ranges(prediction: Prediction) -> None:
+    """Each range that is asked for, in order: whether it was had, and what was migrated for it."""
+    recording, zones = prediction.recording, prediction.pgdat.zones
+    for event in prediction.kernel:
+        if event[0] != "contig":
+            continue
+        start, end, *_ = event[1:]
+        zone = next(zone for zone in zones if zone.start_pfn <= start and end <= zone.end_pfn)
+        zone.vmstat.update(nr_isolated_anon=0, nr_isolated_file=0)
+        cc = control_for("alloc_contig_range", zone, kernel=recording.kernel, release=recording.release,
+                         traces_all=True)
+        result = alloc_contig_range(cc, start, end, zones)
+        prediction.runs.append(cc)
+        prediction.events.append(("contig", start, end, int(result)))
+        prediction.events += model_tuples(cc.trace, prediction.names)
 
 
 def kernel_ranges(recording: Recording, name: str) -> np.ndarray:
@@ -167,7 +187,7 @@ def not_traced(recording: Recording, kernel: list[tuple]) -> Iterator[str]:
         yield "fast"
 
 
-PREDICTED = {"kcompactd": kcompactd, "proactive": proactive}         # the others: direct
+PREDICTED = {"kcompactd": kcompactd, "proactive": proactive, "contig": contiguous_ranges}    # others: direct
 
 
 def predict_trigger(recording: Recording) -> Prediction:

@@ -261,7 +261,7 @@ def test_proactive_compaction_stops_by_the_score():
 
 def test_what_finished_says_is_traced_where_it_is_asked_for():
     zone = zone_with(8)
-    cc = control(zone, order=9, traces_finished=True)
+    cc = control(zone, order=9, traces_all=True)
     compact_finished(cc)
     assert cc.trace[-1] == ("no_suitable_page",) and cc.trace[-1].tracepoint == "mm_compaction_finished"
     assert compact_finished(control(zone, order=9)) == Status.CONTINUE
