@@ -75,7 +75,8 @@ def compact_zone_order(pgdat: Pgdat, zone: Zone, order: int, priority: int) -> t
     status = compaction_suit_allocation_order(zone, order, ZONE_MOVABLE, pgdat.release, pgdat.trace)
     if status != Status.CONTINUE:
         return (status if status == Status.SUCCESS else Status.SKIPPED), None
-    zone.capture = capture = CaptureControl(order, MIGRATE_MOVABLE)
+    capture = CaptureControl(order, MIGRATE_MOVABLE)
+    zone.capture = capture if pgdat.release.captures else None
     status = pgdat.run(DIRECT[COMPACT_PRIO_ASYNC - priority], zone, order)
     zone.capture = None
     return (status if capture.pfn is None else Status.SUCCESS), capture.pfn

@@ -33,6 +33,8 @@ def fast_find_migrateblock(cc: CompactControl) -> int:
     in_pageblock = cc.migrate_pfn not in (zone.start_pfn, pageblock_start_pfn(cc.migrate_pfn))
     if lists is None or cc.ignore_skip_hint or in_pageblock or cc.order <= PAGE_ALLOC_COSTLY_ORDER:
         return cc.migrate_pfn
+    if not cc.release.finds_fast:
+        return cc.migrate_pfn
     # It is to be finished, so not to be left for another one. Releases that mark what they pick do not ask.
     if cc.finish_pageblock and not cc.release.fast_find_sets_skip:
         return cc.migrate_pfn
@@ -83,7 +85,7 @@ def fast_isolate_freepages(cc: CompactControl) -> None:
     search found none.
     """
     zone, lists = cc.zone, cc.zone.free_lists
-    if cc.order <= 0 or lists is None:
+    if cc.order <= 0 or lists is None or not cc.release.isolates_fast:
         return
     limit, starts = max(1, freelist_scan_limit(cc) >> 1), cc.free_pfn >= zone.init_free_pfn
     if starts:                          # where the zone ends: the first search looks at more

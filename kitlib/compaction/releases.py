@@ -61,6 +61,12 @@ class Release(NamedTuple):
     captures_at_once: bool = False
     # fast_isolate_around() marks a pageblock where it has not found enough; without: one walked to its end.
     marks_where_too_few: bool = False
+    # Both scanners look at the free lists first; a task is given the block that it has made; what may soon
+    # merge goes to the tail of its list.
+    finds_fast: bool = True
+    isolates_fast: bool = True
+    captures: bool = True
+    merge_likely_to_tail: bool = True
     # A free block larger than a pageblock is split where one of its pageblocks is isolated.
     splits_to_isolate: bool = False
     # compact_gap() is no larger; without: twice the block that is wanted.

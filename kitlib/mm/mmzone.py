@@ -74,7 +74,8 @@ class FreeLists:
     Only who searches the lists needs their order. The free scanner goes by page frame number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, merge_likely_to_tail: bool = True):
+        self.merge_likely_to_tail = merge_likely_to_tail        # see buddy_merge_likely()
         heads = [self.head(order, kind) for order in range(MAX_ORDER + 1) for kind in range(MIGRATE_TYPES)]
         # Invariant: next leads round one list, through its head, and prev leads back.
         self.next: dict[int, int] = dict(zip(heads, heads))

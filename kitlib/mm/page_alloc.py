@@ -128,7 +128,8 @@ def free_pages(zone: Zone, pfns: Sequence[int], order: int) -> int:
             continue
         flags[pfn], orders[pfn] = _BUDDY_HEAD if order else _BUDDY, order
         if lists is not None:
-            lists.add(pfn, order, migratetype[pfn >> PAGEBLOCK_ORDER], buddy_merge_likely(zone, pfn, order))
+            to_tail = lists.merge_likely_to_tail and buddy_merge_likely(zone, pfn, order)
+            lists.add(pfn, order, migratetype[pfn >> PAGEBLOCK_ORDER], to_tail)
         if verdicts is not None:
             verdicts[pfn] = _FREE_BLOCK if order else _FREE
         nr_free[order][migratetype[pfn >> PAGEBLOCK_ORDER]] += 1

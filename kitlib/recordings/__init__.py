@@ -6,9 +6,9 @@ snapshot as the model's zone), rules (what a prediction can do without), recordi
 arrivals (where pages arrived), runs (replay, predict, compare, ablation).
 """
 from .recording import TRIGGERS, Recording, check_recording, load, names
-from .rules import RULES
+from .rules import CALLER_RULES, RULES
 from .runs import ablation, arrivals, compare, predict, replay, runs_of, verdicts
 from .schema import RecordingError
 
-__all__ = ["RULES", "TRIGGERS", "Recording", "RecordingError", "ablation", "arrivals", "check_recording",
-           "compare", "load", "names", "predict", "replay", "runs_of", "verdicts"]
+__all__ = ["CALLER_RULES", "RULES", "TRIGGERS", "Recording", "RecordingError", "ablation", "arrivals",
+           "check_recording", "compare", "load", "names", "predict", "replay", "runs_of", "verdicts"]

@@ -156,7 +156,7 @@ def free_lists_of(recording, zone: Zone, number: int) -> FreeLists | None:
     """The recorded order of the zone's free blocks; what a broken list lacks is at the tails."""
     if "free_list" not in recording.arrays:
         return None
-    lists, types = FreeLists(), _migratetypes(recording)
+    lists, types = FreeLists(recording.release.merge_likely_to_tail), _migratetypes(recording)
     here = recording.free_list_zone == number
     for pfn, at in zip(recording.free_list_pfn[here].tolist(), recording.free_list[here].tolist()):
         if zone.flags[pfn] & PG.BUDDY and pfn not in lists.next:

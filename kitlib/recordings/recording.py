@@ -12,7 +12,7 @@ from ..kernels import after, before
 from ..mm.verdict import Mode
 from ..mm.zone import Zone
 from .memory import free_lists_of, memory_of, pcp_of, set_state
-from .rules import RULES, Lacking, check_rules
+from .rules import CALLER_RULES, RULES, Lacking, check_rules
 from .schema import SCHEMA, RecordingError, read
 
 RECORDED = Path(__file__).parent        # runs of vm.compact_memory
@@ -104,7 +104,7 @@ class Recording:
         """The same run where these rules (rules.RULES) do not hold; itself where that changes nothing."""
         changed = self
         for name in check_rules(rules):
-            lacking = RULES[name](changed)
+            lacking = (RULES | CALLER_RULES)[name](changed)
             if changed._would_differ(lacking):
                 changed = Recording(self.name, changed.arrays | lacking.arrays, changed.meta | lacking.meta,
                                     changed.changed | lacking.release)
@@ -113,7 +113,7 @@ class Recording:
     def _would_differ(self, lacking: Lacking) -> bool:
         # An array that was not recorded says no more than an empty one.
         return (any(getattr(self.release, rule) != value for rule, value in lacking.release.items())
-                or any(self.meta[key] != value for key, value in lacking.meta.items())
+                or any(self.meta.get(key, []) != value for key, value in lacking.meta.items())
                 or any(not np.array_equal(self.arrays.get(name, ()), array)
                        for name, array in lacking.arrays.items()))
 

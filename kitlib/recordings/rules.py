@@ -14,7 +14,7 @@ import numpy as np
 from ..mm.a_ops import kvm_gmem_aops, ram_aops, secretmem_aops
 from ..mm.mapping import AddressSpaceOperations
 from .memory import KPF_OF_FOLIO
-from .schema import LRU_BATCH
+from .schema import FREE_LISTS, LRU_BATCH
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,23 @@ def _no_lists(recording) -> Lacking:
     return Lacking({"pcp_high": np.zeros(len(recording.zone_name), np.int32)})
 
 
+def _no_skip_bits(recording) -> Lacking:
+    return Lacking({"skip": np.zeros_like(recording.migratetype)})
+
+
+def _from_the_ends(recording) -> Lacking:
+    # Positions outside a zone are none: its first page and its last pageblock are what is left.
+    outside = {"cached_migrate": [0, 0], "cached_free": 0}
+    return Lacking(meta={"zones": [zone | outside for zone in recording.meta.get("zones", [])]})
+
+
+def _lists_by_pfn(recording) -> Lacking:
+    if "free_list" not in recording.arrays:
+        return Lacking()
+    order = np.argsort(recording.free_list_pfn)
+    return Lacking({name: recording.arrays[name][order] for name in FREE_LISTS})
+
+
 # By the names that the recordings' own description gives them.
 RULES: dict[str, Callable[..., Lacking]] = {
     # An anonymous page with more references than page tables account for is not isolated.
@@ -97,6 +114,22 @@ RULES: dict[str, Callable[..., Lacking]] = {
     # A page whose page-table entry is dirty arrives dirty: try_to_migrate_one().
     "dirty page-table entry": lambda recording: Lacking(release={"dirties_from_pte": False}),
 }
+# Rules of compaction's other callers: vm.compact_memory knows none of them.
+CALLER_RULES: dict[str, Callable[..., Lacking]] = {
+    # Pageblocks in which nothing was found lately are passed over: get_pageblock_skip().
+    "skip bits": _no_skip_bits,
+    # Scanners begin where the last run has stopped: compact_cached_migrate_pfn, compact_cached_free_pfn.
+    "cached positions": _from_the_ends,
+    # The free lists are searched in the order in which blocks were freed.
+    "order of the free lists": _lists_by_pfn,
+    # Both scanners look at the free lists first.
+    "fast_find_migrateblock": lambda recording: Lacking(release={"finds_fast": False}),
+    "fast_isolate_freepages": lambda recording: Lacking(release={"isolates_fast": False}),
+    # A task is given the block that it has made, and moves a cluster more: compaction_capture().
+    "capture": lambda recording: Lacking(release={"captures": False}),
+    # What may soon merge goes to the tail of its list: buddy_merge_likely().
+    "merge-likely blocks to the tail": lambda recording: Lacking(release={"merge_likely_to_tail": False}),
+}
 # What `recordings.ablation` leaves out, row by row.
 ABLATED = (*RULES, ("busy buffer pages", "per-CPU lists"))
 
@@ -105,7 +138,7 @@ def check_rules(without: str | Iterable[str]) -> tuple[str, ...]:
     """The rules' names, each once; a ValueError lists those that there are."""
     names = (without,) if isinstance(without, str) else tuple(dict.fromkeys(without))
     for name in names:
-        if name not in RULES:
-            known = ", ".join(map(repr, RULES))
+        if name not in RULES and name not in CALLER_RULES:
+            known = ", ".join(map(repr, (*RULES, *CALLER_RULES)))
             raise ValueError(f"no rule {name!r}: write one of {known}, or several in a tuple")
     return names

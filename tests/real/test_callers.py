@@ -201,3 +201,26 @@ def test_81_of_83_contiguous_ranges_are_predicted_with_every_event():
 def test_replaying_is_for_compact_memory():
     with pytest.raises(ValueError, match="is no run of vm.compact_memory: write recordings.predict"):
         recordings.replay(recordings.load(DIRECT))
+
+
+# In how many of the eleven every event is still the kernel's where a rule is left out.
+WORTH = {"skip bits": 4, "cached positions": 6, "order of the free lists": 5, "fast_find_migrateblock": 5,
+         "fast_isolate_freepages": 3, "capture": 6, "merge-likely blocks to the tail": 10,
+         "per-CPU lists": 5, "busy buffer pages": 8}
+
+
+@pytest.mark.parametrize("rule", WORTH)
+def test_without_a_rule_fewer_triggers_are_predicted(rule):
+    exact = 0
+    for name in PREDICTED:
+        prediction = recordings.predict(recordings.load(name), without=rule)
+        exact += prediction["events"] == prediction["kernel_events"]
+    assert exact == WORTH[rule]
+
+
+def test_every_rule_of_the_other_callers_is_left_out_and_compact_memory_knows_none():
+    assert list(WORTH)[:len(recordings.CALLER_RULES)] == list(recordings.CALLER_RULES)
+    for name in ("6.12-mix-u1-s307", "6.12-mixr-u1-s6005"):
+        run = recordings.load(name)
+        whole, without = (recordings.predict(run, rules)["events"] for rules in ((), recordings.CALLER_RULES))
+        assert without == whole

@@ -118,7 +118,7 @@ def test_every_row_of_the_measured_table_is_left_out_and_no_other(table):
 @pytest.mark.parametrize("work", [recordings.predict, recordings.replay, recordings.compare])
 def test_an_unknown_rule_is_answered_with_those_that_there_are(work, wrong):
     run = recordings.load("6.12-pin-u1-s328")
-    says = "no rule .*: write one of 'reference count', .*'dirty page-table entry', or several in a tuple"
+    says = "no rule .*: write one of 'reference count', .*'dirty page-table entry', .*'capture', .*in a tuple"
     with pytest.raises(ValueError, match=says):
         work(run, without=wrong)
 
