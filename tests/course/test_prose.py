@@ -11,6 +11,7 @@ from kitlib import widgets
 from kitlib.course.minutes import minutes
 
 GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"
+EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 COMMIT = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b")
 SOURCES = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/"
 OF_HISTORY = "11"                       # its subject are the commits
@@ -111,11 +112,11 @@ def too_long(path):
     return [sentence for _, sentence in told(path) if length(sentence) > 40]
 
 
-@lessons
-def test_sentences_are_short(number):
+@pytest.mark.parametrize("path", [*map(lesson, COURSE), *EXERCISES], ids=lambda path: path.stem)
+def test_sentences_are_short(path):
     """A reader holds one fact at a time."""
-    assert median(length(sentence) for _, sentence in told(lesson(number))) <= 18
-    assert too_long(lesson(number)) == []
+    assert median(length(sentence) for _, sentence in told(path)) <= 18
+    assert too_long(path) == []
 
 
 def with_commits(path):
