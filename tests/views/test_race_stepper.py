@@ -379,7 +379,8 @@ def fate_by_brute_force(scenario, schedule):
 
 @pytest.mark.parametrize("kernel, begin", [
     (kl.racy, "C3T12"), (kl.racy, "C3T14"), (kl.after_unlock, "C11T8"), (kl.no_null_check, "C7T10"),
-    (kl.after, "C3T13")], ids=["racy", "racy, later", "after_unlock", "no_null_check", "after"])
+    (kl.after, "C6T14"), pytest.param(kl.after, "C3T13", marks=pytest.mark.slow)],
+    ids=["racy", "racy, later", "after_unlock", "no_null_check", "after", "after, earlier"])
 def test_the_hint_light_is_what_a_brute_force_finds(kernel, begin):
     view, dice = RaceStepper(kernel), random.Random(1)
     view.hint_box.value = True
