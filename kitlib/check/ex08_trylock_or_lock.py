@@ -12,10 +12,13 @@ from ..scenarios import KINDS
 from .one_cpu import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import a_beginning, begins, followed, how_to_go_on
-from .tries import in_steps
+from .sentence_sets import TRYLOCK
+from .sentences import TRUE, Lettered, judged, lettered
+from .tries import CHOSEN, in_steps
+from .yielded_steps import LOCKS
 
 __all__ = ["a_deadlock", "beginning_for", "compaction_sleeps", "decision", "harmless", "mode_for",
-           "what_trylock_costs"]
+           "sentences_for", "what_trylock_costs"]
 
 LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
@@ -36,10 +39,11 @@ def mode_for(learner: str = "") -> Mode:
 
 
 @in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes")
-def compaction_sleeps(schedule: str, learner: str = "") -> Report:
+def compaction_sleeps(schedule: str, steps: Mapping[str, int], learner: str = "") -> Report:
     """Exercise "let compaction sleep": a schedule of truncation_race(blocking).
 
-    At its end compaction sleeps on the folio lock.
+    At its end compaction sleeps on the folio lock. `steps` has the numbers of the steps of this schedule at
+    which truncation "takes the lock", and compaction "reads the pointer" before that it sleeps.
     """
     if not begun(schedule):
         return unsolved('write a schedule, as sleeping = "C2T5"')
@@ -56,7 +60,21 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
                            "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
                            "whoever goes first has the lock:\n"
-                           "when does truncation take it, and when does it give it back?")])
+                           "when does truncation take it, and when does it give it back?"),
+                   _at_which_steps(machine, holder, by_name(steps, ("takes the lock", "reads the pointer")))])
+
+
+def _at_which_steps(machine: Machine, holder: str, answers: dict[str, object]) -> Finding:
+    """The steps that made compaction sleep, both together."""
+    done = {(event.thread, event.step): event.t for event in machine.trace}
+    right = (done.get(("truncation", "folio_lock")), done.get(("compaction", "folio_mapping")))
+    tried = "the steps at which truncation takes the lock, and compaction reads the pointer"
+    if holder != "truncation":
+        return Finding(tried, "compaction does not sleep", "two numbers", at_most=0.0)
+    said = ", ".join(text_of(answers.get(name)) for name in ("takes the lock", "reads the pointer"))
+    return compared(tried, said, ", ".join(map(str, right)),
+                    "count the steps of your schedule from 1, of both threads:\nthe stepper numbers them"
+                    )._replace(at_most=0.0)
 
 
 def _standing(machine: Machine, name: str) -> str:
@@ -101,10 +119,11 @@ def beginning_for(learner: str = "") -> str:
 
 @in_steps("three steps of truncation: it has folio 1 and will ask for folio 0. Then compaction, until "
           "it sleeps at folio 1")
-def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
+def a_deadlock(schedule: str, waits: Mapping[str, tuple[str, int]], learner: str = "") -> Report:
     """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one.
 
-    It begins as beginning_for(learner) says. And the folio that each thread waits for.
+    It begins as beginning_for(learner) says. And for each thread the folio that it waits for, and the step of
+    the schedule at which the other one took its lock.
     """
     threads = ("compaction", "truncation")
     if not begun(schedule):
@@ -125,9 +144,13 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     findings, named = [Finding(tried, "deadlock", "deadlock")], by_name(waits, threads)
     for name in threads:
         step = machine.next[name]
-        findings.append(compared(waited_for.format(name), named.get(name), step.on,
-                                 f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that "
-                                 "lock"))
+        taken = max(event.t for event in machine.trace
+                    if event.thread != name and event.on == step.on and event.step in LOCKS)
+        said = named.get(name)
+        said = ", taken at step ".join(map(text_of, said)) if isinstance(said, tuple | list) else said
+        hint = (f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that lock:\n"
+                'write the folio, and the number of the step that took its lock, as ("folio 7", 3)')
+        findings.append(compared(waited_for.format(name), said, f"{step.on}, taken at step {taken}", hint))
     return Report(findings)
 
 
@@ -142,17 +165,18 @@ def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> st
             f"truncation has {has['truncation']}; a deadlock {fate}")
 
 
-@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers")
+@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers", CHOSEN)
 def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "and the trylock?": what `after` does where blocking slept, and what to choose.
 
     `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to
-    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock".
+    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock", and TRUE to the letters of the true
+    sentences of sentences_for(learner).
     """
     asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
-    answers = by_name(answer, asked)
+    answers = by_name(answer, (*asked, TRUE))
     if not answers:
-        return unsolved("write your three answers in place of the dots")
+        return unsolved("write your answers in place of the dots")
     mode = mode_for(learner)
     safe = {name: bool(prove(opposite_orders(kernel, mode)).safe)
             for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
@@ -164,8 +188,14 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
              "a thread that never sleeps on a lock is in no circle of sleepers",
              "the scanner may hold a spinlock and its task may hold this very folio; "
              "a skipped folio costs one candidate, a deadlock the machine")
-    return Report([compared(what, answers[what], right, hint)
-                   for what, right, hint in zip(asked, expected, hints, strict=True)])
+    return Report([*(compared(what, answers[what], right, hint)
+                     for what, right, hint in zip(asked, expected, hints, strict=True)),
+                   judged(TRYLOCK, answers[TRUE], learner)])
+
+
+def sentences_for(learner: str = "") -> Lettered:
+    """Seven sentences about waiting for a lock, some of them true."""
+    return lettered(TRYLOCK, learner)
 
 
 def _where_blocking_sleeps(mode: Mode) -> str:
@@ -186,7 +216,7 @@ def _where_blocking_sleeps(mode: Mode) -> str:
 
 @in_steps("for each kind compare check.decision(kl.before, kind, kl.Mode()) with that of kl.after; then "
           "with the lock "
-          "turned round")
+          "turned round", CHOSEN)
 def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took.
 
