@@ -28,7 +28,7 @@ def true(sentences, learner=""):
 
 
 def told(report):
-    """All that a report says at the third try, with its hints on one line each; of wrong answers all hints."""
+    """All that a report says at the third try, with its hints on one line each; of answers all hints."""
     report.tries = 3
     later = [" ".join(finding.hint.split()).rstrip(":;,") for finding in report.findings
              if finding.is_answer and not finding.holds]

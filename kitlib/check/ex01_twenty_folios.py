@@ -14,7 +14,7 @@ from ..scenarios import one_folio
 from .flags import row_of
 from .one_cpu import REASONS_TO_STAY
 from .report import NO_ANSWER, Finding, Report, by_name, claim, compared, example, seed_of, text_of, unsolved
-from .tries import CHOSEN, in_steps
+from .tries import CHOSEN, FEW, in_steps
 
 __all__ = ["REASONS_TO_STAY", "lock_is_tried", "twenty_folios", "twenty_folios_for"]
 
@@ -114,7 +114,7 @@ _BEFORE_THE_LOCK = {"not on the LRU", "unevictable", "has a mapping, and GFP_NOF
 
 
 @in_steps("two sorts are locked: dirty folios before ASYNC_MIGRATE, and unevictable folios with a mapping",
-          CHOSEN)
+          FEW)
 def lock_is_tried(answer: list[int], learner: str) -> Report:
     """Exercise "twenty folios", the lock: for which is it tried (folio_trylock(), 0003e2a41468)?
 
@@ -134,7 +134,7 @@ def lock_is_tried(answer: list[int], learner: str) -> Report:
                 for sort, hint in _SORTS.items()]
     if set(answer) - set(folios):
         findings.append(claim("every number is a folio's", False, "there are twenty folios, from 1 to 20"))
-    return Report(findings)
+    return Report(findings, guessed=0.5)
 
 
 def _sort(folio: Folio, mode: Mode) -> str:

@@ -9,10 +9,10 @@ from .flags import flags_after, flags_set
 from .one_cpu import compacted
 from .report import Finding, Report, attempt, by_name, claim, compared, seed_of, shown, unsolved
 from .sentence_sets import TWO_FLAGS
-from .sentences import TRUE, Lettered, judged, lettered
-from .tries import CHOSEN, in_steps
+from .sentences import TRUE_SENTENCES, Lettered, judged, lettered
+from .tries import FEW, in_steps
 
-__all__ = ["flag_for", "sentences_for", "set_the_flag", "why_both"]
+__all__ = ["flag_for", "flag_sentences", "set_the_flag", "why_both"]
 
 _WRITE = ("a flag is the index of a bit:\n"
           "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE")
@@ -92,12 +92,12 @@ def _hint(names: list[str], flag: int) -> str:
 
 @in_steps("the scanner reads AS_UNMOVABLE only of folios that it locks, and it locks a clean one only "
           "if it is "
-          "unevictable. Migration reads it of all that it gets", CHOSEN)
+          "unevictable. Migration reads it of all that it gets", FEW)
 def why_both(predictions: dict[str, str], learner: str = "") -> Report:
     """Exercise "why both bits?": what becomes of a clean folio whose mapping has one of the flags, or both.
 
     `predictions` maps "AS_UNEVICTABLE alone", "AS_UNMOVABLE alone" and "both" to "moved", "isolated in vain"
-    or "left alone", and TRUE to the letters of the true sentences of sentences_for(learner).
+    or "left alone", and TRUE_SENTENCES to the letters of the true sentences of flag_sentences(learner).
     """
     unevictable, unmovable = 1 << AS_UNEVICTABLE, 1 << AS_UNMOVABLE
     cases = {
@@ -111,15 +111,15 @@ def why_both(predictions: dict[str, str], learner: str = "") -> Report:
             unevictable | unmovable,
             "PG_unevictable makes the scanner take the lock,\nand under it the scanner reads AS_UNMOVABLE"),
     }
-    answers = by_name(predictions, (*cases, TRUE))
+    answers = by_name(predictions, (*cases, TRUE_SENTENCES))
     if not answers:
         return unsolved("write your predictions in place of the dots")
     return Report([*(compared(f"your prediction for {case}", answers[case], _fate(flags)[1], hint)
                      for case, (flags, hint) in cases.items()),
-                   judged(TWO_FLAGS, answers[TRUE], learner)])
+                   judged(TWO_FLAGS, answers[TRUE_SENTENCES], learner)])
 
 
-def sentences_for(learner: str = "") -> Lettered:
+def flag_sentences(learner: str = "") -> Lettered:
     """Seven sentences about the two flags, some of them true."""
     return lettered(TWO_FLAGS, learner)
 

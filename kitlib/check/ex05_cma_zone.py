@@ -59,7 +59,7 @@ def contig_for(learner: str) -> Result:
     return contig(zone_for(learner))
 
 
-def map_for(learner: str) -> np.ndarray:
+def zone_map_for(learner: str) -> np.ndarray:
     """A learner's zone as a memory map shows it."""
     return page_states(zone_for(learner))
 

@@ -9,15 +9,25 @@ from ..mm.mapping import AS_UNMOVABLE, clear_bit
 from ..mm.verdict import Result
 from ..mm.zone import Zone
 from .ex05_cma_zone import (END, START, Holders, allocate_elsewhere, blockers, contig, contig_for, is_drivers,
-                            is_free, is_pfn, later, map_for, pages_in_use, zone_for)
+                            is_free, is_pfn, later, pages_in_use, zone_for, zone_map_for)
 from .one_cpu import REASONS_TO_STAY
 from .report import Finding, Report, attempt, begun, compared, example, seed_of, shown, text_of, unsolved
 from .sentence_sets import PLACEMENT
 from .sentences import Lettered, judged, lettered
-from .tries import CHOSEN, in_steps
+from .tries import CHOSEN, FEW, in_steps
 
-__all__ = ["REASONS_TO_STAY", "contig_for", "map_for", "mended", "now_or_never", "pages_in_use",
-           "preparations_for", "sentences_for", "the_preparation", "why_it_fails"]
+__all__ = [
+    "REASONS_TO_STAY",
+    "contig_for",
+    "mended",
+    "now_or_never",
+    "pages_in_use",
+    "placement_sentences",
+    "preparations_for",
+    "the_preparation",
+    "why_it_fails",
+    "zone_map_for",
+]
 
 _GOES = "goes"
 
@@ -118,7 +128,7 @@ def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
 
 
 @in_steps("locks, batches and pins come to an end; only what the file's own flag says stays for as long "
-          "as the file", CHOSEN)
+          "as the file", FEW)
 def now_or_never(given_back: list[int], learner: str) -> Report:
     """Exercise "why does CMA fail?", who goes later: the pfns that block the range, and do not for ever."""
     if not isinstance(given_back, list | tuple | set) or not begun(given_back):
@@ -190,11 +200,11 @@ def _lettered(learner: str) -> dict[str, tuple]:
     return dict(zip("ABCDE", shuffled, strict=True))
 
 
-@in_steps("what must change is where the driver's pages lie, before anything is asked of them", CHOSEN)
+@in_steps("what must change is where the driver's pages lie, before anything is asked of them", FEW)
 def the_preparation(choice: str, true: str, learner: str) -> Report:
     """Exercise "why does CMA fail?", which preparation would have helped: a letter, tried on their zone.
 
-    And the letters of the true sentences of sentences_for(learner).
+    And the letters of the true sentences of placement_sentences(learner).
     """
     if not begun(choice):
         return unsolved('choose a letter, as choice = "A"')
@@ -210,8 +220,8 @@ def the_preparation(choice: str, true: str, learner: str) -> Report:
                    judged(PLACEMENT, true, learner, at_most=0.0)])
 
 
-def sentences_for(learner: str) -> Lettered:
-    """Seven sentences about where unmovable pages lie, some of them true."""
+def placement_sentences(learner: str) -> Lettered:
+    """Eight sentences about where unmovable pages lie, some of them true."""
     return lettered(PLACEMENT, learner)
 
 

@@ -232,7 +232,8 @@ def replay_for(learner: str = "") -> str:
 
 
 @in_steps("let kl.prove() look at every order of your own race, and read its verdict. Step "
-          "through the schedule: where does compaction read the mapping, and truncation let the inode go?", CHOSEN)
+          "through the schedule: where does compaction read the mapping, and truncation let the inode go?",
+          CHOSEN)
 def no_order_breaks_it(answer: Mapping[str, object], learner: str = "") -> Report:
     """Exercise "can it be broken?": what `kl.prove` says of `after` in the learner's own race.
 

@@ -13,12 +13,20 @@ from .one_cpu import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import a_beginning, begins, followed, how_to_go_on
 from .sentence_sets import TRYLOCK
-from .sentences import TRUE, Lettered, judged, lettered
-from .tries import CHOSEN, in_steps
+from .sentences import TRUE_SENTENCES, Lettered, judged, lettered
+from .tries import CHOSEN, FEW, in_steps
 from .yielded_steps import LOCKS
 
-__all__ = ["a_deadlock", "beginning_for", "compaction_sleeps", "decision", "harmless", "mode_for",
-           "sentences_for", "what_trylock_costs"]
+__all__ = [
+    "a_deadlock",
+    "beginning_for",
+    "compaction_sleeps",
+    "decision",
+    "harmless",
+    "lock_sentences",
+    "mode_for",
+    "what_trylock_costs",
+]
 
 LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
@@ -38,7 +46,7 @@ def mode_for(learner: str = "") -> Mode:
     return LEARNERS_MODES[seed_of(learner) % len(LEARNERS_MODES)]
 
 
-@in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes")
+@in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes", CHOSEN)
 def compaction_sleeps(schedule: str, steps: Mapping[str, int], learner: str = "") -> Report:
     """Exercise "let compaction sleep": a schedule of truncation_race(blocking).
 
@@ -126,6 +134,8 @@ def a_deadlock(schedule: str, waits: Mapping[str, tuple[str, int]], learner: str
     the schedule at which the other one took its lock.
     """
     threads = ("compaction", "truncation")
+    nobody = Finding("you say what each waits for", "no deadlock, and no answer",
+                     "nothing, as nobody is stuck")
     if not begun(schedule):
         return unsolved('write a schedule, as deadlock = "C2T5", and what each thread waits for')
     proof = prove(opposite_orders(blocking, mode_for(learner)))
@@ -133,25 +143,27 @@ def a_deadlock(schedule: str, waits: Mapping[str, tuple[str, int]], learner: str
     stopped, machine = followed(stepper, schedule), stepper.machine
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = frames.holders(machine)
-    tried, waited_for = f"{shown(schedule)}, at its end", "you say that {} waits for"
-    nobody = [Finding(waited_for.format(name), "no deadlock, and no answer", "nothing, as nobody is stuck")
-              for name in threads]
+    tried = f"{shown(schedule)}, at its end"
     if not begins(schedule, beginning_for(learner), proof):
-        return Report([Finding(tried, "it begins otherwise", "deadlock", _OTHERWISE), *nobody])
+        return Report([Finding(tried, "it begins otherwise", "deadlock", _OTHERWISE), nobody])
     if not stuck:
         came_out = stopped or ", ".join(f"{name} {_standing(machine, name)}" for name in threads)
-        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)), *nobody])
-    findings, named = [Finding(tried, "deadlock", "deadlock")], by_name(waits, threads)
+        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)), nobody])
+    named, said, right, hints = by_name(waits, threads), [], [], []
     for name in threads:
         step = machine.next[name]
         taken = max(event.t for event in machine.trace
                     if event.thread != name and event.on == step.on and event.step in LOCKS)
-        said = named.get(name)
-        said = ", taken at step ".join(map(text_of, said)) if isinstance(said, tuple | list) else said
-        hint = (f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that lock:\n"
-                'write the folio, and the number of the step that took its lock, as ("folio 7", 3)')
-        findings.append(compared(waited_for.format(name), said, f"{step.on}, taken at step {taken}", hint))
-    return Report(findings)
+        one = named.get(name)
+        pair = one if isinstance(one, tuple | list) else [one]
+        said.append(", taken at step ".join(map(text_of, pair)))
+        right.append(f"{step.on}, taken at step {taken}")
+        hints.append(f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that lock")
+    hint = ("\n".join(hints) + "\nwrite for each the folio, and the number of the step that took its lock, "
+            'as ("folio 7", 3)')
+    return Report([Finding(tried, "deadlock", "deadlock"),
+                   compared("you say what each waits for", "; ".join(said), "; ".join(right), hint
+                            )._replace(at_most=0.0)])
 
 
 def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
@@ -165,16 +177,16 @@ def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> st
             f"truncation has {has['truncation']}; a deadlock {fate}")
 
 
-@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers", CHOSEN)
+@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers", FEW)
 def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "and the trylock?": what `after` does where blocking slept, and what to choose.
 
     `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to
-    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock", and TRUE to the letters of the true
-    sentences of sentences_for(learner).
+    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock", and TRUE_SENTENCES to the letters of the
+    true sentences of lock_sentences(learner).
     """
     asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
-    answers = by_name(answer, (*asked, TRUE))
+    answers = by_name(answer, (*asked, TRUE_SENTENCES))
     if not answers:
         return unsolved("write your answers in place of the dots")
     mode = mode_for(learner)
@@ -190,11 +202,11 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
              "a skipped folio costs one candidate, a deadlock the machine")
     return Report([*(compared(what, answers[what], right, hint)
                      for what, right, hint in zip(asked, expected, hints, strict=True)),
-                   judged(TRYLOCK, answers[TRUE], learner)])
+                   judged(TRYLOCK, answers[TRUE_SENTENCES], learner)])
 
 
-def sentences_for(learner: str = "") -> Lettered:
-    """Seven sentences about waiting for a lock, some of them true."""
+def lock_sentences(learner: str = "") -> Lettered:
+    """Eight sentences about waiting for a lock, some of them true."""
     return lettered(TRYLOCK, learner)
 
 

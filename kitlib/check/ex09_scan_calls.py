@@ -55,7 +55,7 @@ def zone_of_call(call: ScanCall) -> Zone:
     return zone
 
 
-def run(call: ScanCall, **otherwise) -> tuple[int, int, int]:
+def run_call(call: ScanCall, **otherwise) -> tuple[int, int, int]:
     """nr_scanned, nr_taken and migrate_pfn after the call; with some orders `otherwise` than they are."""
     return called(zone_of_call(call), call.start_pfn, call.end_pfn, call.mode, **{**call.orders, **otherwise})
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from .report import NO_ANSWER, Finding, begun, seed_of, text_of
 
-TRUE = "true sentences"             # their key in a table of answers
+TRUE_SENTENCES = "true sentences"             # their key in a table of answers
 _LETTERS = "ABCDEFGH"
 
 
-class Sentence(NamedTuple):
+class Statement(NamedTuple):
     """A sentence, whether it is true, and what to say to whoever thinks otherwise."""
 
     text: str
@@ -26,18 +26,18 @@ class Lettered(str):
     __repr__ = str.__str__
 
 
-def _lettered(sentences: Sequence[Sentence], learner: str) -> dict[str, Sentence]:
+def _lettered(sentences: Sequence[Statement], learner: str) -> dict[str, Statement]:
     shuffled = random.Random(seed_of(learner)).sample(sentences, len(sentences))
     return dict(zip(_LETTERS, shuffled))
 
 
-def lettered(sentences: Sequence[Sentence], learner: str = "") -> Lettered:
+def lettered(sentences: Sequence[Statement], learner: str = "") -> Lettered:
     """A learner's sentences with their letters, in an order of their own."""
     of = _lettered(sentences, learner)
     return Lettered("\n".join(f"{letter} {one.text}" for letter, one in of.items()))
 
 
-def judged(sentences: Sequence[Sentence], answer: object, learner: str = "",
+def judged(sentences: Sequence[Statement], answer: object, learner: str = "",
            at_most: float = 0.25) -> Finding:
     """The finding for the letters of the true sentences, such as "ACE": all of them, and no other."""
     of = _lettered(sentences, learner)
@@ -45,7 +45,8 @@ def judged(sentences: Sequence[Sentence], answer: object, learner: str = "",
     text = text_of(answer) if begun(answer) else ""
     chosen = {letter for letter in text.upper() if letter.isalpha()} if isinstance(answer, str) else set()
     wrong = [of[letter].why for letter in of if (letter in chosen) != (letter in right)]
-    hint = wrong[0] if text and wrong else f'write the letters of all true sentences, as {TRUE!r}: "ACE"'
+    hint = wrong[0] if text and wrong else (
+        f'write the letters of all true sentences, as {TRUE_SENTENCES!r}: "ACE"')
     expected = "all that are true, and no other"
     came_out = expected if chosen == right else text or NO_ANSWER
     return Finding("the true sentences", came_out, expected, hint, True, at_most)

@@ -5,7 +5,7 @@ from functools import wraps
 
 from .report import Report, unsolved
 
-WRONG, CHOSEN = 40, 20              # wrong answers judged in a session: to code, and to choices or numbers
+WRONG, CHOSEN, FEW = 40, 20, 10     # wrong answers judged in a session: to code, to many choices, to few
 _tries: Counter[str] = Counter()
 _wrong: Counter[str] = Counter()
 

@@ -5,7 +5,7 @@ from answers import told, true
 import kitlib as kl
 from kitlib.check import ex02 as check
 from kitlib.check.sentence_sets import TWO_FLAGS
-from kitlib.check.sentences import TRUE
+from kitlib.check.sentences import TRUE_SENTENCES
 from kitlib.mm.mapping import AS_EIO, mapping_set_unmovable, set_bit
 
 FLAG = check.flag_for()
@@ -113,19 +113,19 @@ def test_an_endless_answer_is_ended_with_a_clear_message():
 
 
 PREDICTED = {"AS_UNEVICTABLE alone": "moved", "AS_UNMOVABLE alone": "isolated in vain", "both": "left alone",
-             TRUE: true(TWO_FLAGS)}
+             TRUE_SENTENCES: true(TWO_FLAGS)}
 
 
 def test_predictions_of_both_bits():
     assert not check.why_both(dict.fromkeys(PREDICTED, ...)).passed
     assert all("Not solved yet" in repr(check.why_both(empty)) for empty in ({}, None, []))
     assert check.why_both(PREDICTED).passed
-    assert check.why_both(PREDICTED | {TRUE: true(TWO_FLAGS, "Ada").lower()}, "Ada").passed
+    assert check.why_both(PREDICTED | {TRUE_SENTENCES: true(TWO_FLAGS, "Ada").lower()}, "Ada").passed
 
 
 @pytest.mark.parametrize("letters", ["", "ABCDEFG", "A", 7, ...])
 def test_without_the_true_sentences_all_else_earns_little(letters):
-    report = check.why_both(PREDICTED | {TRUE: letters})
+    report = check.why_both(PREDICTED | {TRUE_SENTENCES: letters})
     assert not report.passed and report.points(2) == 0.5 and "all else earns at most 25%" in repr(report)
 
 

@@ -6,7 +6,7 @@ import kitlib as kl
 from kitlib.check import ex04 as check
 from kitlib.check.ex04_the_backstop import QUANTITIES, counted
 from kitlib.check.sentence_sets import REFUSALS
-from kitlib.check.sentences import TRUE
+from kitlib.check.sentences import TRUE_SENTENCES
 from kitlib.mm.folio import (a_ops_migrate_folio, fallback_migrate_folio, folio_mapping, folio_unlock,
                              migrate_folio)
 from kitlib.mm.mapping import has_migrate_folio, mapping_unmovable
@@ -162,7 +162,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint)
 def right(learner):
     columns = [counted(check.batch_for(learner), mode) for mode in kl.MigrateMode]
     return {name: [column[name] for column in columns] for name in QUANTITIES} | {
-        TRUE: true(REFUSALS, learner)}
+        TRUE_SENTENCES: true(REFUSALS, learner)}
 
 
 @pytest.mark.parametrize("learner", ["", "solution", "Ada", "Grace"])
@@ -170,8 +170,8 @@ def test_the_model_counts_what_the_fact_sheet_says(learner):
     batch = check.batch_for(learner)
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
     numbers = right(learner)
-    assert check.what_it_costs(numbers | {TRUE: "A"}, learner).points(2) == 0.5
-    assert check.what_it_costs(numbers, learner).passed and numbers.pop(TRUE)
+    assert check.what_it_costs(numbers | {TRUE_SENTENCES: "A"}, learner).points(2) == 0.5
+    assert check.what_it_costs(numbers, learner).passed and numbers.pop(TRUE_SENTENCES)
     assert numbers == {
         "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable],
         "asked of pinned": [10 * pinned] * 3,

@@ -186,7 +186,8 @@ def test_whether_it_can_be_broken_is_read_from_the_proof_and_when_from_the_sched
      "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000"),
     ({"how I know": "it is in v6.8"}, "what is merged can still be wrong"),
     ({"how I know": "because"}, "choose one of 'many were tried'"),
-    ({"the pointer is read at": [5]}, "so it may be read twice"), ({"the pointer is read at": 5}, "count from 1"),
+    ({"the pointer is read at": [5]}, "so it may be read twice"),
+    ({"the pointer is read at": 5}, "count from 1"),
     ({"the inode is freed at": 14}, "truncation is not done when the folio has left its mapping"),
 ])
 def test_wrong_claims_have_their_own_hints(wrong, hint):

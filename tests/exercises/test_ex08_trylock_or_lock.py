@@ -6,15 +6,15 @@ import kitlib as kl
 from kitlib.check import ex08 as check
 from kitlib.check.ex08_trylock_or_lock import DOES, LEARNERS_MODES, SKIPPED
 from kitlib.check.sentence_sets import TRYLOCK
-from kitlib.check.sentences import TRUE
+from kitlib.check.sentences import TRUE_SENTENCES
 
 HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else",
             "some opposite order deadlocks after": "no",
-            "my choice": "folio_trylock", TRUE: true(TRYLOCK)}
+            "my choice": "folio_trylock", TRUE_SENTENCES: true(TRYLOCK)}
 SLEEPS = {"takes the lock": 2, "reads the pointer": 5}
 SLEEPS_LATER = {"takes the lock": 9, "reads the pointer": 3}
 DEADLOCK = "C2T1C1T2C17"                  # of whoever has no name
-WAITS = {"compaction": ("folio 1", 3), "truncation": ("folio 0", 12)}
+WAITS = {"compaction": ("folio 1", 5), "truncation": ("folio 0", 11)}
 COST = {"left for the lock": ["shmem, SHM_LOCK, locked", "guest_memfd, locked"],
         "would have been taken": ["shmem, SHM_LOCK, locked"],
         "a skipped folio is": "a false negative, tried again by a later scan"}
@@ -87,8 +87,8 @@ def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
 
 def test_half_right_gives_a_part_of_the_points():
     assert check.compaction_sleeps("T2C7", {"takes the lock": 2}).points(1) == 0
-    assert check.harmless(HARMLESS | {TRUE: "A"}).points(1) == 0
-    assert check.a_deadlock(DEADLOCK, WAITS | {"truncation": ("folio 1", 12)}).points(1) == 0.5
+    assert check.harmless(HARMLESS | {TRUE_SENTENCES: "A"}).points(1) == 0
+    assert check.a_deadlock(DEADLOCK, WAITS | {"truncation": ("folio 1", 12)}).points(1) == 0
     assert check.what_trylock_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
     assert check.a_deadlock("C2T1C1T2C16", WAITS).points(1) == 0
 
@@ -130,6 +130,8 @@ def test_two_learners_have_different_modes_and_each_others_schedules_fail():
     assert check.mode_for("") == LEARNERS_MODES[0] != check.mode_for(other)
     assert check.compaction_sleeps("T2C6", SLEEPS, other).passed
     assert not check.compaction_sleeps("T2C6", SLEEPS).passed
-    assert check.a_deadlock("C1T1C3T2C13", {"compaction": ("folio 1", 2), "truncation": ("folio 0", 10)}, other).passed
+    waits = {"compaction": ("folio 1", 6), "truncation": ("folio 0", 10)}
+    assert check.a_deadlock("C1T1C3T2C13", waits, other).passed
     assert not check.a_deadlock(DEADLOCK, WAITS, other).passed
-    assert check.harmless(HARMLESS | {TRUE: true(TRYLOCK, other)}, other).passed and set(SKIPPED) >= {COST["a skipped folio is"]}
+    assert check.harmless(HARMLESS | {TRUE_SENTENCES: true(TRYLOCK, other)}, other).passed
+    assert set(SKIPPED) >= {COST["a skipped folio is"]}
