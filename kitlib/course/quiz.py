@@ -47,7 +47,7 @@ SENTENCES = [
     Sentence(8, ("Direct compaction never runs in MIGRATE_SYNC.", True),
              ("At its highest priority direct compaction runs in MIGRATE_SYNC_LIGHT.", True),
              "Its slowest mode is MIGRATE_SYNC_LIGHT."),
-    Sentence(9, ("A folio that somebody else has locked is tried again at once.", False),
+    Sentence(9, ("When the scanner's folio_trylock() fails, it tries again at once.", False),
              ("When folio_trylock() fails during isolation, the kernel has a bug.", False),
              "It means: not now. A later scan may take the folio."),
     Sentence(10, ("Before there was AS_UNMOVABLE, compaction crashed on guest_memfd.", False),

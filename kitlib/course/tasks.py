@@ -144,8 +144,8 @@ def refusal(dice: random.Random) -> Task:
     codes = [Result.EAGAIN, Result.EBUSY, Result.EINVAL]
     ends = ["moved", "not isolated", *(_tried(code) for code in codes)]
     words = (f"compact_memory meets each of these pages, in the kernel {name_of(kernel)} the patch. What "
-             "becomes of it? Where migration refuses it: by which code, and is it tried again in the next "
-             "pass of its batch?")
+             "becomes of it? Where migration refuses it: by which code in the end, and is a page with that "
+             "code tried again in the next pass of its batch?")
     return Task("refusals", words, {"rows": kinds, "choices": ends},
                 {kind: _fate(*_compacted(kind, kernel)) for kind in kinds})
 

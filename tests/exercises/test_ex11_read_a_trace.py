@@ -38,7 +38,7 @@ def test_the_stub_is_not_solved_yet_and_the_solution_passes():
         assert report.passed and report.points(4) == 4 and repr(report).endswith("16 of 16 hold.")
 
 
-A, B, OLD_B = LINES[NEW]["A"], LINES[NEW]["B"], LINES[OLD]["B"]
+A, B = LINES[NEW]["A"], LINES[NEW]["B"]
 WRONG = [
     (NEW, "A", ENDED, "the pageblock ends", "a pageblock ends where the pfn is a multiple of 512"),
     (NEW, "A", ENDED, "a page is refused", "only a direct asynchronous caller minds a refused page"),

@@ -77,8 +77,8 @@ def the_backstop():
     rows = ("asked of guest_memfd", "asked of pinned", "returned", "pgmigrate_success", "pgmigrate_fail")
 
     def by_row(answers):
-        values = list(answers.values())
-        return {row: [int(number) for number in values[at::5]] for at, row in enumerate(rows)}
+        values = [int(value) if value.isdigit() else 0 for value in answers.values()]
+        return {row: values[:15][at::5] for at, row in enumerate(rows)}     # behind them are the sentences
 
     yield copied(lambda said: check.ex04.what_it_costs(said, LEARNER), {row: [1, 1, 1] for row in rows}, 2,
                  by_row)
