@@ -167,3 +167,7 @@ def is_drivers(zone: Zone, pfn: int) -> bool:
     return zone.mapping[pfn] == GMEM
 
 
+def drivers_pages(zone: Zone) -> list[tuple[int, int]]:
+    """The flags and counts of the pages of the driver's file, in no order of theirs."""
+    pfns = [pfn for pfn in range(zone.end_pfn) if is_drivers(zone, pfn)]
+    return sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in pfns)

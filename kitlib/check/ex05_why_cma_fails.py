@@ -8,8 +8,9 @@ from ..mm.a_ops import GMEM
 from ..mm.mapping import AS_UNMOVABLE, clear_bit
 from ..mm.verdict import Result
 from ..mm.zone import Zone
-from .ex05_cma_zone import (END, START, Holders, allocate_elsewhere, blockers, contig, contig_for, is_drivers,
-                            is_free, is_pfn, later, pages_in_use, zone_for, zone_map_for)
+from .ex05_cma_zone import (END, START, Holders, allocate_elsewhere, blockers, contig, contig_for,
+                            drivers_pages, is_drivers, is_free, is_pfn, later, pages_in_use, zone_for,
+                            zone_map_for)
 from .one_cpu import REASONS_TO_STAY
 from .report import Finding, Report, attempt, begun, compared, example, seed_of, shown, text_of, unsolved
 from .sentence_sets import PLACEMENT
@@ -262,7 +263,7 @@ def _judged(original: Zone, quiet: Zone, zone: Zone) -> tuple[Finding, Finding, 
 
 def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     """The driver's file: unmovable as before, and with as many pages."""
-    pages, were = _drivers_pages(zone), _drivers_pages(original)
+    pages, were = drivers_pages(zone), drivers_pages(original)
     came_out = f"{len(pages)} pages"
     if len(pages) == len(were) and pages != were:
         came_out += ", changed"
@@ -273,11 +274,6 @@ def _file_is_whole(original: Zone, zone: Zone) -> Finding:
         hint = ("the flag says the truth about the file:\n"
                 "without it the folios are isolated, and refused with -EINVAL")
     return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
-
-
-def _drivers_pages(zone: Zone) -> list[tuple[int, int]]:
-    pfns = [pfn for pfn in range(zone.end_pfn) if is_drivers(zone, pfn)]
-    return sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in pfns)
 
 
 def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
