@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_counts():
     answers = {"A": RIGHT[NEW]["A"], "B": "the pageblock ends", "C": (1, 2),
                "D": [np.zeros(3), {}, ..., RIGHT[NEW]["D"][SCANNED]]}
     report = check.read_a_trace(answers, NEW)
-    assert sum(finding.holds for finding in report.findings) == 5 and report.points(4) == 1
+    assert sum(finding.holds for finding in report.findings) == 5 and report.points(4) == 0
     assert "write four answers in this order" in repr(report) and "no answer" in repr(report)
 
 
