@@ -83,7 +83,7 @@ $(BIN)/pip:
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m ensurepip --default-pip; else $(PYTHON) -m venv $(VENV); fi
 
 $(VENV)/lab: requirements.txt pyproject.toml constraints.txt Makefile | $(BIN)/pip
-	@echo "Installing into $(VENV): a minute or two, the first time only."
+	@echo "Installing into $(VENV): one to six minutes, the first time only."
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@echo '$(SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	$(call INSTALL,requirements.txt)

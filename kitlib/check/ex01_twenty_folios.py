@@ -14,7 +14,7 @@ from ..scenarios import one_folio
 from .flags import row_of
 from .one_cpu import REASONS_TO_STAY
 from .report import NO_ANSWER, Finding, Report, by_name, claim, compared, example, seed_of, text_of, unsolved
-from .tries import in_steps
+from .tries import CHOSEN, FEW, in_steps
 
 __all__ = ["REASONS_TO_STAY", "lock_is_tried", "twenty_folios", "twenty_folios_for"]
 
@@ -68,7 +68,8 @@ def mode_text(mode: Mode) -> str:
 
 @in_steps("for each folio, follow the tree from the top: PG_lru; mapping and references; NOFS; "
           "PG_unevictable and the "
-          "mode; writeback; then the lock, migrate_folio, the flag. The first that refuses is the reason")
+          "mode; writeback; then the lock, migrate_folio, the flag. The first that refuses is the reason",
+          CHOSEN)
 def twenty_folios(answers: dict[int, str], learner: str) -> Report:
     """Exercise "twenty folios": what isolate_migratepages_block() (0003e2a41468) says of each.
 
@@ -84,7 +85,7 @@ def twenty_folios(answers: dict[int, str], learner: str) -> Report:
         return unsolved("twenty times the same answer is no prediction")
     return Report(_judged(answers, learner), elsewhere=example(
         lambda name: twenty_folios_for(name).to_string(),
-        lambda name: _judged(dict.fromkeys(numbers), name), learner))
+        lambda name: _judged(dict.fromkeys(numbers), name), learner), guessed=0.5)
 
 
 def _judged(answers: dict[int, str | None], learner: str) -> list[Finding]:
@@ -112,7 +113,8 @@ _BEFORE_THE_LOCK = {"not on the LRU", "unevictable", "has a mapping, and GFP_NOF
                     "no mapping, extra references"}
 
 
-@in_steps("two sorts are locked: dirty folios before ASYNC_MIGRATE, and unevictable folios with a mapping")
+@in_steps("two sorts are locked: dirty folios before ASYNC_MIGRATE, and unevictable folios with a mapping",
+          FEW)
 def lock_is_tried(answer: list[int], learner: str) -> Report:
     """Exercise "twenty folios", the lock: for which is it tried (folio_trylock(), 0003e2a41468)?
 
@@ -128,11 +130,11 @@ def lock_is_tried(answer: list[int], learner: str) -> Report:
         wrong[sort] += (number in answer) != _run(folio, mode)[1]
     # Who has most of a sort wrong has not told it from the others.
     findings = [Finding(f"folios, {sort}", f"{wrong[sort]} of {of[sort]} wrong", f"0 of {of[sort]} wrong",
-                        hint, at_most=float(2 * wrong[sort] <= of[sort]))
+                        hint, True, at_most=float(2 * wrong[sort] <= of[sort]))
                 for sort, hint in _SORTS.items()]
     if set(answer) - set(folios):
         findings.append(claim("every number is a folio's", False, "there are twenty folios, from 1 to 20"))
-    return Report(findings)
+    return Report(findings, guessed=0.5)
 
 
 def _sort(folio: Folio, mode: Mode) -> str:

@@ -8,9 +8,11 @@ from ..mm.verdict import Mode
 from .flags import flags_after, flags_set
 from .one_cpu import compacted
 from .report import Finding, Report, attempt, by_name, claim, compared, seed_of, shown, unsolved
-from .tries import in_steps
+from .sentence_sets import TWO_FLAGS
+from .sentences import TRUE_SENTENCES, Lettered, judged, lettered
+from .tries import FEW, in_steps
 
-__all__ = ["flag_for", "set_the_flag", "why_both"]
+__all__ = ["flag_for", "flag_sentences", "set_the_flag", "why_both"]
 
 _WRITE = ("a flag is the index of a bit:\n"
           "write set_bit(AS_UNMOVABLE, mapping) or mapping.flags |= 1 << AS_UNMOVABLE")
@@ -19,8 +21,8 @@ _ASKED_FOR = ("AS_EIO", "AS_UNEVICTABLE", "AS_UNMOVABLE")
 
 
 def flag_for(learner: str = "") -> int:
-    """The number of AS_UNMOVABLE in a learner's kernel: not the patch's own, 8."""
-    return 9 + seed_of(learner) % 7
+    """The number of AS_UNMOVABLE in a learner's kernel: not the patch's own, 8, and of no release."""
+    return 10 + seed_of(learner) % 6
 
 
 @in_steps("two lines, one for each flag, each with |= 1 << flag or set_bit(flag, mapping)")
@@ -90,12 +92,12 @@ def _hint(names: list[str], flag: int) -> str:
 
 @in_steps("the scanner reads AS_UNMOVABLE only of folios that it locks, and it locks a clean one only "
           "if it is "
-          "unevictable. Migration reads it of all that it gets")
-def why_both(predictions: dict[str, str]) -> Report:
+          "unevictable. Migration reads it of all that it gets", FEW)
+def why_both(predictions: dict[str, str], learner: str = "") -> Report:
     """Exercise "why both bits?": what becomes of a clean folio whose mapping has one of the flags, or both.
 
     `predictions` maps "AS_UNEVICTABLE alone", "AS_UNMOVABLE alone" and "both" to "moved", "isolated in vain"
-    or "left alone".
+    or "left alone", and TRUE_SENTENCES to the letters of the true sentences of flag_sentences(learner).
     """
     unevictable, unmovable = 1 << AS_UNEVICTABLE, 1 << AS_UNMOVABLE
     cases = {
@@ -109,11 +111,17 @@ def why_both(predictions: dict[str, str]) -> Report:
             unevictable | unmovable,
             "PG_unevictable makes the scanner take the lock,\nand under it the scanner reads AS_UNMOVABLE"),
     }
-    answers = by_name(predictions, cases)
+    answers = by_name(predictions, (*cases, TRUE_SENTENCES))
     if not answers:
         return unsolved("write your predictions in place of the dots")
-    return Report([compared(f"your prediction for {case}", answers[case], _fate(flags)[1], hint)
-                   for case, (flags, hint) in cases.items()])
+    return Report([*(compared(f"your prediction for {case}", answers[case], _fate(flags)[1], hint)
+                     for case, (flags, hint) in cases.items()),
+                   judged(TWO_FLAGS, answers[TRUE_SENTENCES], learner)])
+
+
+def flag_sentences(learner: str = "") -> Lettered:
+    """Seven sentences about the two flags, some of them true."""
+    return lettered(TWO_FLAGS, learner)
 
 
 def _fate(flags: int) -> tuple[str, str]:

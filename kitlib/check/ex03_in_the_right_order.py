@@ -16,10 +16,12 @@ from ..step import Deadlock, KernelBug, NullDereference, Path
 from .given_beginning import on_the_lru
 from .one_cpu import case_text, kernels_decision
 from .report import Finding, Report, attempt, begun, by_name, compared, shown, text_of, unsolved
-from .tries import in_steps
+from .sentence_sets import FIVE_USERS
+from .sentences import Lettered, judged, lettered
+from .tries import FEW, in_steps
 from .yielded_steps import LOCKS, every_step_is_yielded, not_a_path
 
-__all__ = ["in_the_right_order", "left_alone", "steps_of"]
+__all__ = ["in_the_right_order", "left_alone", "steps_of", "user_sentences"]
 
 _FLIPPED = ((), ("unevictable",), ("locked",), ("unevictable", "locked"))
 _NO_REASON = "which is no reason"
@@ -251,11 +253,11 @@ def _lock_is_released(runs: list) -> Finding:
 
 
 @in_steps("with 0 PG_unevictable decides, before any lock; with 1 only AS_UNMOVABLE, which one of the "
-          "five has")
-def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
+          "five has", FEW)
+def left_alone(allowed: dict[str, str], forbidden: dict[str, str], true: str = "") -> Report:
     """Exercise "in the right order", prediction: what compaction says of the folios of five users.
 
-    With vm.compact_unevictable_allowed 1, and 0.
+    With vm.compact_unevictable_allowed 1, and 0; and the letters of the true sentences of user_sentences().
     """
     predictions = {1: by_name(allowed, _USERS), 0: by_name(forbidden, _USERS)}
     if not begun(predictions):
@@ -266,7 +268,12 @@ def left_alone(allowed: dict[str, str], forbidden: dict[str, str]) -> Report:
             answer, right = answers.get(user), kernels_decision(kind, Mode(unevictable=bool(sysctl)))
             findings.append(compared(f"{user}, vm.compact_unevictable_allowed {sysctl}", answer, right,
                                      _user_hint(user, sysctl, text_of(answer))))
-    return Report(findings)
+    return Report([*findings, judged(FIVE_USERS, true)])
+
+
+def user_sentences() -> Lettered:
+    """Seven sentences about the five users, some of them true."""
+    return lettered(FIVE_USERS)
 
 
 def _user_hint(user: str, sysctl: int, answer: str) -> str:

@@ -13,10 +13,12 @@ from ..scenarios import KINDS, zone_of
 from ..step import NullDereference, Path
 from .one_migration import Moved, kernels_move
 from .report import Finding, Report, attempt, by_name, compared, example, seed_of, unsolved
-from .tries import in_steps
+from .sentence_sets import REFUSALS
+from .sentences import TRUE_SENTENCES, Lettered, judged, lettered
+from .tries import CHOSEN, in_steps
 from .yielded_steps import every_step_is_yielded, not_a_path
 
-__all__ = ["batch_for", "the_backstop", "what_it_costs"]
+__all__ = ["batch_for", "refusal_sentences", "the_backstop", "what_it_costs"]
 
 _FLAGGED = "file, clean", "ramfs", "secretmem"          # also tried with AS_UNMOVABLE in their mapping
 _GROUPS = {"no mapping": "folios without a mapping", "unmovable": "folios of an unmovable mapping",
@@ -158,20 +160,27 @@ def counted(batch: list[str], mode: MigrateMode) -> dict[str, int]:
 
 @in_steps("a code that is final: one try in MIGRATE_ASYNC, one more in the sync modes. -EAGAIN: 10 "
           "tries in each mode. "
-          "The counters count folios")
+          "The counters count folios", CHOSEN)
 def what_it_costs(numbers: dict[str, list[int]], learner: str) -> Report:
     """Exercise "the backstop", its code: who is asked how often, what migrate_pages() counts (0003e2a41468).
 
-    `numbers` maps each of QUANTITIES to three numbers: MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC.
+    `numbers` maps each of QUANTITIES to three numbers: MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC;
+    and TRUE_SENTENCES to the letters of the true sentences of refusal_sentences(learner).
     """
+    true = by_name(numbers, (TRUE_SENTENCES,)).get(TRUE_SENTENCES)
     numbers = by_name(numbers, QUANTITIES)
     if not numbers:
         return unsolved("write three numbers in each row, one a mode")
     rows = {name: [*row, ..., ..., ...] if isinstance(row, list | tuple) else [row] * 3
             for name, row in numbers.items()}
-    return Report(_counts(rows, learner), elsewhere=example(
+    return Report([*_counts(rows, learner), judged(REFUSALS, true, learner)], elsewhere=example(
         lambda name: "\n".join(batch_for(name)),
         lambda name: _counts({quantity: [None] * 3 for quantity in QUANTITIES}, name), learner))
+
+
+def refusal_sentences(learner: str = "") -> Lettered:
+    """Seven sentences about what a refusal costs, some of them true."""
+    return lettered(REFUSALS, learner)
 
 
 def _counts(rows: dict[str, list], learner: str) -> list[Finding]:

@@ -8,6 +8,7 @@ LRU batches first: in this zone nobody does (Zone.lru_batch is empty).
 import random
 from numbers import Integral
 
+import numpy as np
 import pandas as pd
 
 from ..compaction.contig import alloc_contig_range
@@ -15,11 +16,12 @@ from ..compaction.control import control_for, isolation_mode
 from ..concurrency.sched import run_path
 from ..kernels import after
 from ..mm.a_ops import GMEM, mappings
-from ..mm.folio import PG
+from ..mm.folio import PG, folio_put, folio_unlock
 from ..mm.mapping import AddressSpace, AddressSpaceOperations, mapping_set_unmovable
 from ..mm.page_alloc import free_one_page, isolate_free_page
 from ..mm.verdict import Result
 from ..mm.zone import MIGRATE_CMA, MIGRATE_UNMOVABLE, PAGEBLOCK_ORDER, Zone
+from ..plots import page_states
 from ..scenarios import KIND, KINDS
 from .flags import row_of
 from .report import seed_of
@@ -52,9 +54,19 @@ def zone_for(learner: str) -> Zone:
     return zone
 
 
-def pages_in_use(zone: Zone) -> pd.DataFrame:
+def contig_for(learner: str) -> Result:
+    """alloc_contig_range() on a learner's range."""
+    return contig(zone_for(learner))
+
+
+def zone_map_for(learner: str) -> np.ndarray:
+    """A learner's zone as a memory map shows it."""
+    return page_states(zone_for(learner))
+
+
+def pages_in_use(learner: str) -> pd.DataFrame:
     """The pages of CMA's pageblock that are in use, those that look alike in one row, with their pfns."""
-    alike: dict[tuple, list[int]] = {}
+    zone, alike = zone_for(learner), {}
     for pfn in range(START, END):
         if not is_free(zone, pfn):
             alike.setdefault(tuple(row_of(zone.folio(pfn)).items()), []).append(pfn)
@@ -124,8 +136,38 @@ def allocate_elsewhere(zone: Zone, pfn: int) -> int:
     return there
 
 
+class Holders:
+    """Whoever holds a page of a zone; they do what they would do, and nothing else is done through them."""
+
+    __slots__ = ("_zone",)
+
+    def __init__(self, zone: Zone):
+        self._zone = zone
+
+    def unlock(self, pfn: int) -> None:
+        """The holder of the folio lock releases it."""
+        folio_unlock(self._zone.folio(pfn)).do()
+
+    def drain(self, pfn: int) -> None:
+        """The CPU with the page in its batch puts it on the LRU, and drops the batch's reference."""
+        self._zone.folio(pfn).lru = True
+        folio_put(self._zone.folio(pfn)).do()
+
+    def unpin(self, pfn: int) -> None:
+        """The holder of a pin drops it."""
+        folio_put(self._zone.folio(pfn)).do()
+
+    def allocate_elsewhere(self, pfn: int) -> int:
+        """The driver's author has chosen another GFP mask: allocate_elsewhere()."""
+        return allocate_elsewhere(self._zone, pfn)
+
+
 def is_drivers(zone: Zone, pfn: int) -> bool:
     """Whether a page belongs to the driver's file."""
     return zone.mapping[pfn] == GMEM
 
 
+def drivers_pages(zone: Zone) -> list[tuple[int, int]]:
+    """The flags and counts of the pages of the driver's file, in no order of theirs."""
+    pfns = [pfn for pfn in range(zone.end_pfn) if is_drivers(zone, pfn)]
+    return sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in pfns)

@@ -8,21 +8,34 @@ from ..mm.a_ops import GMEM
 from ..mm.mapping import AS_UNMOVABLE, clear_bit
 from ..mm.verdict import Result
 from ..mm.zone import Zone
-from .ex05_cma_zone import (END, START, allocate_elsewhere, blockers, contig, is_drivers, is_free, is_pfn,
-                            later, pages_in_use, zone_for)
+from .ex05_cma_zone import (END, START, Holders, allocate_elsewhere, blockers, contig, contig_for,
+                            drivers_pages, is_drivers, is_free, is_pfn, later, pages_in_use, zone_for,
+                            zone_map_for)
 from .one_cpu import REASONS_TO_STAY
 from .report import Finding, Report, attempt, begun, compared, example, seed_of, shown, text_of, unsolved
-from .tries import in_steps
+from .sentence_sets import PLACEMENT
+from .sentences import Lettered, judged, lettered
+from .tries import CHOSEN, FEW, in_steps
 
-__all__ = ["REASONS_TO_STAY", "allocate_elsewhere", "contig", "mended", "now_or_never", "pages_in_use",
-           "preparations_for", "the_preparation", "why_it_fails", "zone_for"]
+__all__ = [
+    "REASONS_TO_STAY",
+    "contig_for",
+    "mended",
+    "now_or_never",
+    "pages_in_use",
+    "placement_sentences",
+    "preparations_for",
+    "the_preparation",
+    "why_it_fails",
+    "zone_map_for",
+]
 
 _GOES = "goes"
 
 
 @in_steps("ask of each row of the table: on the LRU? a reference too many? unevictable and locked? "
           "AS_UNMOVABLE? "
-          "-EAGAIN is for what is isolated all the same")
+          "-EAGAIN is for what is isolated all the same", CHOSEN)
 def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     """Exercise "why does CMA fail?": who blocks alloc_contig_range() (mm/page_alloc.c, 0003e2a41468).
 
@@ -34,7 +47,7 @@ def why_it_fails(blocking: dict[int, str], learner: str) -> Report:
     # Pages that go are not asked for: who writes them down as well earns nothing with them.
     answers = {pfn: why for pfn, why in blocking.items() if begun(why) and text_of(why).casefold() != _GOES}
     return Report(_reasons(answers, learner) + _no_pfns(answers), elsewhere=example(
-        lambda name: pages_in_use(zone_for(name)).to_string(), _right, learner))
+        lambda name: pages_in_use(name).to_string(), _right, learner))
 
 
 def _reasons(answers: dict, learner: str) -> list[Finding]:
@@ -112,28 +125,27 @@ def _why_hint(zone: Zone, pfn: int, expected: str, answer: str) -> str:
             "a pinned file folio is isolated:\n"
             "the scanner's test for extra references is for folios without a mapping; "
             "migration then finds one too many"),
-    }.get(expected, "try it alone:\nalloc_contig_range() on this page only")
+    }.get(expected, "look at its row again:\nis there anything that scanner and migration cannot wait for?")
 
 
 @in_steps("locks, batches and pins come to an end; only what the file's own flag says stays for as long "
-          "as the file")
-def now_or_never(never: list[int], learner: str) -> Report:
-    """Exercise "why does CMA fail?", who stays for good: the pfns that block the range on every later try."""
-    if not isinstance(never, list | tuple | set) or not begun(never):
-        return unsolved("write the pfns that no later try will get, as never = [17, 230]")
+          "as the file", FEW)
+def now_or_never(given_back: list[int], learner: str) -> Report:
+    """Exercise "why does CMA fail?", who goes later: the pfns that block the range, and do not for ever."""
+    if not isinstance(given_back, list | tuple | set) or not begun(given_back):
+        return unsolved("write the pfns that a later try will get, as later = [17, 230]")
     zone = zone_for(learner)
     stays = blockers(zone)
     later(zone)
-    for_good = blockers(zone)
-    named = [pfn for pfn in never if is_pfn(pfn)]
-    findings = []
-    for pfn in sorted({*named}):
-        expected = "never" if pfn in for_good else "later"
-        findings.append(compared(f"pfn {pfn}", "never", expected, _fate_hint(stays.get(pfn))))
-    forgotten = sorted(set(for_good) - set(named))
-    hint = "one more stays for good:\nno kernel clears the flag, as long as the file keeps the page"
-    return Report(findings + _no_pfns(never) + _not_named(
-        forgotten, "pages that stay for good and that you have not named", [hint] * len(forgotten)))
+    goes = set(stays) - set(blockers(zone))
+    named = {pfn for pfn in given_back if is_pfn(pfn)}
+    wrong = sorted(named - goes)
+    hint = _fate_hint(stays.get(wrong[0])) if wrong else (
+        "one more is given back some time:\ngo through your pages of task 1, and ask of each who holds it")
+    expected = "all that block the range now and not for ever, and no other"
+    came_out = expected if named == goes else ", ".join(map(str, sorted(named))) or "no pfn"
+    return Report([Finding("the pages that a later try gets", came_out, expected, hint, True),
+                   *_no_pfns(given_back)])
 
 
 def _fate_hint(why: str | None) -> str:
@@ -189,9 +201,12 @@ def _lettered(learner: str) -> dict[str, tuple]:
     return dict(zip("ABCDE", shuffled, strict=True))
 
 
-@in_steps("what must change is where the driver's pages lie, before anything is asked of them")
-def the_preparation(choice: str, learner: str) -> Report:
-    """Exercise "why does CMA fail?", which preparation would have helped: a letter, tried on their zone."""
+@in_steps("what must change is where the driver's pages lie, before anything is asked of them", FEW)
+def the_preparation(choice: str, true: str, learner: str) -> Report:
+    """Exercise "why does CMA fail?", which preparation would have helped: a letter, tried on their zone.
+
+    And the letters of the true sentences of placement_sentences(learner).
+    """
     if not begun(choice):
         return unsolved('choose a letter, as choice = "A"')
     lettered, letter = _lettered(learner), text_of(choice).upper()
@@ -201,21 +216,28 @@ def the_preparation(choice: str, learner: str) -> Report:
     (what, prepare, why_not), zone = lettered[letter], zone_for(learner)
     later(zone)
     prepare(zone)
-    return Report([Finding(f"{what}; then alloc_contig_range()", str(contig(zone)), "0", why_not)])
+    return Report([Finding(f"{what}; then alloc_contig_range()", str(contig(zone)), "0", why_not,
+                           at_most=0.0),
+                   judged(PLACEMENT, true, learner, at_most=0.0)])
+
+
+def placement_sentences(learner: str) -> Lettered:
+    """Eight sentences about where unmovable pages lie, some of them true."""
+    return lettered(PLACEMENT, learner)
 
 
 @in_steps("each page of task 1: release its lock; drain the batch (PG_lru, and one reference less); "
           "drop the pin; "
           "allocate_elsewhere() for the driver's")
 def mended(mend: Callable, learner: str) -> Report:
-    """Exercise "why does CMA fail?", mend it: after `mend(zone)` alloc_contig_range() gives 0.
+    """Exercise "why does CMA fail?", mend it: after `mend(holders)` alloc_contig_range() gives 0.
 
-    And nobody has lost a page.
+    And nobody has lost a page, and nothing else was touched.
     """
     zone, quiet = zone_for(learner), zone_for(learner)
     begin = zone.snapshot()
     later(quiet)
-    _, failed = attempt(mend, zone) if callable(mend) else (None, None)
+    _, failed = attempt(mend, Holders(zone)) if callable(mend) else (None, None)
     touched, broken = attempt(lambda: zone.snapshot() != begin)
     if failed or broken:
         return Report([failed or broken])
@@ -241,12 +263,12 @@ def _judged(original: Zone, quiet: Zone, zone: Zone) -> tuple[Finding, Finding, 
 
 def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     """The driver's file: unmovable as before, and with as many pages."""
-    pages, were = _drivers_pages(zone), _drivers_pages(original)
+    pages, were = drivers_pages(zone), drivers_pages(original)
     came_out = f"{len(pages)} pages"
     if len(pages) == len(were) and pages != were:
         came_out += ", changed"
     hint = ("nobody may free or change the file's pages:\n"
-            "allocate_elsewhere(zone, pfn) says where they should have been allocated")
+            "allocate_elsewhere(pfn) says where they should have been allocated")
     if zone.mappings[GMEM].flags != original.mappings[GMEM].flags:
         came_out += ", its flags changed"
         hint = ("the flag says the truth about the file:\n"
@@ -254,21 +276,18 @@ def _file_is_whole(original: Zone, zone: Zone) -> Finding:
     return Finding("the driver's file", came_out, f"{len(were)} pages", hint)
 
 
-def _drivers_pages(zone: Zone) -> list[tuple[int, int]]:
-    pfns = [pfn for pfn in range(zone.end_pfn) if is_drivers(zone, pfn)]
-    return sorted((zone.flags[pfn], zone.refcount[pfn]) for pfn in pfns)
-
-
 def _others_are_whole(original: Zone, quiet: Zone, zone: Zone) -> Finding:
     """Every other page: as it was, or as its holder leaves it."""
     def entry(zone: Zone, pfn: int) -> tuple:
         return tuple(column[pfn] for column in (zone.flags, zone.refcount, zone.mapcount, zone.mapping))
 
+    blocking = set(blockers(original))
     touched = [pfn for pfn in range(zone.end_pfn)
                if not is_free(original, pfn) and not is_drivers(original, pfn)
-               and entry(zone, pfn) not in _allowed(entry(original, pfn), entry(quiet, pfn))]
+               and entry(zone, pfn) not in _allowed(entry(original, pfn),
+                                                    entry(quiet if pfn in blocking else original, pfn))]
     hint = ("a lock is released, a batch drained (PG_lru, and one reference less), "
-            "a pin dropped (one reference less), and no more than that")
+            "a pin dropped (one reference less), and no more than that, of pages that block the range")
     whole = "as they were, or at rest"
     came_out = f"changed: pfn {', '.join(map(str, touched[:5]))}" if touched else whole
     return Finding("all other pages", came_out, whole, hint)

@@ -11,11 +11,12 @@ from ..concurrency.sched import Event, Stepper, letters, read_schedule
 from ..kernels import after, after_unlock, cached, no_null_check, racy
 from ..mm.verdict import Mode
 from ..races import truncation_race
+from ..step import UseAfterFree
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import a_beginning, begins, followed, how_to_go_on
-from .tries import in_steps
+from .tries import CHOSEN, in_steps
 
-__all__ = ["beginnings_for", "break_it", "no_order_breaks_it", "race_for"]
+__all__ = ["beginnings_for", "break_it", "no_order_breaks_it", "race_for", "replay_for"]
 
 # What is to be broken: the kernel, and how long truncation holds the folio lock.
 CASES = {
@@ -64,22 +65,26 @@ def learners_proof(case: str, learner: str) -> Proof:
 def break_it(broken: Mapping[str, tuple[str, str]], learner: str = "") -> Report:
     """Exercise "break it in the fewest switches" (0003e2a41468).
 
-    `broken` has by case of CASES a schedule that crashes and begins as beginnings_for(learner) says, and the
-    name of its bug.
+    `broken` has by case of CASES a schedule that crashes and begins as beginnings_for(learner) says, the
+    name of its bug, and the steps of the schedule at which compaction reads the pointer that it follows, and
+    truncation spoils it: where the inode is freed, or where the folio leaves its mapping.
     """
     answers = by_name(broken, CASES)
     if not answers:
-        return unsolved('write for each kernel a schedule and the name of its bug, as ("C2T5C1", '
-                        '"use after free")')
+        return unsolved('write for each kernel a schedule, the name of its bug, and two steps, as ("C2T5C1", '
+                        '"use after free", 2, 7)')
     findings = []
     for case, beginning in beginnings_for(learner).items():
         findings += _broken(case, learners_proof(case, learner), answers[case], beginning)
+    if not any(finding.holds for finding in findings if finding.tried.endswith(_STEPS)):
+        findings = [finding._replace(at_most=0.0) if finding.tried.endswith(_STEPS) else finding
+                    for finding in findings]
     return Report(findings)
 
 
 def _broken(case: str, proof: Proof, answer: object, beginning: str) -> list[Finding]:
-    is_pair = isinstance(answer, tuple | list) and len(answer) == 2
-    schedule, named = answer if is_pair else (answer, "not named")
+    several = [*answer] if isinstance(answer, tuple | list) else [answer]
+    schedule, named, *steps = [*several[:4], *["not named"] * (4 - len(several[:4]))]
     fewest = fewest_from(proof, beginning)
     if not begun(schedule):
         return _unbroken(case, "no schedule yet", proof, fewest,
@@ -97,16 +102,39 @@ def _broken(case: str, proof: Proof, answer: object, beginning: str) -> list[Fin
         as_far = f"{stepper.text} is as far as it goes; " if stopped else ""
         return _unbroken(tried, stopped or f"no crash in {stepper.t} steps", proof, fewest,
                          how_to_go_on(stepper, stopped) or as_far + missed(proof, stepper))
+    of_steps = compared(f"{tried}, {_STEPS}", ", ".join(map(text_of, steps)),
+                        ", ".join(map(str, read_and_spoiled(stepper))), _COUNT)
+    few = Finding(f"{tried}, switches", str(switches(stepper.text)), str(fewest), _TOO_MANY)
+    if not of_steps.holds:
+        few = few._replace(came_out=f"{few.came_out}, and without its steps it does not count")
     return [Finding(f"{tried}, how it ends", "a crash", "a crash"),
             compared(f"{tried}, the name of the bug", named, crash.result.bug,
                      f"the last step is {crash.step}({crash.on}): {crash.result}"),
-            Finding(f"{tried}, switches", str(switches(stepper.text)), str(fewest), _TOO_MANY)]
+            of_steps, few]
+
+
+_STEPS = "the steps at which the pointer is read, and spoiled"
+_COUNT = ("count the steps of your schedule from 1, of both threads:\n"
+          "compaction may read a pointer twice, and follows one of them. For a use after free the other step "
+          "frees the inode; for a NULL it is the one that takes the folio out of its mapping")
+
+
+def read_and_spoiled(stepper: Stepper) -> tuple[int, int]:
+    """At which steps of a crash the pointer that is followed was read, and went bad.
+
+    Of a use after free when the inode was freed, otherwise when the folio left its mapping.
+    """
+    steps, crash = stepper.machine.trace, stepper.machine.crash
+    spoils = "free_inode" if isinstance(crash.result, UseAfterFree) else "page_cache_delete"
+    return (max(event.t for event in steps if event.thread == "compaction" and event.step == "folio_mapping"),
+            next(event.t for event in steps if event.step == spoils))
 
 
 def _unbroken(tried: str, came_out: str, proof: Proof, fewest: int, hint: str) -> list[Finding]:
     return [Finding(f"{tried}, how it ends", came_out, "a crash", hint),
             Finding(f"{tried}, the name of the bug", "no crash, and no bug to name", proof.bug,
                     is_answer=True),
+            Finding(f"{tried}, {_STEPS}", "no crash, and no steps", "two numbers", hint, is_answer=True),
             Finding(f"{tried}, switches", "no crash", str(fewest))]
 
 
@@ -188,35 +216,52 @@ def _lost(stepper: Stepper, event: Event) -> str:
     return f"{before} {what}, which answered {event.result}"
 
 
-@in_steps("let kl.prove() look at every order of your own race, and read its verdict, states and schedules")
+_READ, _FREED = "the pointer is read at", "the inode is freed at"
+
+
+def replay_for(learner: str = "") -> str:
+    """A schedule of the learner's own race of `after`, to the end: truncation comes in between."""
+    dice = random.Random(seed_of(learner))
+    stepper = Stepper(truncation_race(after, **race_for(learner)).machine())
+    for name, steps in (("truncation", dice.randint(1, 3)), ("compaction", dice.randint(3, 6))):
+        for _ in range(steps):
+            stepper.step(name)
+    while ready := stepper.machine.ready:
+        stepper.step(ready[-1])         # truncation first
+    return stepper.text
+
+
+@in_steps("let kl.prove() look at every order of your own race, and read its verdict. Step "
+          "through the schedule: where does compaction read the mapping, and truncation let the inode go?",
+          CHOSEN)
 def no_order_breaks_it(answer: Mapping[str, object], learner: str = "") -> Report:
     """Exercise "can it be broken?": what `kl.prove` says of `after` in the learner's own race.
 
     `answer` maps "some schedule crashes" to "yes" or "no", "how I know" to one of HOW, of which one makes a
-    proof, "states" and "schedules" to their numbers.
+    proof. Of replay_for(learner) "the pointer is read at" has the steps of compaction that do so, and
+    "the inode is freed at" truncation's step.
     """
-    answers = by_name(answer, ("some schedule crashes", "how I know", "states", "schedules"))
+    answers = by_name(answer, ("some schedule crashes", "how I know", _READ, _FREED))
     if not answers:
         return unsolved("write your four answers in place of the dots")
     proof = prove(truncation_race(after, **race_for(learner)))
+    stepper = Stepper(proof.scenario.machine())
+    stepper.replay(replay_for(learner))
+    done = stepper.machine.trace
+    read = [event.t for event in done if event.thread == "compaction" and event.step == "folio_mapping"]
+    freed = next(event.t for event in done if event.step == "free_inode")
+    said = answers[_READ]
+    if isinstance(said, list | tuple):
+        answers[_READ] = ", ".join(sorted(map(text_of, said), key=len))
     expected = {"some schedule crashes": "no" if proof.safe else "yes",
                 "how I know": "every state was looked at" if proof.graph.complete else "many were tried",
-                "states": f"{proof.states:,}", "schedules": f"{proof.schedules:,}"}
+                _READ: ", ".join(map(str, read)), _FREED: str(freed)}
     hints = {"some schedule crashes": "read the verdict:\nSAFE is said of all schedules",
              "how I know": HOW.get(text_of(answers["how I know"]).casefold(),
                                    f"choose one of {', '.join(map(repr, HOW))}"),
-             "states": _which_number(answers["states"], proof),
-             "schedules": _which_number(answers["schedules"], proof)}
-    for number in ("states", "schedules"):              # with its commas or without
-        if text_of(answers[number]) == expected[number].replace(",", ""):
-            answers[number] = expected[number]
-    return Report([compared(f"after: {what}", answer, expected[what], hints[what])
-                   for what, answer in answers.items()])
-
-
-def _which_number(answer: object, proof: Proof) -> str:
-    for name in ("transitions", "states", "schedules"):
-        if text_of(answer) == str(getattr(proof, name)):
-            return f"that is the number of {name}"
-    return ("ask kl.prove(kl.truncation_race(kl.after, **race)), with the race of your own name; "
-            "the numbers are its states and schedules")
+             _READ: "put the schedule into the stepper, and count from 1, of both threads:\n"
+                    "a pointer that is used must be read under the lock, so it may be read twice",
+             _FREED: "put the schedule into the stepper, and count from 1, of both threads:\n"
+                     "truncation is not done when the folio has left its mapping"}
+    return Report([compared(f"after: {what}", answer, expected[what], hints[what])._replace(
+        at_most=0.0 if what in (_READ, _FREED) else 1.0) for what, answer in answers.items()])

@@ -12,10 +12,21 @@ from ..scenarios import KINDS
 from .one_cpu import decision, kernels_decision
 from .report import Finding, Report, begun, by_name, compared, seed_of, shown, text_of, unsolved
 from .schedules import a_beginning, begins, followed, how_to_go_on
-from .tries import in_steps
+from .sentence_sets import TRYLOCK
+from .sentences import TRUE_SENTENCES, Lettered, judged, lettered
+from .tries import CHOSEN, FEW, in_steps
+from .yielded_steps import LOCKS
 
-__all__ = ["a_deadlock", "beginning_for", "compaction_sleeps", "decision", "harmless", "mode_for",
-           "what_trylock_costs"]
+__all__ = [
+    "a_deadlock",
+    "beginning_for",
+    "compaction_sleeps",
+    "decision",
+    "harmless",
+    "lock_sentences",
+    "mode_for",
+    "what_trylock_costs",
+]
 
 LEARNERS_MODES = (Mode(async_migrate=True), Mode())
 LOCKED = "locked by somebody else"
@@ -35,11 +46,12 @@ def mode_for(learner: str = "") -> Mode:
     return LEARNERS_MODES[seed_of(learner) % len(LEARNERS_MODES)]
 
 
-@in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes")
-def compaction_sleeps(schedule: str, learner: str = "") -> Report:
+@in_steps("two steps of truncation, which end with the lock; then compaction as far as it goes", CHOSEN)
+def compaction_sleeps(schedule: str, steps: Mapping[str, int], learner: str = "") -> Report:
     """Exercise "let compaction sleep": a schedule of truncation_race(blocking).
 
-    At its end compaction sleeps on the folio lock.
+    At its end compaction sleeps on the folio lock. `steps` has the numbers of the steps of this schedule at
+    which truncation "takes the lock", and compaction "reads the pointer" before that it sleeps.
     """
     if not begun(schedule):
         return unsolved('write a schedule, as sleeping = "C2T5"')
@@ -56,7 +68,21 @@ def compaction_sleeps(schedule: str, learner: str = "") -> Report:
                            "sleeps at folio_lock(folio 0)", hint),
                    Finding("who holds the lock that it waits for", holder, "truncation",
                            "whoever goes first has the lock:\n"
-                           "when does truncation take it, and when does it give it back?")])
+                           "when does truncation take it, and when does it give it back?"),
+                   _at_which_steps(machine, holder, by_name(steps, ("takes the lock", "reads the pointer")))])
+
+
+def _at_which_steps(machine: Machine, holder: str, answers: dict[str, object]) -> Finding:
+    """The steps that made compaction sleep, both together."""
+    done = {(event.thread, event.step): event.t for event in machine.trace}
+    right = (done.get(("truncation", "folio_lock")), done.get(("compaction", "folio_mapping")))
+    tried = "the steps at which truncation takes the lock, and compaction reads the pointer"
+    if holder != "truncation":
+        return Finding(tried, "compaction does not sleep", "two numbers", at_most=0.0)
+    said = ", ".join(text_of(answers.get(name)) for name in ("takes the lock", "reads the pointer"))
+    return compared(tried, said, ", ".join(map(str, right)),
+                    "count the steps of your schedule from 1, of both threads:\nthe stepper numbers them"
+                    )._replace(at_most=0.0)
 
 
 def _standing(machine: Machine, name: str) -> str:
@@ -101,12 +127,15 @@ def beginning_for(learner: str = "") -> str:
 
 @in_steps("three steps of truncation: it has folio 1 and will ask for folio 0. Then compaction, until "
           "it sleeps at folio 1")
-def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Report:
+def a_deadlock(schedule: str, waits: Mapping[str, tuple[str, int]], learner: str = "") -> Report:
     """Exercise "a deadlock": a schedule of opposite_orders(blocking) that ends in one.
 
-    It begins as beginning_for(learner) says. And the folio that each thread waits for.
+    It begins as beginning_for(learner) says. And for each thread the folio that it waits for, and the step of
+    the schedule at which the other one took its lock.
     """
     threads = ("compaction", "truncation")
+    nobody = Finding("you say what each waits for", "no deadlock, and no answer",
+                     "nothing, as nobody is stuck")
     if not begun(schedule):
         return unsolved('write a schedule, as deadlock = "C2T5", and what each thread waits for')
     proof = prove(opposite_orders(blocking, mode_for(learner)))
@@ -114,21 +143,27 @@ def a_deadlock(schedule: str, waits: Mapping[str, str], learner: str = "") -> Re
     stopped, machine = followed(stepper, schedule), stepper.machine
     stuck = not stopped and bool(machine.next) and not machine.ready
     held = frames.holders(machine)
-    tried, waited_for = f"{shown(schedule)}, at its end", "you say that {} waits for"
-    nobody = [Finding(waited_for.format(name), "no deadlock, and no answer", "nothing, as nobody is stuck")
-              for name in threads]
+    tried = f"{shown(schedule)}, at its end"
     if not begins(schedule, beginning_for(learner), proof):
-        return Report([Finding(tried, "it begins otherwise", "deadlock", _OTHERWISE), *nobody])
+        return Report([Finding(tried, "it begins otherwise", "deadlock", _OTHERWISE), nobody])
     if not stuck:
         came_out = stopped or ", ".join(f"{name} {_standing(machine, name)}" for name in threads)
-        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)), *nobody])
-    findings, named = [Finding(tried, "deadlock", "deadlock")], by_name(waits, threads)
+        return Report([Finding(tried, came_out, "deadlock", _why_no_deadlock(proof, stepper, held)), nobody])
+    named, said, right, hints = by_name(waits, threads), [], [], []
     for name in threads:
         step = machine.next[name]
-        findings.append(compared(waited_for.format(name), named.get(name), step.on,
-                                 f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that "
-                                 "lock"))
-    return Report(findings)
+        taken = max(event.t for event in machine.trace
+                    if event.thread != name and event.on == step.on and event.step in LOCKS)
+        one = named.get(name)
+        pair = one if isinstance(one, tuple | list) else [one]
+        said.append(", taken at step ".join(map(text_of, pair)))
+        right.append(f"{step.on}, taken at step {taken}")
+        hints.append(f"{name} sleeps at {step!r}, and {held.get(step.on, 'nobody')} holds that lock")
+    hint = ("\n".join(hints) + "\nwrite for each the folio, and the number of the step that took its lock, "
+            'as ("folio 7", 3)')
+    return Report([Finding(tried, "deadlock", "deadlock"),
+                   compared("you say what each waits for", "; ".join(said), "; ".join(right), hint
+                            )._replace(at_most=0.0)])
 
 
 def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> str:
@@ -142,17 +177,18 @@ def _why_no_deadlock(proof: Proof, stepper: Stepper, held: dict[str, str]) -> st
             f"truncation has {has['truncation']}; a deadlock {fate}")
 
 
-@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers")
+@in_steps("a trylock is answered no at once, and who never sleeps is in no circle of sleepers", FEW)
 def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
     """Exercise "and the trylock?": what `after` does where blocking slept, and what to choose.
 
     `answer` maps "after, where blocking sleeps" to one of DOES, "some opposite order deadlocks after" to
-    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock".
+    "yes" or "no", "my choice" to "folio_trylock" or "folio_lock", and TRUE_SENTENCES to the letters of the
+    true sentences of lock_sentences(learner).
     """
     asked = ("after, where blocking sleeps", "some opposite order deadlocks after", "my choice")
-    answers = by_name(answer, asked)
+    answers = by_name(answer, (*asked, TRUE_SENTENCES))
     if not answers:
-        return unsolved("write your three answers in place of the dots")
+        return unsolved("write your answers in place of the dots")
     mode = mode_for(learner)
     safe = {name: bool(prove(opposite_orders(kernel, mode)).safe)
             for name, kernel in (("folio_trylock", after), ("folio_lock", blocking))}
@@ -164,8 +200,14 @@ def harmless(answer: Mapping[str, str], learner: str = "") -> Report:
              "a thread that never sleeps on a lock is in no circle of sleepers",
              "the scanner may hold a spinlock and its task may hold this very folio; "
              "a skipped folio costs one candidate, a deadlock the machine")
-    return Report([compared(what, answers[what], right, hint)
-                   for what, right, hint in zip(asked, expected, hints, strict=True)])
+    return Report([*(compared(what, answers[what], right, hint)
+                     for what, right, hint in zip(asked, expected, hints, strict=True)),
+                   judged(TRYLOCK, answers[TRUE_SENTENCES], learner)])
+
+
+def lock_sentences(learner: str = "") -> Lettered:
+    """Eight sentences about waiting for a lock, some of them true."""
+    return lettered(TRYLOCK, learner)
 
 
 def _where_blocking_sleeps(mode: Mode) -> str:
@@ -186,7 +228,7 @@ def _where_blocking_sleeps(mode: Mode) -> str:
 
 @in_steps("for each kind compare check.decision(kl.before, kind, kl.Mode()) with that of kl.after; then "
           "with the lock "
-          "turned round")
+          "turned round", CHOSEN)
 def what_trylock_costs(answer: Mapping[str, object]) -> Report:
     """Exercise "what does it cost?": the kinds of KINDS that `after` leaves for their lock and `before` took.
 

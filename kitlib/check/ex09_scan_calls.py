@@ -30,25 +30,8 @@ class ScanCall(NamedTuple):
     orders: Mapping = MappingProxyType({})
     mode: Mode = Mode()
 
-    def zone(self) -> Zone:
-        """The zone, new each time."""
-        names = [kind.name for kind in KINDS]
-        zone = Zone.from_kinds(bytes(map(names.index, self.pages)), KINDS, mappings())
-        for pfn, order in self.compound:
-            zone.make_compound(pfn, order)
-        return zone
-
-    def run(self, **otherwise) -> tuple[int, int, int]:
-        """nr_scanned, nr_taken and migrate_pfn after the call; with some orders `otherwise` than they are."""
-        return called(self.zone(), self.start_pfn, self.end_pfn, self.mode, **{**self.orders, **otherwise})
-
-    def verdicts(self) -> list[str]:
-        """Why each page of the zone is not taken, "" where it is."""
-        kernel, release = self.orders.get("kernel", after), self.orders.get("release", "6.8")
-        return [scan.REASONS[code] for code in scan.verdicts(self.zone(), kernel, self.mode, release)]
-
     def __repr__(self):
-        zone, parts, pfn = self.zone(), [], 0
+        zone, parts, pfn = zone_of_call(self), [], 0
         while pfn < zone.end_pfn:
             order, name = zone.order[pfn], self.pages[pfn]
             if order:
@@ -61,6 +44,26 @@ class ScanCall(NamedTuple):
             first, *_, last = [*(run := list(run)), run[-1]]
             lines.append(f"    {_span(first[0], last[0] + last[1])} {name}")
         return "\n".join([f"scan from pfn {self.start_pfn} to {self.end_pfn} (not included)", *lines])
+
+
+def zone_of_call(call: ScanCall) -> Zone:
+    """The zone of a call, new each time."""
+    names = [kind.name for kind in KINDS]
+    zone = Zone.from_kinds(bytes(map(names.index, call.pages)), KINDS, mappings())
+    for pfn, order in call.compound:
+        zone.make_compound(pfn, order)
+    return zone
+
+
+def run_call(call: ScanCall, **otherwise) -> tuple[int, int, int]:
+    """nr_scanned, nr_taken and migrate_pfn after the call; with some orders `otherwise` than they are."""
+    return called(zone_of_call(call), call.start_pfn, call.end_pfn, call.mode, **{**call.orders, **otherwise})
+
+
+def verdicts(call: ScanCall) -> list[str]:
+    """Why each page of the zone is not taken, "" where it is."""
+    kernel, release = call.orders.get("kernel", after), call.orders.get("release", "6.8")
+    return [scan.REASONS[code] for code in scan.verdicts(zone_of_call(call), kernel, call.mode, release)]
 
 
 def called(zone: Zone, start_pfn: int, end_pfn: int, isolate_mode: Mode, **orders) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from .report import INSTRUCTIONS, Finding, Report, attempt, claim, unsolved
 from .tries import in_steps
 
 _SEEDS, _SHARES, _LOOKED_AT = 5, 4, 0.2     # at least so many; at least this part of the LRU pages
-_WITHOUT_THE_MEASURE = 1 / 4                # what is not measured cannot be shown
+_WITHOUT_THE_MEASURE = 1 / 4                # what is not measured, or cut short, cannot be shown
 _MET = ("COMPLETE", "PARTIAL_SKIPPED")      # how a run ends whose scanners have met
 _NEEDED = ("unmovable", "kernel", "seed", "caller", *MEASURES)
 _NO_FRAME = 'write frame = experiments.sweep(memory, {"unmovable": [...], "kernel": [...], ...}, seeds=...)'
@@ -150,7 +150,8 @@ def _met(frame: pd.DataFrame) -> Finding:
                  "who compacts for an allocation, or kcompactd, stops when one block of that order is free:\n"
                  "runs of different length are compared. Take a caller that compacts the whole zone, "
                  '"compact_memory" or "proactive"',
-                 ", ".join(f"{count} end by {status}" for status, count in others.items()))
+                 ", ".join(f"{count} end by {status}" for status, count in others.items()),
+                 at_most=_WITHOUT_THE_MEASURE)
 
 
 def _room(frame: pd.DataFrame) -> Finding:

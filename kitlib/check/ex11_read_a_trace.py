@@ -12,7 +12,7 @@ from ..mm.verdict import WHY, Code
 from ..mm.zone import pageblock_end_pfn, pageblock_nr_pages, pageblock_start_pfn
 from ..recordings.runs import Recording
 from .report import NO_ANSWER, Finding, Report, by_name, compared, example, seed_of, text_of, unsolved
-from .tries import in_steps
+from .tries import CHOSEN, in_steps
 
 __all__ = ["read_a_trace", "trace_for"]
 
@@ -139,7 +139,7 @@ def _lines(name: str) -> tuple[Recording, list[_Line]]:
 
 @in_steps("the end: 32 taken, a multiple of 512, or a free block that leads past it. Refused: all "
           "verdicts but taken and "
-          "free. nr_scanned against end_pfn - start_pfn")
+          "free. nr_scanned against end_pfn - start_pfn", CHOSEN)
 def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     """Exercise "read a real kernel's trace": why each range of isolate_migratepages_block() is as it is.
 
@@ -151,7 +151,7 @@ def read_a_trace(answers: dict[str, tuple], learner: str = "") -> Report:
     if not answers:
         return unsolved("write four answers for each letter in place of the dots")
     return Report(_read(answers, learner), elsewhere=example(
-        _lines_of, lambda name: _read(dict.fromkeys(chosen), name), learner))
+        _lines_of, lambda name: _read(dict.fromkeys(chosen), name), learner), guessed=0.5)
 
 
 def _lines_of(learner: str) -> str:

@@ -55,14 +55,16 @@ class _Told(str):
 class Report:
     """What a check found, all of it; its text ends with how many findings hold.
 
-    `elsewhere` makes the text of the same questions about something else, with their answers.
+    `elsewhere` makes the text of the same questions about something else, with their answers. `guessed` is
+    the share of the findings that a guesser gets, and earns nothing.
     """
 
     def __init__(self, findings: list[Finding], unsolved: str = "",
-                 elsewhere: Callable[[], str] | None = None):
+                 elsewhere: Callable[[], str] | None = None, guessed: float = 0.0):
         self.findings = findings
         self.unsolved = unsolved
         self.elsewhere = elsewhere
+        self.guessed = guessed
         self.tries = 1              # which try it is, and what is nearly the answer: kitlib.check.tries says
         self.nearly = ""
 
@@ -78,9 +80,10 @@ class Report:
         """
         if self.unsolved or not self.findings:
             return 0.0
-        held = sum(finding.holds for finding in self.findings)
+        held = sum(finding.holds for finding in self.findings) / len(self.findings)
+        earned = max(0.0, held - self.guessed) / (1 - self.guessed)
         gate = min((finding.at_most for finding in self.findings if not finding.holds), default=1.0)
-        return min(math.floor(2 * of * held / len(self.findings)), math.floor(2 * of * gate)) / 2
+        return min(math.floor(2 * of * earned + 1e-9), math.floor(2 * of * gate)) / 2
 
     def expected(self) -> str:
         """What was expected, finding by finding. What would be your answer is told of something else."""
@@ -95,7 +98,7 @@ class Report:
         if self.unsolved:
             return f"Not solved yet: {self.unsolved}"
         lines = []
-        for finding in self.findings:
+        for finding in self._shown():
             lines.append(f"{'holds ' if finding.holds else 'FAILS '} {finding.tried}: {finding.came_out}")
             lines += [] if finding.holds else self._help(finding)
         if not self.passed and self.tries < TOLD_IN_FULL:
@@ -106,10 +109,16 @@ class Report:
         end = "." if self.passed else ": not yet."
         return "\n".join([*lines, f"{held} of {len(self.findings)} hold{end}"])
 
+    def _shown(self) -> list[Finding]:
+        """What is told one by one: of answers, while one is wrong, the first wrong one alone."""
+        wrong = [finding for finding in self.findings if finding.is_answer and not finding.holds]
+        return [finding for finding in self.findings
+                if not wrong or not finding.is_answer or finding is wrong[0]]
+
     def _help(self, finding: Finding) -> list[str]:
         lines = []
         if finding.at_most < 1:
-            share = f"at most 1 point of {1 / finding.at_most:.0f}" if finding.at_most else "nothing"
+            share = f"at most {finding.at_most:.0%} of the points" if finding.at_most else "nothing"
             lines.append(f"       counts:   while this fails, all else earns {share}")
         if self.tries > 1 and not finding.is_answer:
             lines.append(f"       expected: {finding.expected}")
@@ -164,9 +173,9 @@ def by_name(answers: object, names: Iterable) -> dict:
     return table if begun(table) else {}
 
 
-def claim(tried: str, holds: bool, hint: str, otherwise: str = "no") -> Finding:
+def claim(tried: str, holds: bool, hint: str, otherwise: str = "no", at_most: float = 1.0) -> Finding:
     """The finding for a claim that should hold; `otherwise` is what comes out if it does not."""
-    return Finding(tried, "yes" if holds else otherwise, "yes", hint)
+    return Finding(tried, "yes" if holds else otherwise, "yes", hint, at_most=at_most)
 
 
 def compared(tried: str, answer: object, expected: object, hint: str = "") -> Finding:

@@ -1,6 +1,6 @@
 """How long a notebook takes: an estimate from what it asks for, the same for all of them.
 
-Fitted to the times of a student who worked through the whole course with a clock: 7 hours for the notebooks.
+Fitted to the times of a student who worked through the whole course with a clock.
 Leaves out exercises, whose minutes were measured one by one.
 """
 WORDS_A_MINUTE = 140                    # of a text with new words in it

@@ -13,7 +13,7 @@ from html import escape
 from typing import NamedTuple
 
 from ..widgets.prediction import PredictionView
-from .question import Item, Question, in_words, question
+from .question import Item, Question, in_words, limits, question
 from .record import Record
 
 _COLOURS = {"right": "background:#11705C;color:#FFFFFF", "wrong": "background:#C22D0C;color:#FFFFFF"}
@@ -168,7 +168,8 @@ class Predictions:
         items = asked.judge(is_, within)
         below = [asked.outcome] if len(items) > 1 or not asked.counted else []
         if within is not None:
-            below.append(f"right is anything from {in_words(is_ / within)} to {in_words(is_ * within)}")
+            low, high = map(in_words, limits(is_, within))
+            below.append(f"right is anything from {low} to {high}")
         if asked.guess != asked.counted:
             below.append(f"after the answer you said {_later(asked)}")
         return Table(asked.question.words, _compared(items, bool(asked.counted)),

@@ -156,8 +156,14 @@ def is_right(said: str, is_: object, within: float | None) -> bool:
         return False
     if within is None:
         return math.isclose(guess, is_, rel_tol=1e-9)
-    low, high = sorted((is_ / within, is_ * within))
+    low, high = limits(is_, within)
     return low <= guess <= high
+
+
+def limits(is_: Real, within: float) -> tuple[Real, Real]:
+    """The least and the most that is right up to a factor `within`: whole where the answer is whole."""
+    low, high = sorted((is_ / within, is_ * within))
+    return (math.ceil(low), math.floor(high)) if isinstance(is_, Integral) else (low, high)
 
 
 def _listed(values: Iterable[str]) -> str:

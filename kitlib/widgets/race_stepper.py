@@ -33,8 +33,12 @@ _LOCKS = {"truncate": {"locked": "truncation holds the folio lock",
                        "unlock_early": "truncation unlocks early"},
           "evict_cycles": {"both": "evict cycles tree lock and i_lock", "tree_lock": "the tree lock only",
                            "i_lock": "i_lock only", "neither": "neither"}}
+_WHO = {"folios": "folios of the one file", "compactors": "CPUs that look at a folio, to move it",
+        "truncators": "CPUs that cut the file and close it",
+        "reclaimers": "CPUs that take a folio out of the page cache to free it",
+        "mlockers": "tasks that munlock and mlock a page: PG_unevictable goes and comes"}
 _TIPS = {"truncate": "until when truncation holds the folio lock",
-         "evict_cycles": "whom the end of the inode waits for"}
+         "evict_cycles": "which locks the end of the inode takes and drops, to wait for who holds them"}
 _SWITCHES = {"migrate": ("compaction migrates, too", "goes on into move_to_new_folio()"),
              "reuse": ("a freed inode's memory is reused", "then a stale pointer reads another inode")}
 
@@ -252,7 +256,7 @@ class RaceStepper(StepperView):
 def _declared(kernels: dict[str, ModuleType]) -> list[Setting]:
     def counted(name: str, numbers: tuple[int, ...]) -> Setting:
         words = {number: _count(name, number) for number in numbers}
-        return toggles(name, "", words, [f"how many {name}"] * len(numbers))
+        return toggles(name, "", words, [_WHO[name]] * len(numbers))
 
     names = {name: name for name in kernels}
     return [toggles("kernel", "", names, [f"compaction decides as {name} does" for name in kernels]),

@@ -90,7 +90,8 @@ def test_a_state_has_the_same_mark_in_the_static_map_and_in_the_page(browser, th
 
 @pytest.mark.parametrize("migrate, free", [(0, 4095), (700, 600), (1024, 1024), (4000, 4095), (0, 0)])
 @pytest.mark.parametrize("pages, height, wide", [
-    (4096, 460, 1100), (4096, 430, 830), (4096, 300, 830), (131072, 460, 1100),
+    (4096, 460, 1100), (4096, 430, 830), (4096, 300, 830),
+    pytest.param(131072, 460, 1100, marks=pytest.mark.slow),
     pytest.param(131072, 460, 830, marks=pytest.mark.slow)])
 def test_the_scanners_flags_hide_neither_each_other_nor_the_words_of_a_pageblock(
         browser, pages, height, wide, migrate, free):

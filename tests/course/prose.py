@@ -1,6 +1,9 @@
 """The notebooks' prose, cut into cells, units and sentences."""
+import ast
+import io
 import json
 import re
+import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +39,20 @@ def text_cells(path):
             units = UNIT.split(re.sub(r"^#.*$", "", source(cell), flags=re.MULTILINE))
             told = [" ".join(unit.split()) for unit in units if not unit.startswith(("    ", "|---"))]
             yield cell["id"], "\n".join(told)
+
+
+def code_texts(cell):
+    """What a code cell says in words: its texts, without keys, and its comments."""
+    tree = ast.parse(source(cell))
+    keys = {id(node.args[0]) for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args
+            and getattr(node.func, "attr", "") in ("ask", "answer")}
+    keys |= {id(node.slice) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in keys:
+            yield node.value
+    for token in tokenize.generate_tokens(io.StringIO(source(cell)).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
 
 
 def sentences(text):

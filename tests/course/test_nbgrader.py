@@ -114,6 +114,7 @@ def test_a_loop_for_ever_is_ended_by_the_check_and_the_rest_is_marked(course):
     assert all("what should end it?" in course.feedback("endless", number) for number in (0, 1))
 
 
+@pytest.mark.slow
 def test_a_loop_outside_any_check_is_ended_by_the_markers_time_limit(course):
     stuck = answered(("def set_unmovable(mapping):", "while True: pass\ndef set_unmovable(mapping):"))
     assert course.hand_in("stuck", stuck, source="source", names=HANDED_IN[:1])[0] == (2, 4)

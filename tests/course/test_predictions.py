@@ -215,6 +215,18 @@ def test_numbers_and_words_that_are_typed_are_judged_kindly(said, is_, within, o
     assert (within is None) or "right is anything from 617 to 2,468" in told
 
 
+@pytest.mark.parametrize("is_, within, words", [
+    (1638, 1.25, "from 1,311 to 2,047"), (337, 2, "from 169 to 674"), (np.int64(3), 2, "from 2 to 6"),
+    (-3, 2, "from -6 to -2"), (0.25, 2, "from 0.125 to 0.5")])
+def test_of_a_whole_number_the_limits_are_whole_and_what_they_say_is_right(is_, within, words):
+    predictions = Predictions("06")
+    for said in words.split()[1::2]:
+        predictions.forget()
+        predictions.ask("x", "How many?", guess=said)
+        assert f"right is anything {words}" in repr(predictions.answer("x", is_, within=within))
+        assert predictions.asked["x"].outcome == "right"
+
+
 @pytest.mark.parametrize("value, text", [(1234, "1,234"), (0.12345, "0.1235"), (12.5, "12.5"), (3.0, "3"),
                                          (1234.5, "1,234.5"), (True, "True"), ("x", "x"), (0.00002, "2e-05")])
 def test_values_are_shown_short(value, text):

@@ -1,9 +1,10 @@
 """In the right order: unevictable, then unmovable, and the lock for nobody who does not need it."""
 import pytest
-from answers import changed, told
+from answers import changed, told, true
 
 import kitlib as kl
 from kitlib.check import ex03 as check
+from kitlib.check.sentence_sets import FIVE_USERS
 from kitlib.kernels.labels import isolate_fail_put
 from kitlib.mm.folio import folio_lock, folio_mapping, folio_test_unevictable, folio_trylock, folio_unlock
 from kitlib.mm.mapping import mapping_unmovable
@@ -148,6 +149,7 @@ ALLOWED = {"guest_memfd": "mapping is unmovable", "secretmem": "isolated", "ramf
            "mlocked anon": "isolated",
            "SHM_LOCK": "isolated"}
 FORBIDDEN = dict.fromkeys(ALLOWED, "unevictable")
+LETTERS = true(FIVE_USERS)
 
 
 def test_predictions():
@@ -155,8 +157,9 @@ def test_predictions():
     for nothing in ((empty, empty), (None, 3), ({}, []), (..., ...)):
         report = check.left_alone(*nothing)
         assert "Not solved yet" in repr(report) and report.points(1) == 0
-    assert check.left_alone(ALLOWED, FORBIDDEN).passed
-    assert check.left_alone(ALLOWED, empty).points(1) == 0.5
+    assert check.left_alone(ALLOWED, FORBIDDEN, LETTERS).passed
+    assert check.left_alone(ALLOWED, empty, LETTERS).points(1) == 0.5
+    assert check.left_alone(ALLOWED, FORBIDDEN, "AB").points(1) == 0
 
 
 @pytest.mark.parametrize("allowed, forbidden, hint", [
@@ -167,8 +170,8 @@ def test_predictions():
     ({}, {"guest_memfd": "mapping is unmovable"}, "its flags are never read"),
     ({}, {"mlocked anon": "isolated"}, "whoever set it")])
 def test_wrong_predictions_have_their_own_hints(allowed, forbidden, hint):
-    report = check.left_alone(ALLOWED | allowed, FORBIDDEN | forbidden)
-    assert not report.passed and hint in told(report) and repr(report).endswith("9 of 10 hold: not yet.")
+    report = check.left_alone(ALLOWED | allowed, FORBIDDEN | forbidden, LETTERS)
+    assert not report.passed and hint in told(report) and "10 of 11 hold: not yet." in repr(report)
 
 
 def test_the_check_needs_no_source():

@@ -1,10 +1,12 @@
 """The backstop: four ways through move_to_new_folio(), and a refusal that is made twice and counted once."""
 import pytest
-from answers import changed, told
+from answers import changed, told, true
 
 import kitlib as kl
 from kitlib.check import ex04 as check
 from kitlib.check.ex04_the_backstop import QUANTITIES, counted
+from kitlib.check.sentence_sets import REFUSALS
+from kitlib.check.sentences import TRUE_SENTENCES
 from kitlib.mm.folio import (a_ops_migrate_folio, fallback_migrate_folio, folio_mapping, folio_unlock,
                              migrate_folio)
 from kitlib.mm.mapping import has_migrate_folio, mapping_unmovable
@@ -159,19 +161,22 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, held, hint)
 
 def right(learner):
     columns = [counted(check.batch_for(learner), mode) for mode in kl.MigrateMode]
-    return {name: [column[name] for column in columns] for name in QUANTITIES}
+    return {name: [column[name] for column in columns] for name in QUANTITIES} | {
+        TRUE_SENTENCES: true(REFUSALS, learner)}
 
 
 @pytest.mark.parametrize("learner", ["", "solution", "Ada", "Grace"])
 def test_the_model_counts_what_the_fact_sheet_says(learner):
     batch = check.batch_for(learner)
     unmovable, pinned = batch.count("guest_memfd"), batch.count("file, pinned")
-    assert right(learner) == {
+    numbers = right(learner)
+    assert check.what_it_costs(numbers | {TRUE_SENTENCES: "A"}, learner).points(2) == 0.5
+    assert check.what_it_costs(numbers, learner).passed and numbers.pop(TRUE_SENTENCES)
+    assert numbers == {
         "asked of guest_memfd": [unmovable, 2 * unmovable, 2 * unmovable],
         "asked of pinned": [10 * pinned] * 3,
         "returned": [unmovable + pinned] * 3, "pgmigrate_success": [len(batch) - unmovable - pinned] * 3,
         "pgmigrate_fail": [unmovable + pinned] * 3}
-    assert check.what_it_costs(right(learner), learner).passed
 
 
 def test_numbers_not_begun_are_not_solved_and_others_numbers_fail():

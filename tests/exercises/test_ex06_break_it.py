@@ -5,20 +5,20 @@ from answers import told
 
 import kitlib as kl
 from kitlib.check import ex06 as check
-from kitlib.check.ex06_break_it import CASES, RACES, fewest_from, learners_proof, switches
+from kitlib.check.ex06_break_it import CASES, RACES, fewest_from, learners_proof, read_and_spoiled, switches
 from kitlib.concurrency.sched import schedule_text
 
 UAF, NULL = "use after free", "null dereference"
 SOLUTION = {                        # of whoever has no name
-    "racy": ("T2C1T2C2T17C1", UAF),
-    "cached": ("T2C2T2C1T17C6", UAF),
-    "after_unlock": ("C2T1C9T20C1", UAF),
-    "no_null_check": ("T3C3T10C7", NULL),
-    "after, unlock_early": ("C2T1C3T3C4T16C1", UAF),
-    "after_unlock, unlock_early": ("C3T2C4T2C2T16C1", UAF),
+    "racy": ("T2C1T2C2T17C1", UAF, 7, 24),
+    "cached": ("T2C2T2C1T17C6", UAF, 7, 24),
+    "after_unlock": ("C2T1C9T20C1", UAF, 10, 32),
+    "no_null_check": ("T3C3T10C7", NULL, 22, 11),
+    "after, unlock_early": ("C2T1C3T3C4T16C1", UAF, 13, 29),
+    "after_unlock, unlock_early": ("C3T2C4T2C2T16C1", UAF, 13, 29),
 }
-CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at", "states": 337,
-         "schedules": 63_494_898}
+CLAIM = {"some schedule crashes": "no", "how I know": "every state was looked at",
+         "the pointer is read at": [5, 30], "the inode is freed at": 27}
 
 
 def learner_of(race):
@@ -46,7 +46,10 @@ def _crash(proof, beginning):
                 grown[at] = way = [*way, turn]
         crashed = [way for at, way in grown.items() if graph.endings.get(at)]
         if crashed:
-            return schedule_text(min(crashed, key=len), graph.names), proof.bug
+            schedule = schedule_text(min(crashed, key=len), graph.names)
+            stepper = kl.Stepper(proof.scenario.machine())
+            stepper.replay(schedule)
+            return schedule, proof.bug, *read_and_spoiled(stepper)
         layer, turn = grown, next(name for name in graph.names if name != turn)
 
 
@@ -60,11 +63,11 @@ def test_the_stub_is_not_solved_yet(stub):
 
 def test_the_solution_passes():
     report = check.break_it(SOLUTION)
-    assert report.passed and report.points(4) == 4 and repr(report).endswith("18 of 18 hold.")
+    assert report.passed and report.points(4) == 4 and repr(report).endswith("24 of 24 hold.")
 
 
 def test_lists_and_longer_schedules_with_as_few_switches_pass_too():
-    spaced = {"racy": ["T2 C1 T2 C2 T17 C", UAF], "no_null_check": ("T3C3T16C7", NULL)}
+    spaced = {"racy": ["T2 C1 T2 C2 T17 C", UAF, 7, 24], "no_null_check": ("T3C3T16C7", NULL, 28, 11)}
     assert check.break_it(SOLUTION | spaced).passed
 
 
@@ -98,6 +101,13 @@ WRONG = [
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     report = check.break_it(SOLUTION | wrong)
     assert not report.passed and hint in told(report) and 3 <= report.points(4) < 4
+
+
+def test_a_crash_whose_steps_are_not_named_earns_nothing_and_of_one_case_little():
+    bare = {case: answer[:2] for case, answer in SOLUTION.items()}
+    assert check.break_it(bare).points(4) == 0
+    report = check.break_it(SOLUTION | {"racy": ("T2C1T2C2T17C1", UAF, 24, 7)})
+    assert report.points(4) == 3.5 and "without its steps it does not count" in repr(report)
 
 
 def test_half_of_the_kernels_broken_gives_half_of_the_points():
@@ -160,14 +170,14 @@ def test_the_bug_of_after_unlock_is_as_rare_as_the_hint_says():
     assert proof.failing_schedules * 5_000_000 < proof.schedules
 
 
-def test_whether_it_can_be_broken_is_read_from_the_proof():
+def test_whether_it_can_be_broken_is_read_from_the_proof_and_when_from_the_schedule():
     assert all(repr(check.no_order_breaks_it(stub)).startswith("Not solved yet")
                for stub in (None, {}, dict.fromkeys(CLAIM, ...)))
     assert check.no_order_breaks_it(CLAIM).passed
     answer = {"some schedule crashes": " No", "how I know": "Every state was  looked at",
-            "states": np.int64(337), "schedules": "63,494,898"}
-    assert check.no_order_breaks_it(answer).passed
-    assert check.no_order_breaks_it(CLAIM, learner_of({"dirty": False})).points(1) == 0.5
+            "the pointer is read at": (np.int64(30), 5), "the inode is freed at": "27"}
+    assert check.no_order_breaks_it(answer).passed and check.replay_for() == "T2C6T19C5"
+    assert check.no_order_breaks_it(CLAIM, learner_of({"dirty": False})).points(1) == 0
 
 
 @pytest.mark.parametrize("wrong, hint", [
@@ -176,9 +186,9 @@ def test_whether_it_can_be_broken_is_read_from_the_proof():
      "in the race of notebook 06 the bug of after_unlock shows in less than one schedule of 5,000,000"),
     ({"how I know": "it is in v6.8"}, "what is merged can still be wrong"),
     ({"how I know": "because"}, "choose one of 'many were tried'"),
-    ({"states": 618}, "that is the number of transitions"),
-    ({"schedules": 337}, "that is the number of states"),
-    ({"states": "many"}, "with the race of your own name"),
+    ({"the pointer is read at": [5]}, "so it may be read twice"),
+    ({"the pointer is read at": 5}, "count from 1"),
+    ({"the inode is freed at": 14}, "truncation is not done when the folio has left its mapping"),
 ])
 def test_wrong_claims_have_their_own_hints(wrong, hint):
     report = check.no_order_breaks_it(CLAIM | wrong)

@@ -1,16 +1,20 @@
 """Trylock or lock: schedules in which somebody waits are replayed; the machine says who waits for whom."""
 import pytest
-from answers import told
+from answers import told, true
 
 import kitlib as kl
 from kitlib.check import ex08 as check
 from kitlib.check.ex08_trylock_or_lock import DOES, LEARNERS_MODES, SKIPPED
+from kitlib.check.sentence_sets import TRYLOCK
+from kitlib.check.sentences import TRUE_SENTENCES
 
 HARMLESS = {"after, where blocking sleeps": "it skips the folio: locked by somebody else",
             "some opposite order deadlocks after": "no",
-            "my choice": "folio_trylock"}
+            "my choice": "folio_trylock", TRUE_SENTENCES: true(TRYLOCK)}
+SLEEPS = {"takes the lock": 2, "reads the pointer": 5}
+SLEEPS_LATER = {"takes the lock": 9, "reads the pointer": 3}
 DEADLOCK = "C2T1C1T2C17"                  # of whoever has no name
-WAITS = {"compaction": "folio 1", "truncation": "folio 0"}
+WAITS = {"compaction": ("folio 1", 5), "truncation": ("folio 0", 11)}
 COST = {"left for the lock": ["shmem, SHM_LOCK, locked", "guest_memfd, locked"],
         "would have been taken": ["shmem, SHM_LOCK, locked"],
         "a skipped folio is": "a false negative, tried again by a later scan"}
@@ -21,7 +25,7 @@ def learner_of(mode):
 
 
 def test_the_stubs_are_not_solved_yet():
-    stubs = [check.compaction_sleeps(None), check.compaction_sleeps(...), check.compaction_sleeps(""),
+    stubs = [*(check.compaction_sleeps(empty, {}) for empty in (None, ..., "")),
              check.a_deadlock(None, WAITS),
              check.a_deadlock("", {}), check.harmless(dict.fromkeys(HARMLESS, ...)), check.harmless(None),
              check.what_trylock_costs(dict.fromkeys(COST, ...)), check.what_trylock_costs(None)]
@@ -29,14 +33,14 @@ def test_the_stubs_are_not_solved_yet():
 
 
 def test_the_solutions_pass():
-    for report in (check.compaction_sleeps("T2C7"), check.compaction_sleeps("C7T9"),
+    for report in (check.compaction_sleeps("T2C7", SLEEPS), check.compaction_sleeps("C7T9", SLEEPS_LATER),
                    check.a_deadlock(DEADLOCK, WAITS),
                    check.harmless(HARMLESS), check.what_trylock_costs(COST)):
         assert report.passed and report.points(1) == 1, report
 
 
 def test_who_waits_for_whom_is_named():
-    report = repr(check.a_deadlock(DEADLOCK, dict.fromkeys(WAITS, "folio 7")))
+    report = told(check.a_deadlock(DEADLOCK, dict.fromkeys(WAITS, "folio 7")))
     assert "compaction sleeps at folio_lock(folio 1), and truncation holds that lock" in report
     assert "truncation sleeps at folio_lock(folio 0), and compaction holds that lock" in report
 
@@ -58,7 +62,7 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong, hint", WRONG, ids=map(str, range(len(WRONG))))
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
-    report = check.compaction_sleeps(wrong)
+    report = check.compaction_sleeps(wrong, SLEEPS)
     assert not report.passed and hint in told(report)
 
 
@@ -72,7 +76,7 @@ def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, hint):
     ("C2T1C1T2C17T1", WAITS, "compaction has folio 0, truncation has folio 1; a deadlock must come"),
     ("no", WAITS, "After no step"),
     ("T3C20", WAITS, "the proof has a shortest deadlock ready"),
-    (DEADLOCK, {"compaction": "folio 0", "truncation": "folio 1"},
+    (DEADLOCK, {"compaction": ("folio 0", 12), "truncation": "folio 1"},
      "compaction sleeps at folio_lock(folio 1)"),
     (DEADLOCK, None, "truncation sleeps at folio_lock(folio 0)"),
 ])
@@ -82,7 +86,9 @@ def test_what_is_no_deadlock_is_told_with_who_holds_what(schedule, waits, hint):
 
 
 def test_half_right_gives_a_part_of_the_points():
-    assert check.a_deadlock(DEADLOCK, WAITS | {"truncation": "folio 1"}).points(1) == 0.5
+    assert check.compaction_sleeps("T2C7", {"takes the lock": 2}).points(1) == 0
+    assert check.harmless(HARMLESS | {TRUE_SENTENCES: "A"}).points(1) == 0
+    assert check.a_deadlock(DEADLOCK, WAITS | {"truncation": ("folio 1", 12)}).points(1) == 0
     assert check.what_trylock_costs(COST | {"a skipped folio is": "a bug"}).points(1) == 0.5
     assert check.a_deadlock("C2T1C1T2C16", WAITS).points(1) == 0
 
@@ -122,7 +128,10 @@ def test_wrong_costs_have_their_own_hints(wrong, hint):
 def test_two_learners_have_different_modes_and_each_others_schedules_fail():
     other = learner_of(kl.Mode())
     assert check.mode_for("") == LEARNERS_MODES[0] != check.mode_for(other)
-    assert check.compaction_sleeps("T2C6", other).passed and not check.compaction_sleeps("T2C6").passed
-    assert check.a_deadlock("C1T1C3T2C13", WAITS, other).passed
+    assert check.compaction_sleeps("T2C6", SLEEPS, other).passed
+    assert not check.compaction_sleeps("T2C6", SLEEPS).passed
+    waits = {"compaction": ("folio 1", 6), "truncation": ("folio 0", 10)}
+    assert check.a_deadlock("C1T1C3T2C13", waits, other).passed
     assert not check.a_deadlock(DEADLOCK, WAITS, other).passed
-    assert check.harmless(HARMLESS, other).passed and set(SKIPPED) >= {COST["a skipped folio is"]}
+    assert check.harmless(HARMLESS | {TRUE_SENTENCES: true(TRYLOCK, other)}, other).passed
+    assert set(SKIPPED) >= {COST["a skipped folio is"]}

@@ -82,7 +82,8 @@ WRONG = [
 def test_every_plausible_wrong_answer_fails_with_its_own_hint(wrong, fails, hint):
     report = check.fair_comparison(wrong)
     assert failing(report) == fails and hint in told(report)
-    assert report.points(2) == 0.5 if "the column in_vain" in fails else 1 <= report.points(2) < 2
+    little = {"the column in_vain", "every run goes on until the scanners meet"} & set(fails)
+    assert report.points(2) == 0.5 if little else 1 <= report.points(2) < 2
 
 
 @pytest.mark.parametrize("nothing, hint", [

@@ -53,7 +53,8 @@ def twenty_folios():
 def set_the_flag():
     yield check.ex02.set_the_flag(mapping_set_unmovable, LEARNER).points(2)
     cases = ("AS_UNEVICTABLE alone", "AS_UNMOVABLE alone", "both")
-    yield copied(check.ex02.why_both, dict.fromkeys(cases, "left alone"), 2, in_order(cases))
+    yield copied(lambda said: check.ex02.why_both(said, LEARNER), dict.fromkeys(cases, "left alone"),
+                 2, in_order(cases))
 
 
 def in_the_right_order():
@@ -76,8 +77,8 @@ def the_backstop():
     rows = ("asked of guest_memfd", "asked of pinned", "returned", "pgmigrate_success", "pgmigrate_fail")
 
     def by_row(answers):
-        values = list(answers.values())
-        return {row: [int(number) for number in values[at::5]] for at, row in enumerate(rows)}
+        values = [int(value) if value.isdigit() else 0 for value in answers.values()]
+        return {row: values[:15][at::5] for at, row in enumerate(rows)}     # behind them are the sentences
 
     yield copied(lambda said: check.ex04.what_it_costs(said, LEARNER), {row: [1, 1, 1] for row in rows}, 2,
                  by_row)
@@ -88,8 +89,8 @@ def why_cma_fails():
     guesses = [dict.fromkeys(range(512), why) for why in reasons]
     yield max(check.ex05.why_it_fails(guess, LEARNER).points(2) for guess in guesses)
     yield check.ex05.now_or_never(list(range(512)), LEARNER).points(1)
-    yield max(check.ex05.the_preparation(letter, LEARNER).points(1) for letter in "ABCDE")
-    yield check.ex05.mended(lambda zone: [kl.run_path(path) for path in ()], LEARNER).points(1)
+    yield max(check.ex05.the_preparation(letter, "ABC", LEARNER).points(1) for letter in "ABCDE")
+    yield check.ex05.mended(lambda holders: None, LEARNER).points(1)
 
 
 def break_it():
@@ -98,7 +99,7 @@ def break_it():
     yield check.ex06.break_it(ready, LEARNER).points(4)
     proof = kl.prove(kl.truncation_race(kl.after, **check.ex06.race_for(LEARNER)))
     claim = {"some schedule crashes": "no", "how I know": "every state was looked at",
-             "states": proof.states, "schedules": proof.schedules}
+             "the pointer is read at": proof.states, "the inode is freed at": proof.schedules}
     yield check.ex06.no_order_breaks_it(claim, LEARNER).points(1)
 
 
@@ -108,7 +109,7 @@ def lock_before_you_look():
 
 
 def trylock_or_lock():
-    yield max(check.ex08.compaction_sleeps(junk, LEARNER).points(1) for junk in ("C2T5", "C9", "T1"))
+    yield max(check.ex08.compaction_sleeps(junk, {}, LEARNER).points(1) for junk in ("C2T5", "C9", "T1"))
     proof = kl.prove(kl.opposite_orders(kl.blocking, check.ex08.mode_for(LEARNER)))
     stepper = Stepper(proof.scenario.machine())
     stepper.replay(proof.shortest)
@@ -128,7 +129,7 @@ def nr_scanned():
                  dict.fromkeys(titles, (1, 2, 3)), 3, in_order(titles, 3))
     ready = (lambda zone, start, end: end - start,
              lambda zone, start, end: int((verdicts(zone, kl.after, kl.Mode())[start:end] == 0).sum()))
-    yield max(check.ex09.counts_like_the_kernel(counts).points(2) for counts in ready)
+    yield max(check.ex09.counts_like_the_kernel(counts, LEARNER).points(2) for counts in ready)
 
 
 def what_the_patch_saves():
