@@ -16,7 +16,8 @@ migrate_folio what migration does with one folio
 migrate_pages its passes and batches
 finished      when it is over
 compact_zone  the whole run
-suitable      whether a zone is worth it, and deferral whether it was so lately
+suitable      whether a zone is worth it
+deferral      whether it was so lately
 direct        direct compaction
 attempts      what the callers do, zone by zone
 contig        the other user of all this: alloc_contig_range()

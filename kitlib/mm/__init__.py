@@ -13,6 +13,8 @@ Reading order, by file names that are Linux's where Linux has one:
   mmzone      what free pages are kept in: orders, types, lists
   zone        all page frames in columns, their pageblocks and counters
   page_alloc  free blocks, and the per-CPU lists in front of them
+  rmqueue     how a page is allocated
+  page_isolation  pageblocks that nobody allocates from
   swap        how a folio comes onto the LRU, and the per-CPU batch before it
   a_ops       file systems' method tables, and mappings of each sort
   truncate    the other CPUs' paths: truncation, eviction, reclaim, mlock

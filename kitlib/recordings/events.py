@@ -14,6 +14,7 @@ Leaves out whom the scanners asked for targets, and what other tasks did meanwhi
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 MOST_EVENTS = 1 << 18
 DEFERRAL = "deferred", "defer_compaction", "defer_reset"
@@ -28,8 +29,12 @@ class EventError(ValueError):
     """The text is no list of events; the message says where."""
 
 
+@lru_cache(maxsize=2)
 def events_of(text: str) -> list[list]:
-    """The events that a file's text holds, in order; EventError names the first that is none."""
+    """The events that a file's text holds, in order; EventError names the first that is none.
+
+    The caller must not change them: the next one who asks is given the same.
+    """
     try:
         events = json.loads(text)
     except ValueError as error:
