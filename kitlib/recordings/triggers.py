@@ -18,8 +18,10 @@ from ..compaction.compact_zone import compact_zone
 from ..compaction.contig import alloc_contig_range
 from ..compaction.control import CompactControl, Status, control_for, isolation_mode
 from ..compaction.releases import parse_release
-from ..mm.page_alloc import count_free_blocks, drain_pages_zone
-from ..mm.zone import Zone
+from ..mm.folio import PG
+from ..mm.mmzone import PAGEBLOCK_ORDER
+from ..mm.page_alloc import count_free_blocks, drain_pages_zone, free_unref_page
+from ..mm.zone import Zone, pageblock_nr_pages, pageblock_start_pfn
 from .events import as_tuples, contig_tuples, events_of
 from .recording import Recording
 
@@ -37,6 +39,7 @@ MODEL_TUPLE: dict[str, Callable[..., tuple]] = {
     "DeferCompactionEvent": lambda zone, event: ("defer_compaction", *event),
     "DeferResetEvent": lambda zone, event: ("defer_reset", *event),
 }
+PAGES_PER_SECTION = 1 << 15                             # 128 MiB, which are plugged and removed together
 KCOMPACTD, ALLOCATING = {"kcompactd0"}, {"labc"}        # who compacts, by the task's name
 
 
@@ -162,6 +165,23 @@ def contiguous_ranges(prediction: Prediction) -> None:
         prediction.runs.append(cc)
         prediction.events.append(("contig", start, end, int(result)))
         prediction.events += model_tuples(cc.trace, prediction.names)
+        if result == 0 and end - start == PAGES_PER_SECTION and zone is zones[-1]:
+            _free_memory_map(zone)
+
+
+def _free_memory_map(zone: Zone) -> None:
+    """A section that is had whole is removed, and the page structs of its pages are free memory.
+
+    They fill a pageblock that is in use and no folio. The recording does not say whose it is: the last one in
+    the highest zone is taken for that of the section added last, which is removed first.
+    """
+    for start in range(pageblock_start_pfn(zone.end_pfn - 1), zone.start_pfn - 1, -pageblock_nr_pages()):
+        end = start + pageblock_nr_pages()
+        in_use = zone.refcount[start] == 1 and not any(zone.refcount[start + 1:end])
+        if in_use and set(zone.flags[start:end]) == {PG.SLAB}:
+            zone.refcount[start] = 0
+            free_unref_page(zone, start, PAGEBLOCK_ORDER)
+            return
 
 
 def kernel_ranges(recording: Recording, name: str) -> np.ndarray:

@@ -182,20 +182,29 @@ def by_call(events):
     return calls
 
 
-def test_81_of_83_contiguous_ranges_are_predicted_with_every_event():
-    """Of the other two, one had a page in use that somebody has freed since: the kernel's targets."""
+def test_every_contiguous_range_is_predicted_with_every_event():
     recording = recordings.load("6.12-contig-cgg-u1-s7101-1")
     prediction = recordings.predict(recording)
     ours, theirs = by_call(prediction["events"]), by_call(prediction["kernel_events"])
-    differ = [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]]
-    assert len(ours) == 83
-    assert [call[0][1:3] for call, _ in differ] == [(1049600, 1050112), (1049088, 1049600)]
-    assert [call[0][3] for call, _ in differ] == [0, -16] and [call[0][3] for _, call in differ] == [0, 0]
+    assert [call for call in zip(ours, theirs) if call[0] != call[1]] == [] and len(ours) == len(theirs) == 83
+    # A whole section is had first. Of the rest those fail in which guest_memfd has stayed, after one range
+    # with nothing taken; and those in which a page that never moves is seen before anything is isolated.
+    assert ours[0][0] == ("contig", 1081344, 1114112, 0)
+    failed = [tuple(event[0] for event in call) for call in ours if call[0][3] == -16]
+    assert set(failed) == {("contig",), ("contig", "iso", "mig")}
+    assert (failed.count(("contig",)), len(failed)) == (7, 35)
+
+
+def test_a_removed_sections_page_structs_are_free_memory():
+    """Pages that migrate later go there: without it two calls differ."""
+    recording = recordings.load("6.12-contig-cgg-u1-s7101-1")
     held = recording.refcount_all[1049088:1049600]
-    assert held.sum() == held.max() == 1
-    # Refused at once, where a page that never moves is in the range: nothing is isolated.
-    at_once = [[call for call in calls if len(call) == 1] for calls in (ours, theirs)]
-    assert {call[0][3] for call in at_once[1]} == {-16} and len(at_once[0]) == len(at_once[1]) + 1
+    assert held[0] == held.sum() == 1
+    recording.arrays["refcount_all"] = recording.refcount_all.copy()
+    recording.arrays["refcount_all"][1049088] = 2
+    prediction = recordings.predict(recording)
+    calls = by_call(prediction["events"]), by_call(prediction["kernel_events"])
+    assert sum(ours != theirs for ours, theirs in zip(*calls)) == 2
 
 
 def test_replaying_is_for_compact_memory():
