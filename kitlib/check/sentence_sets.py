@@ -24,7 +24,7 @@ FIVE_USERS = (
              "one of the two implies the other, and it is not this way round"),
     Statement("At 0 the scanner asks the mapping of no unevictable folio for its flags.", True,
              "without ISOLATE_UNEVICTABLE such a folio is refused: before the lock, or after?"),
-    Statement("One of the five can never move, and is isolated at 1 all the same.", True,
+    Statement("secretmem can never move, and is isolated at 1 all the same.", True,
              "whose callback always refuses, though its mapping has only AS_UNEVICTABLE?"),
     Statement("The scanner locks an mlocked anonymous folio, because it is unevictable.", False,
              "there is no mapping to be asked: what would the lock be for?"),
@@ -50,7 +50,7 @@ REFUSALS = (
              "returned is how many folios are left on the list"),
 )
 PLACEMENT = (
-    Statement("Where a page lies is decided when it is allocated, by the GFP mask of its mapping.", True,
+    Statement("In which pageblock a file's page is allocated, the GFP mask of its mapping decides.", True,
              "what does the page allocator look at when it chooses a pageblock?"),
     Statement("AS_UNMOVABLE alone keeps the pages of a mapping out of CMA's pageblocks.", False,
              "the flag is read by those who move pages: does the page allocator read it?"),
@@ -90,7 +90,7 @@ COUNTING = (
              "the whole block is added at once: when does anybody look at the end?"),
     Statement("nr_scanned is the distance from where the call began to where the scanner stands.", False,
              "blocks that reach past the end, and chunks that are left, make the difference"),
-    Statement("A page that is looked at and refused adds 1 to nr_scanned.", True,
+    Statement("A single page that is looked at and refused adds 1 to nr_scanned.", True,
              "the count grows before anything is asked of the page"),
     Statement("A direct asynchronous call looks at no page behind a refused one in the same chunk.", True,
              "what can still become of a chunk with one page that stays?"),
