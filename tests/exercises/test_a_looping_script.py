@@ -255,7 +255,8 @@ EXERCISES = (twenty_folios, set_the_flag, in_the_right_order, the_backstop, why_
              split_the_flag)
 
 
-@pytest.mark.parametrize("learner", ["nobody", "Ada", "17"])
+@pytest.mark.parametrize("learner", [
+    "nobody", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Ada", "17"))])
 def test_a_looping_script_gets_at_most_ten_of_sixty_points(learner):
     earned = {}
     for exercise in EXERCISES:
