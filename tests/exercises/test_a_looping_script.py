@@ -9,6 +9,7 @@ import random
 from itertools import chain, combinations, product
 
 import pytest
+from ready_made import BOUND, lock_before_you_look, split_the_flag
 
 import kitlib as kl
 from kitlib import check, experiments
@@ -16,11 +17,10 @@ from kitlib.check import tries
 from kitlib.check.ex06_break_it import CASES, HOW, learners_proof, switches
 from kitlib.check.sentences import TRUE_SENTENCES
 from kitlib.concurrency.sched import Stepper
-from kitlib.mm.mapping import mapping_set_unmovable, mapping_unmovable
+from kitlib.mm.mapping import mapping_set_unmovable
 
 LETTERS = ["".join(some) for number in range(1, 9) for some in combinations("ABCDEFGH", number)]
 random.Random(0).shuffle(LETTERS)
-BOUND = 10
 
 
 def in_turn(ask, answers, choices, of):
@@ -160,11 +160,6 @@ def break_it(learner):
                    f"after: {freed}": (freed, iter(range(1, 40)))}, 1)
 
 
-def lock_before_you_look(learner):
-    ready = (kl.after, kl.before, kl.blocking, kl.cached, kl.after_unlock, kl.no_null_check, kl.racy)
-    yield max(check.ex07.lock_before_you_look(kernel.isolate_folio).points(6) for kernel in ready)
-
-
 def trylock_or_lock(learner):
     def sleeps(schedule, steps):
         return check.ex08.compaction_sleeps(schedule, steps, learner)
@@ -241,13 +236,6 @@ def read_a_trace(learner):
     keys = [*product("ABCD", range(4))]
     yield in_turn(ask, {key: of[key[1]][0] for key in keys},
                   {name: (key, iter(of[key[1]])) for name, key in zip(tried, keys)}, 4)
-
-
-def split_the_flag(learner):
-    yield check.ex12.two_setters(mapping_set_unmovable, mapping_set_unmovable).points(1)
-    yield check.ex12.inaccessible_step(mapping_unmovable).points(1)
-    yield check.ex12.split_kernel(kl.after).points(4)
-    yield check.ex12.partial_truncation(kl.after).points(2)
 
 
 EXERCISES = (twenty_folios, set_the_flag, in_the_right_order, the_backstop, why_cma_fails, break_it,

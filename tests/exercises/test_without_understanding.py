@@ -5,6 +5,7 @@ In a new session; and where code is asked for the kit's own is handed in.
 import re
 
 import pytest
+from ready_made import BOUND, lock_before_you_look, split_the_flag
 
 import kitlib as kl
 from kitlib import check, experiments
@@ -12,7 +13,7 @@ from kitlib.check import tries
 from kitlib.check.ex06_break_it import CASES, learners_proof
 from kitlib.concurrency.sched import Stepper
 from kitlib.frames import holders
-from kitlib.mm.mapping import mapping_set_unmovable, mapping_unmovable
+from kitlib.mm.mapping import mapping_set_unmovable
 from kitlib.scan import verdicts
 
 LEARNER = "nobody"
@@ -103,11 +104,6 @@ def break_it():
     yield check.ex06.no_order_breaks_it(claim, LEARNER).points(1)
 
 
-def lock_before_you_look():
-    ready = (kl.after, kl.before, kl.blocking, kl.cached, kl.after_unlock, kl.no_null_check, kl.racy)
-    yield max(check.ex07.lock_before_you_look(kernel.isolate_folio).points(6) for kernel in ready)
-
-
 def trylock_or_lock():
     yield max(check.ex08.compaction_sleeps(junk, {}, LEARNER).points(1) for junk in ("C2T5", "C9", "T1"))
     proof = kl.prove(kl.opposite_orders(kl.blocking, check.ex08.mode_for(LEARNER)))
@@ -146,18 +142,10 @@ def read_a_trace():
                  in_order("ABCD", 4))
 
 
-def split_the_flag():
-    yield check.ex12.two_setters(mapping_set_unmovable, mapping_set_unmovable).points(1)
-    yield check.ex12.inaccessible_step(mapping_unmovable).points(1)
-    yield check.ex12.split_kernel(kl.after).points(4)
-    yield check.ex12.partial_truncation(kl.after).points(2)
-
-
 EXERCISES = (twenty_folios, set_the_flag, in_the_right_order, the_backstop, why_cma_fails, break_it,
              lock_before_you_look, trylock_or_lock, nr_scanned, what_the_patch_saves, read_a_trace,
              split_the_flag)
 AUTOMATIC = (5, 4, 5, 5, 5, 5, 6, 4, 5, 4, 4, 8)
-BOUND = 10
 
 
 @pytest.fixture(scope="module")
