@@ -1,4 +1,4 @@
-"""The whole run: compact_zone(), its two scanners and its callers (mm/compaction.c, 0003e2a41468).
+"""The whole run: compact_zone() and its two scanners (mm/compaction.c, 0003e2a41468).
 
 The migrate scanner walks upward and isolates (isolate.py), the free scanner walks downward and finds targets
 (freepages.py), migration moves (migrate_pages.py), until it is finished (finished.py). Leaves out flushing
